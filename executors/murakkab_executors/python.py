@@ -1,0 +1,122 @@
+"""driver: Python functions as steps (`call: module:function`), and how such a name becomes a function."""
+
+import difflib
+import importlib
+import pkgutil
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from types import ModuleType
+from typing import Any, Final, cast
+
+import anyio.to_thread
+
+from murakkab.catalog import ExecutorCard, Quote
+from murakkab.errors import InputError, MurakkabError, NotFoundError
+from murakkab.ports import Call
+from murakkab.spec import Effect
+from murakkab_executors.binding import Binding, bind, misfit
+from murakkab_executors.conversion import SAFE, json_data
+
+#: Functions remembered at a time. A service that makes new functions for every job must not grow for ever.
+_REMEMBERED: Final = 4096
+
+
+class PythonExecutor:
+    """Calls the function of a step: coroutine functions on the loop, others in a worker thread, which cancelling abandons."""
+
+    card: Final = ExecutorCard(
+        "python",
+        "python",
+        "Call a Python function in this process.",
+        effect=Effect.WRITE,
+        quote=Quote(seconds=0.1, usd=0.0),
+    )
+
+    def __init__(self) -> None:
+        self._bindings: dict[int, Binding] = {}  # by id: a binding keeps its function alive, and not all are hashable
+
+    async def run(self, call: Call) -> Any:
+        """Return what the function returns, as JSON data. Its parameters are the inputs, converted to their annotations."""
+        function = call.target
+        binding = self._bindings.get(id(function))
+        if binding is None:
+            binding = self._bind(function)
+        if not binding.is_direct:
+            return await self._run_converted(binding, call)
+        try:
+            made = function(**call.inputs)
+        except TypeError as error:  # a coroutine function runs nothing before it is awaited: only the names can be wrong
+            raise misfit(function, str(error)) from None
+        value = await made
+        return value if type(value) in SAFE else json_data(value)
+
+    def _bind(self, function: Callable[..., Any]) -> Binding:
+        if len(self._bindings) >= _REMEMBERED:
+            self._bindings.clear()
+        binding = self._bindings[id(function)] = bind(function)
+        return binding
+
+    async def _run_converted(self, binding: Binding, call: Call) -> Any:
+        if not binding.is_async:
+            value = await anyio.to_thread.run_sync(_called, binding, call, abandon_on_cancel=True)
+            return binding.result(await value) if isinstance(value, Awaitable) else value
+        return binding.result(await binding.function(**binding.arguments(call.inputs, call)))
+
+
+def _called(binding: Binding, call: Call) -> Any:
+    """Return the JSON result, or the awaitable that a plain function made: the loop must await it."""
+    value = binding.function(**binding.arguments(call.inputs, call))
+    return value if isinstance(value, Awaitable) else binding.result(value)
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """Return the function that `module:function` names. Raises `NotFoundError` with the nearest name, or `InputError`."""
+    module_name, colon, path = target.partition(":")
+    if not colon or not path or not all(map(str.isidentifier, [*module_name.split("."), *path.split(".")])):
+        raise InputError(f"{target!r} does not name a function", hint="write module:function, for example mypackage.steps:clean")
+    module = _module(module_name)
+    found: Any = module
+    for name in path.split("."):
+        owner, found = found, getattr(found, name, None)
+        if found is None:
+            names = (n for n in dir(owner) if not n.startswith("_") and callable(getattr(owner, n, None)))
+            raise NotFoundError(f"there is no {path!r} in {module_name}{_origin(module)}", hint=_nearest(name, names))
+    if not callable(found):
+        raise InputError(f"{target} is {type(found).__name__}, not a function")
+    return cast("Callable[..., Any]", found)
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except MurakkabError:
+        raise
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name != missing and not name.startswith(f"{missing}."):
+            raise InputError(f"{name} needs the module {missing!r}, which is not installed", hint=f"pip install {missing}") from error
+        raise NotFoundError(f"there is no module {missing!r}", hint=_nearest(missing, _siblings(missing))) from None
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{name} cannot be imported: {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+        raise InputError(message, hint="mend the module; `python -c 'import ...'` shows the whole traceback") from error
+
+
+def _siblings(module: str) -> Iterable[str]:
+    """Return the names of the modules beside *module*."""
+    parent = module.rpartition(".")[0]
+    path = getattr(importlib.import_module(parent), "__path__", []) if parent else None
+    return (found.name for found in pkgutil.iter_modules(path, f"{parent}." if parent else ""))
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean {close[0]!r}?" if close else "is it installed, and its folder on PYTHONPATH?"
+
+
+def _origin(module: ModuleType) -> str:
+    file = getattr(module, "__file__", None)
+    return f" ({file})" if file else ""
+
+
+EXECUTORS: Final = (PythonExecutor(),)

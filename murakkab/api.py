@@ -1,0 +1,163 @@
+"""driver: the public face - `workflow` and `load_workflow` give a handle; the handle runs, streams and shows the workflow.
+
+Importing this costs next to nothing. What runs a workflow (`murakkab.running`) is imported when something is first run.
+"""
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+
+from murakkab.dsl import Declared, declare
+from murakkab.placeholders import mistake
+from murakkab.recording import active
+from murakkab.spec import Goal, Workflow
+
+if TYPE_CHECKING:
+    from murakkab.running import Runner
+    from murakkab.runtime.messages import Event
+    from murakkab.runtime.result import JobResult
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class WorkflowOptions(TypedDict, total=False):
+    """What a workflow is called, says of itself and aims at. Name and description come from the function unless they are given."""
+
+    name: str
+    description: str
+    goal: Goal
+
+
+class RunOptions(TypedDict, total=False):
+    """What jobs run with. `home`: the folder of journal, artifacts and cache. `durable`: jobs survive the end of this process.
+
+    `power_safe`: they survive a power cut too. `cores`: how many CPU cores tasks may use. `slots`: further resources, such as
+    {"gpu-memory-mb": 24000}. `goal` takes the place of the goal that the workflow declares.
+    """
+
+    home: Path
+    durable: bool
+    power_safe: bool
+    cores: float
+    slots: Mapping[str, float]
+    goal: Goal
+
+
+class WorkflowHandle(Generic[P, R]):
+    """A workflow that can be run. It is written down, or checked, when it is first looked at or run; handles never change."""
+
+    def __init__(self, source: Callable[[], Declared], *, signature: inspect.Signature | None, options: RunOptions) -> None:
+        self._source = source
+        self._signature = signature
+        self._options = options
+
+    @property
+    def definition(self) -> Workflow:
+        """What is declared. Raises `SpecError` with every mistake in it."""
+        return self._source().workflow
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the definition as JSON data, in the form that files have."""
+        from murakkab.running import document_of
+
+        return document_of(self.definition)
+
+    def to_yaml(self) -> str:
+        """Return the definition as the text of a YAML file."""
+        from murakkab.running import yaml_of
+
+        return yaml_of(self.definition)
+
+    def options(self, **options: Unpack[RunOptions]) -> "WorkflowHandle[P, R]":
+        """Return the same workflow with other settings for its jobs."""
+        if unknown := [name for name in options if name not in RunOptions.__annotations__]:
+            raise mistake("unknown-field", f"there is no option {unknown[0]!r}", f"there are {', '.join(RunOptions.__annotations__)}")
+        return WorkflowHandle(self._source, signature=self._signature, options={**self._options, **options})
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the workflow returns, once a job of it has run. Raises `JobError` when the job fails."""
+        return cast("R", self._runner.value_of(self.run_job(*args, **kwargs)))
+
+    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the workflow returns, as `run` does, on the event loop that runs already."""
+        return cast("R", self._runner.value_of(await self.arun_job(*args, **kwargs)))
+
+    def run_job(self, *args: P.args, **kwargs: P.kwargs) -> "JobResult":
+        """Return how a job ended, failed or not: status, outputs, failures, and what each task took."""
+        self._refuse_inside_loop("run")
+        return self._runner.job_in_new_loop(self._runner.inputs(args, kwargs))
+
+    async def arun_job(self, *args: P.args, **kwargs: P.kwargs) -> "JobResult":
+        """Return how a job ended, as `run_job` does, on the event loop that runs already."""
+        return await self._runner.job(self._runner.inputs(args, kwargs))
+
+    def stream(self, *args: P.args, **kwargs: P.kwargs) -> "Iterator[Event]":
+        """Return the events of a job, as they happen. Closing the iterator stops the job; at its end it raises what `run` raises."""
+        self._refuse_inside_loop("stream")
+        return self._runner.stream(self._runner.inputs(args, kwargs))
+
+    def astream(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncIterator[Event]":
+        """Return the events of a job, as `stream` does, on the event loop that runs already."""
+        return self._runner.astream(self._runner.inputs(args, kwargs))
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
+        """Refuse: a workflow is run, and cannot be a step yet."""
+        if active() is not None:
+            raise mistake(
+                "nested-workflow", "a workflow cannot be called inside another one", "make what they share a plain function of steps"
+            )
+        raise mistake("outside-workflow", "a workflow is not called like a function", "use .run(...), or await .arun(...)")
+
+    @functools.cached_property
+    def _runner(self) -> "Runner":
+        if active() is not None:
+            raise mistake("nested-workflow", "a workflow cannot be run while another one is written down", "run it inside a step")
+        from murakkab.running import runner
+
+        settings = {name: value for name, value in self._options.items() if name != "goal"}
+        return runner(self._source(), settings, goal=self._options.get("goal"), signature=self._signature)
+
+    def _refuse_inside_loop(self, method: str) -> None:
+        from murakkab.running import refuse_inside_loop
+
+        refuse_inside_loop(method)
+
+
+class WorkflowDecorator(Protocol):
+    """What `workflow(...)` with options returns."""
+
+    def __call__(self, function: Callable[P, R], /) -> WorkflowHandle[P, R]:
+        """Make the function a workflow."""
+        ...
+
+
+@overload
+def workflow(function: Callable[P, R], /) -> WorkflowHandle[P, R]: ...
+@overload
+def workflow(**options: Unpack[WorkflowOptions]) -> WorkflowDecorator: ...
+def workflow(function: Any = None, /, **options: Any) -> Any:
+    """Make a typed function a workflow: its parameters are the inputs, the steps it calls the steps, what it returns the outputs.
+
+    `@workflow` or `@workflow(name=..., goal=Goal(...))`. The body is run once, to write the workflow down.
+    """
+    if unknown := [name for name in options if name not in WorkflowOptions.__annotations__]:
+        raise mistake("unknown-field", f"there is no option {unknown[0]!r}", f"there are {', '.join(WorkflowOptions.__annotations__)}")
+
+    def decorate(function: Callable[P, R]) -> WorkflowHandle[P, R]:
+        source = functools.cache(functools.partial(declare, function, **options))
+        handle = WorkflowHandle[P, R](source, signature=inspect.signature(function), options={})
+        functools.update_wrapper(handle, function)
+        return handle
+
+    return decorate if function is None else decorate(function)
+
+
+def load_workflow(path: str | Path) -> WorkflowHandle[..., dict[str, Any]]:
+    """Return the workflow of a YAML or JSON file. Raises `SpecError` with the place of every mistake in it, or `NotFoundError`."""
+    from murakkab.running import loaded
+
+    declared = loaded(path)
+    return WorkflowHandle(lambda: declared, signature=None, options={})

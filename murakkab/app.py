@@ -1,0 +1,282 @@
+"""driver: the composition root - the only file that names concrete classes. From a file or a declaration to a running job.
+
+Imports are inside functions where a run may not need the thing: heavy libraries load when they are used.
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+from murakkab.catalog import Capability, Catalog
+from murakkab.document import from_document
+from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, Place, SpecError
+from murakkab.load import Parsed, parse
+from murakkab.optimizer.choose import choose
+from murakkab.planner.check import check
+from murakkab.planner.compile import compile_workflow
+from murakkab.ports import Clock, Executor, Journal, Meter, Observer
+from murakkab.runtime.artifacts import LocalArtifacts, file_value
+from murakkab.runtime.attempt import Outside
+from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
+from murakkab.runtime.driver import Runtime, Verdict, Work, replay
+from murakkab.runtime.journal import MemoryJournal
+from murakkab.runtime.result import JobResult
+from murakkab.runtime.slots import SlotTable
+from murakkab.runtime.sqlite_journal import SqliteJournal
+from murakkab.runtime.state import JobState
+from murakkab.runtime.tracing import open_tracer
+from murakkab.signature import describe
+from murakkab.spec import Goal, Workflow
+from murakkab.types import mismatch
+from murakkab_cluster.energy import open_meter
+from murakkab_executors.python import load_function
+
+__all__ = ["JobResult", "Runtime", "Settings", "Verdict", "Work"]
+
+#: The families that ship. Each lists its executors in `EXECUTORS` and imports heavy libraries only when one runs.
+_FAMILIES: Final = tuple(f"murakkab_executors.{name}" for name in ("python", "shell", "http", "file", "video", "audio", "text"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process runs with. `home` holds the journal, the artifacts and the result cache.
+
+    `durable`: jobs are journalled on disk and survive this process. `power_safe`: they survive a power cut too, at a disk flush per event.
+    `slots`: further resources, such as {"gpu-memory-mb": 24000}; `cores`: how many CPU cores tasks may use, None for all there are.
+    """
+
+    home: Path = Path(".murakkab")
+    durable: bool = False
+    power_safe: bool = False
+    cores: float | None = None
+    slots: Mapping[str, float] = field(default_factory=dict)
+
+
+def system_clock() -> Clock:
+    """Return a clock in seconds since the epoch that never runs backwards, whatever is done to the machine's time."""
+    offset = time.time() - time.perf_counter()
+    tick = time.perf_counter
+    return lambda: offset + tick()
+
+
+# ----------------------------------------------------------------------------------------------------------------- catalog
+
+
+@cache
+def executors() -> Mapping[str, Executor]:
+    """Return every installed executor by name: those that ship, then those of the entry-point group `murakkab.executors`."""
+    found: dict[str, Executor] = {}
+    for module in _FAMILIES:
+        for one in import_module(module).EXECUTORS:
+            found[one.card.name] = one
+    for point in entry_points(group="murakkab.executors"):
+        try:
+            for one in point.load().EXECUTORS:
+                found[one.card.name] = one
+        except Exception as exc:  # noqa: BLE001 - a broken plug-in is named, not shown as a traceback of ours
+            raise MurakkabError(f"the plug-in {point.name!r} ({point.value}) cannot be loaded: {exc}", hint="mend or uninstall it") from exc
+    return found
+
+
+@cache
+def catalog() -> Catalog:
+    """Return the capabilities and executor cards of this installation."""
+    from murakkab_executors.capabilities import CAPABILITIES
+
+    return Catalog({one.name: one for one in CAPABILITIES}, {name: one.card for name, one in executors().items()})
+
+
+# -------------------------------------------------------------------------------------------------------------- from text
+
+
+def load_file(path: str | Path) -> Work:
+    """Return the checked, compiled workflow of a YAML or JSON file. Raises `SpecError` with every mistake, `NotFoundError`."""
+    file = Path(path)
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file {str(path)!r}", hint="give the path of a workflow file (.yaml or .json)") from None
+    except OSError as exc:
+        raise NotFoundError(f"{str(path)!r} cannot be read: {exc.strerror}") from None
+    return load_text(text, str(path))
+
+
+def load_text(text: str | bytes, file: str) -> Work:
+    """Return the checked, compiled workflow that *text* declares; *file* is what messages call it."""
+    parsed = parse(text, file)
+    found = list(parsed.diagnostics)
+    functions: dict[str, Callable[..., Any]] = {}
+    if parsed.workflow is not None:
+        functions, described, wrong = _functions(parsed.workflow)
+        found += [_placed(one, parsed, file) for one in (*wrong, *check(parsed.workflow, catalog(), described))]
+    if found or parsed.workflow is None:
+        raise SpecError(sorted(found, key=_position))
+    return prepare(parsed.workflow, functions, checked=True)
+
+
+def _position(one: Diagnostic) -> tuple[int, int]:
+    return (one.place.line, one.place.column) if one.place else (0, 0)
+
+
+def _placed(one: Diagnostic, parsed: Parsed, file: str) -> Diagnostic:
+    """Return the diagnostic with the place of the longest part of its path that stands in the file."""
+    if one.place is not None:
+        return one
+    for length in range(len(one.path), -1, -1):
+        place = parsed.places.get(one.path[:length])
+        if place is not None:
+            return replace(one, place=place)
+    return replace(one, place=Place(file, 1, 1))
+
+
+def _functions(workflow: Workflow) -> tuple[dict[str, Callable[..., Any]], dict[str, Capability], list[Diagnostic]]:
+    """Return the functions of `call` steps, what they take and give, and a diagnostic for each that cannot be found."""
+    functions: dict[str, Callable[..., Any]] = {}
+    described: dict[str, Capability] = {}
+    wrong: list[Diagnostic] = []
+    for step in workflow.steps.values():
+        if step.call and step.call not in functions:
+            try:
+                functions[step.call] = load_function(step.call)
+                described[step.call] = describe(functions[step.call])
+            except (NotFoundError, InputError) as exc:
+                described[step.call] = Capability("python", "", open_inputs=True)
+                wrong.append(Diagnostic("unknown-function", exc.message, exc.hint, ("steps", step.name, "call")))
+    return functions, described, wrong
+
+
+def prepare(
+    workflow: Workflow, functions: Mapping[str, Callable[..., Any]] | None = None, *, goal: Goal | None = None, checked: bool = False
+) -> Work:
+    """Return the workflow compiled, with a choice per step. Raises `SpecError`, or `PlanError` when nothing provides a capability."""
+    functions = dict(functions or {})
+    described = {name: describe(function) for name, function in functions.items()}
+    if not checked:
+        missing, more, wrong = _functions(replace(workflow, steps={n: s for n, s in workflow.steps.items() if s.call not in functions}))
+        functions |= missing
+        described |= more
+        wrong += check(workflow, catalog(), described)
+        if wrong:
+            raise SpecError(wrong)
+    graph = compile_workflow(workflow, catalog(), described)
+    return Work(graph, choose(graph, catalog(), goal), functions)
+
+
+def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs with defaults filled in. Raises `InputError` that names everything missing, unknown or of the wrong type."""
+    wrong = [f"unknown input {name!r}" for name in given if name not in workflow.inputs]
+    inputs: dict[str, Any] = {}
+    for name, declared in workflow.inputs.items():
+        if name in given:
+            inputs[name] = given[name]
+            if reason := mismatch(declared.type, given[name]):
+                wrong.append(f"input {name!r}: {reason}")
+        elif declared.required:
+            wrong.append(f"input {name!r} ({declared.type}) is missing")
+        else:
+            inputs[name] = declared.default
+    if wrong:
+        known = ", ".join(f"{name}: {one.type}" for name, one in workflow.inputs.items())
+        raise InputError("; ".join(wrong), hint=f"{workflow.name} takes {known or 'no inputs'}")
+    return inputs
+
+
+# ------------------------------------------------------------------------------------------------------------------ running
+
+
+def open_journal(settings: Settings) -> Journal:
+    """Return the journal on disk below `home`; the caller closes it."""
+    return SqliteJournal(settings.home / "journal.db", LocalArtifacts(settings.home / "artifacts"), sync=settings.power_safe)
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings | None = None, *, journal: Journal | None = None) -> AsyncIterator[Runtime]:
+    """A runtime on the current event loop. *journal* overrides the one that the settings call for, and stays open."""
+    settings = settings or Settings()
+    clock = system_clock()
+    own = open_journal(settings) if journal is None and settings.durable else None
+    outside = Outside(
+        artifacts=LocalArtifacts(settings.home / "artifacts"),
+        clock=clock,
+        cache=SqliteResultCache(settings.home / "cache.db") if settings.durable else MemoryResultCache(),
+        tracer=open_tracer(os.environ),
+    )
+    runtime = Runtime(executors(), outside, slots=_slots(settings), journal=journal or own, meter=_meter())
+    try:
+        yield runtime
+    finally:
+        if own is not None:
+            own.close()
+
+
+@cache
+def _meter() -> Meter:
+    return open_meter()
+
+
+def _slots(settings: Settings) -> SlotTable:
+    cores = settings.cores if settings.cores is not None else float(len(os.sched_getaffinity(0)))
+    cards = [one.card for one in executors().values()]
+    capacity = {"cores": cores, **settings.slots}
+    rates: dict[str, float] = {}
+    for card in cards:
+        if card.limits.concurrency is not None or card.limits.rate_per_second is not None:
+            capacity[f"executor:{card.name}"] = float(card.limits.concurrency or 1_000_000)
+        if card.limits.rate_per_second is not None:
+            rates[f"executor:{card.name}"] = card.limits.rate_per_second
+    return SlotTable(capacity, rates)
+
+
+async def run_work(
+    work: Work, inputs: Mapping[str, Any], *, settings: Settings | None = None, observers: Sequence[Observer] = ()
+) -> JobResult:
+    """Return how one job ended, on a runtime of its own."""
+    checked = check_inputs(work.graph.workflow, inputs)
+    async with open_runtime(settings) as runtime:
+        return await runtime.run(work, checked, observers=observers)
+
+
+# ------------------------------------------------------------------------------------------------------------ looking back
+
+
+def work_of(journal: Journal, job: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> Work:
+    """Return the workflow of a journalled job, compiled again with the choices it was started with."""
+    header, _ = journal.read(job)
+    read = from_document(header.workflow)
+    if read.workflow is None or read.diagnostics:
+        raise SpecError(read.diagnostics)
+    work = prepare(read.workflow, functions)
+    known = executors()
+    choices = {
+        name: replace(choice, executor=known[chosen].card, why="chosen when the job began")
+        for name, choice in work.deployment.choices.items()
+        if (chosen := header.choices.get(name, choice.executor.name)) in known
+    }
+    return Work(work.graph, replace(work.deployment, choices={**work.deployment.choices, **choices}), work.functions)
+
+
+def state_of(journal: Journal, job: str) -> tuple[Work, JobState, JobResult]:
+    """Return a journalled job as it stands: its workflow, its state, and its result so far."""
+    work = work_of(journal, job)
+    _, past = journal.read(job)
+    state = replay(work.graph, past)
+    status = next((one.status for one in journal.jobs() if one.job == job), "interrupted")
+    result = JobResult(job, status, {}, tuple(state.failures), work.graph, work.deployment, past)
+    return work, state, result
+
+
+def file_input(path: str) -> dict[str, Any]:
+    """Return the `file` value of a path or URI. Raises `NotFoundError`."""
+    return file_value(path)
+
+
+def memory_journal() -> MemoryJournal:
+    """Return a journal that lives as long as this process."""
+    return MemoryJournal()

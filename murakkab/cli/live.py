@@ -1,0 +1,102 @@
+"""driver: the progress of a job while it runs - a table that redraws itself on a terminal, else one line per settled step."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from murakkab.cli.progress import Progress, StepLine, step_of
+from murakkab.cli.tables import STATUS_STYLES, seconds_text
+from murakkab.runtime.records import Status
+from murakkab.runtime.state import JobState
+
+_MARKS = {"succeeded": "✓", "failed": "✗", "skipped": "-", "cancelled": "-", "doubt": "?", "queued": "·", "waiting": "·"}
+_BAR_WIDTH = 24
+#: Which steps to show when there are more than lines on the screen.
+_INTEREST = {"failed": 0, "running": 0, "doubt": 0, "queued": 1, "waiting": 3}
+#: With more steps than this, draw less often.
+_MANY = 200
+
+
+class Display:
+    """Shows one job on *console*. Give `observe` to the job as its observer; draws only while in `shown()`.
+
+    It keeps a `JobState` of its own, which hears the same events as the one that decides: a display cannot disturb a job.
+    """
+
+    def __init__(self, console: Console, title: str, state: JobState) -> None:
+        self._console = console
+        self._title = title
+        self._state = state
+        self._progress = Progress()
+        self._begin = time.time()
+        self._spinner = Spinner("dots")
+        #: What stands below the table: how to stop, that it is stopping.
+        self.note = ""
+        #: Steps whose end has been told; what an earlier run has settled is no news.
+        self._told = {line.step for line in self._lines() if line.is_settled}
+        self._read = len(state.log)
+
+    def observe(self, job: str, message: Any) -> None:
+        """Hear an event of the job."""
+        self._progress.hear(message)
+        self._state.handle(message)
+        if not self._console.is_terminal:
+            self._tell_news()
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Draw while the block runs; what stays on the screen is the last state."""
+        if not self._console.is_terminal:
+            yield
+            for line in self._lines():
+                self._tell(line)
+            return
+        rate = 10 if len(self._state.steps) <= _MANY else 2
+        with Live(get_renderable=self._drawn, console=self._console, refresh_per_second=rate, transient=True):
+            yield
+
+    def _lines(self) -> list[StepLine]:
+        return self._progress.lines(self._state, time.time())
+
+    def _tell_news(self) -> None:
+        """Tell of the steps that settled since the last look. Reads only what is new: a job may have many thousand steps."""
+        news, self._read = self._state.log[self._read :], len(self._state.log)
+        for step in dict.fromkeys(step_of(name) for _, name, _, _ in news):
+            if step not in self._told and self._state.steps[step].status is not Status.WAITING:
+                self._tell(self._progress.line(step, self._state, time.time()))
+
+    def _tell(self, line: StepLine) -> None:
+        if line.is_settled and line.step not in self._told:
+            self._told.add(line.step)
+            tasks = f"  {line.done}/{line.total}" if line.total != 1 else ""
+            self._console.print(f"{line.step}: {line.status}{tasks}  {seconds_text(line.seconds)}", markup=False, highlight=False)
+
+    def _drawn(self) -> Group:
+        lines = self._lines()
+        head = Text.assemble((self._title, "bold"), f"  {seconds_text(time.time() - self._begin)}")
+        room = max(self._console.height - 4, 3)
+        if len(lines) > room:
+            head.append(f"  {sum(line.is_settled for line in lines)} of {len(lines)} steps settled")
+            lines = sorted(lines, key=lambda line: _INTEREST.get(line.status, 2))[:room]
+        table = Table.grid(padding=(0, 2))
+        for _ in range(6):
+            table.add_column(no_wrap=True)
+        for line in lines:
+            table.add_row(*self._cells(line))
+        return Group(head, table, Text(self.note, "yellow")) if self.note else Group(head, table)
+
+    def _cells(self, line: StepLine) -> tuple[Any, ...]:
+        style = STATUS_STYLES.get(line.status, "")
+        mark = self._spinner if line.status == "running" else Text(_MARKS.get(line.status, " "), style)
+        bar = ProgressBar(total=max(line.total, 1), completed=line.done, width=_BAR_WIDTH, finished_style="green")
+        count = f"{line.done}/{line.total}{'+' if line.is_growing and not line.is_settled else ''}" if line.total else line.status
+        running = f"{line.running} running" if line.running else ""
+        return mark, Text(line.step, style), bar, count, running, seconds_text(line.seconds) if line.seconds is not None else ""

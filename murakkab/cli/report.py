@@ -1,0 +1,51 @@
+"""policy: an error as lines for people and as one JSON object for programs."""
+
+from typing import Any
+
+from murakkab.errors import Diagnostic, InvalidTransition, JobError, MurakkabError, SpecError
+
+
+def error_lines(error: MurakkabError) -> list[str]:
+    """Return what to print: a line per diagnostic of a declaration, else the message and what to do about it."""
+    if isinstance(error, SpecError):
+        return [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(len(error.diagnostics))}"]
+    first, *rest = error.message.splitlines() or [""]
+    lines = [f"error[{error.code}]: {first}", *(f"  {line}" for line in rest)]
+    if isinstance(error, InvalidTransition):
+        lines.extend(f"  {line}" for line in error.story)
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return lines
+
+
+def error_json(error: MurakkabError) -> dict[str, Any]:
+    """Return code, message, hint and diagnostics; for a job also its id and the failures that ended it."""
+    diagnostics = error.diagnostics if isinstance(error, SpecError) else ()
+    document: dict[str, Any] = {
+        "code": error.code,
+        "message": _counted(len(diagnostics)) if diagnostics else error.message,
+        "hint": error.hint,
+        "diagnostics": [diagnostic_json(one) for one in diagnostics],
+    }
+    if isinstance(error, JobError):
+        document["job"] = error.job
+        document["causes"] = [{"task": c.task, "reason": c.reason, "message": c.message, "attempt": c.attempt} for c in error.causes]
+    return document
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    """Return one mistake with its place; line and column are None where they are not known."""
+    place = diagnostic.place
+    return {
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+        "path": list(diagnostic.path),
+        "file": place.file if place else None,
+        "line": (place.line or None) if place else None,
+        "column": (place.column or None) if place else None,
+    }
+
+
+def _counted(mistakes: int) -> str:
+    return f"{mistakes} mistake{'' if mistakes == 1 else 's'} in the workflow"

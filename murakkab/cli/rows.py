@@ -1,0 +1,72 @@
+"""policy: what a job did, one row per step, from a row per ended attempt. Knows nothing of terminals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from murakkab.plan import Choice
+from murakkab.runtime.result import TaskRow
+
+
+class Row(NamedTuple):
+    """One step. `start` and `seconds` are of its whole span; `joules` is the sum of what was measured, None where nothing was.
+
+    `metered` says how many of its attempts were measured.
+    """
+
+    step: str
+    executor: str
+    device: str
+    done: int
+    attempts: int
+    cached: int
+    start: float | None
+    seconds: float | None
+    joules: float | None
+    metered: int
+    usd: float
+
+
+def rows_of_steps(tasks: Iterable[TaskRow], choices: Mapping[str, Choice], *, begin: float) -> list[Row]:
+    """Return one row per step of *choices*, in their order. `start` counts from the time *begin*."""
+    attempts: dict[str, list[TaskRow]] = {step: [] for step in choices}
+    for task in tasks:
+        attempts.setdefault(task.step, []).append(task)
+    return [_row(step, found, choices.get(step), begin) for step, found in attempts.items()]
+
+
+def _row(step: str, attempts: Sequence[TaskRow], choice: Choice | None, begin: float) -> Row:
+    executors = dict.fromkeys(task.executor for task in attempts) or ([choice.executor.name] if choice else [])
+    start = min((task.started for task in attempts), default=None)
+    end = max((task.finished for task in attempts), default=None)
+    joules = [task.joules for task in attempts if task.joules is not None]
+    return Row(
+        step=step,
+        executor=", ".join(executors),
+        device=attempts[0].device if attempts else str(choice.executor.device) if choice else "",
+        done=sum(task.status == "succeeded" for task in attempts),
+        attempts=len(attempts),
+        cached=sum(task.cached for task in attempts),
+        start=None if start is None else max(0.0, start - begin),
+        seconds=None if start is None or end is None else end - start,
+        joules=sum(joules) if joules else None,
+        metered=len(joules),
+        usd=sum(task.usd for task in attempts),
+    )
+
+
+def total_of(rows: Sequence[Row], *, seconds: float) -> Row:
+    """Return the bill of the whole job, which took *seconds*."""
+    measured = [row.joules for row in rows if row.joules is not None]
+    return Row(
+        step="total",
+        executor="",
+        device="",
+        done=sum(row.done for row in rows),
+        attempts=sum(row.attempts for row in rows),
+        cached=sum(row.cached for row in rows),
+        start=None,
+        seconds=seconds,
+        joules=sum(measured) if measured else None,
+        metered=sum(row.metered for row in rows),
+        usd=sum(row.usd for row in rows),
+    )

@@ -1,0 +1,73 @@
+"""data: the codes of mistakes in a declaration, each with what it means, and the hints that name the closest thing known."""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import Final
+
+#: code -> what it means. A code never changes its meaning; each is produced by a test.
+CODES: Final[dict[str, str]] = {
+    # the text of a file
+    "too-large": "the text is larger than a workflow may be",
+    "too-deep": "mappings and lists are nested too deep",
+    "not-text": "the bytes are not UTF-8 text",
+    "syntax": "the text is not YAML, or uses a part of YAML that is refused: tags, several documents, tabs",
+    "too-many-aliases": "anchors and aliases expand to too much",
+    "duplicate-key": "a mapping has the same key twice",
+    # the form of a document
+    "unknown-field": "the document form has no such field",
+    "missing-field": "a field that must be there is not",
+    "wrong-form": "a field holds the wrong kind of data: a list where text is wanted, say",
+    "bad-type": "a type is not written as types are",
+    "bad-quantity": "a duration, an amount or its unit cannot be read",
+    "bad-choice": "a field takes one of a few words, and this is not one",
+    "not-json": "a value has no JSON form",
+    "bad-reference": "a reference, template or choice is not written as they are",
+    "unknown-operator": "a key that begins with '$' is no operator",
+    # the names of things
+    "bad-name": "a step, input or loop variable has a name that is reserved or cannot be written in a reference",
+    "shadowed-name": "a loop variable has the name of a step or of another loop variable",
+    "unknown-capability": "the catalog has no such capability",
+    "unknown-executor": "the catalog has no such executor",
+    "unknown-function": "the function to call was not found",
+    "unknown-knob": "the executor has no such knob",
+    "unknown-input": "the capability or function takes no such input",
+    "unknown-step": "`after` names a step that is not there",
+    "unknown-name": "a reference or condition begins with a name that is not there",
+    # what a step does
+    "no-work": "a step says neither or both of `uses` and `call`",
+    "missing-input": "an input that the capability or function needs is not given",
+    "wrong-executor": "the executor does not provide the capability of the step",
+    "same-fallback": "the fallback is the executor that has just failed",
+    "not-a-loop": "`max_parallel` stands on a step without `for_each`",
+    "out-of-range": "a number is outside of what it may be",
+    "unsafe-cache": "results of a step that changes the world would be kept in place of the change",
+    "unsafe-retry": "a step that must not happen twice would be tried again",
+    "unknown-goal": "the goal names something that is not measured",
+    # how steps fit together
+    "type-mismatch": "a value does not have the type that is wanted where it goes",
+    "no-such-field": "a path leads to a field or element that the value does not have",
+    "not-a-list": "`for_each` goes over something that is not a list",
+    "not-a-literal": "a default mentions other values",
+    "self-reference": "a step refers to itself",
+    "cycle": "steps wait for each other in a ring",
+    # conditions
+    "bad-condition": "a condition is not a CEL expression, or is larger than one may be",
+    "unknown-condition-function": "a condition calls a function that CEL does not have",
+    "condition-type": "a condition compares or joins values that do not go together, or does not give true or false",
+}
+
+#: Comparing is slow; a file of a thousand mistakes must not take minutes.
+_MAX_COMPARED: Final = 200
+
+
+def did_you_mean(name: str, known: Collection[str], *, others: str = "") -> str:
+    """Return a hint that names the closest of *known*, else one that lists them behind *others* (`there are`)."""
+    near = [n for n in known if abs(len(n) - len(name)) <= 3 + len(name) // 3]
+    if len(near) > _MAX_COMPARED:
+        near = [n for n in near if n[:1] == name[:1]][:_MAX_COMPARED]
+    close = get_close_matches(name[:80], near, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if not known or not others:
+        return ""
+    return f"{others} {', '.join(sorted(known)[:12])}{', ...' if len(known) > 12 else ''}"

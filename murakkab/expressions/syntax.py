@@ -1,0 +1,236 @@
+"""policy: the text of a condition -> its tree, for checking it before anything runs. Running it is the business of the CEL library.
+
+The subset of CEL that is read here is CEL without structs, bytes and optional chaining.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from murakkab.expressions.tokens import ConditionSyntaxError, Token, tokens
+
+MAX_NESTING: Final = 40
+#: Each level multiplies the time by the length of a list.
+MAX_LOOPS: Final = 2
+
+_RESERVED: Final = frozenset(
+    (
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
+        *("namespace", "null", "package", "return", "true", "var", "void", "while"),
+    )
+)
+_LITERALS: Final = {"true": "bool", "false": "bool", "null": "null"}
+#: Binary operators, weakest first; `&&` and `||` take any number of operands.
+_LEVELS: Final = (("||",), ("&&",), ("==", "!=", "<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/", "%"))
+#: How often each macro may be given arguments behind the list.
+_MACROS: Final = {"all": (2,), "exists": (2,), "exists_one": (2,), "existsOne": (2,), "filter": (2,), "map": (2, 3)}
+_PYTHON: Final = {"and": "&&", "or": "||", "not": "!", "is": "==", "AND": "&&", "OR": "||", "NOT": "!"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A part of a condition.
+
+    `op` says what it is: `literal` (`text` is its type), `name`, `field`, `index`, `call` (of the function `text`, a receiver first),
+    `has`, `loop` (the macro `text`), `list`, `map`, or an operator. `word` is the variable of a loop, or what a text literal holds.
+    """
+
+    op: str
+    at: int
+    text: str = ""
+    kids: "tuple[Node, ...]" = ()
+    word: str = ""
+
+
+def parse_condition(text: str) -> Node:
+    """Return the tree of *text*. Raises `ConditionSyntaxError`."""
+    parser = _Parser(tokens(text))
+    found = parser.ternary()
+    parser.end()
+    return found
+
+
+class _Parser:
+    """Recursive descent over the tokens of one condition."""
+
+    def __init__(self, words: list[Token]) -> None:
+        self._words = words
+        self._next = 0
+        self._depth = 0
+        self._loops = 0
+
+    def end(self) -> None:
+        """Make sure that nothing is left."""
+        word = self._words[self._next]
+        if word.kind == "end":
+            return
+        raise ConditionSyntaxError(f"{word.text!r} cannot stand here", word.at, self._hint(word))
+
+    def _hint(self, word: Token) -> str:
+        before = self._words[self._next - 1].text if self._next else ""
+        for text in (word.text, before):
+            if text in _PYTHON:
+                return f"{text!r} is written {_PYTHON[text]}"
+        return "join conditions with && or ||" if word.kind == "name" else ""
+
+    def _peek(self) -> str:
+        word = self._words[self._next]
+        return word.text if word.kind in ("mark", "name") else ""
+
+    def _take(self) -> Token:
+        word = self._words[self._next]
+        self._next += word.kind != "end"
+        return word
+
+    def _want(self, mark: str) -> Token:
+        word = self._take()
+        if word.kind == "mark" and word.text == mark:
+            return word
+        shown = repr(word.text) if word.kind != "end" else "the end"
+        raise ConditionSyntaxError(f"{mark!r} is missing before {shown}", word.at, self._hint(word))
+
+    def ternary(self) -> Node:
+        """Return `a`, or `a ? b : c`."""
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            raise ConditionSyntaxError(f"nested more than {MAX_NESTING} deep", self._words[self._next].at)
+        found = self._binary(0)
+        if self._peek() == "?":
+            at = self._take().at
+            yes = self._binary(0)
+            self._want(":")
+            found = Node("?:", at, kids=(found, yes, self.ternary()))
+        self._depth -= 1
+        return found
+
+    def _binary(self, level: int) -> Node:
+        if level == len(_LEVELS):
+            return self._unary()
+        left = self._binary(level + 1)
+        links = 0
+        while self._peek() in _LEVELS[level]:
+            op = self._take()
+            right = self._binary(level + 1)
+            links += 1
+            if links > MAX_NESTING and level > 1:
+                raise ConditionSyntaxError(f"more than {MAX_NESTING} operators in a row", op.at)
+            kids = (*left.kids, right) if left.op == op.text and level < 2 and links > 1 else (left, right)
+            left = Node(op.text, op.at, kids=kids)
+        return left
+
+    def _unary(self) -> Node:
+        marks: list[Token] = []
+        while self._peek() in ("!", "-"):
+            marks.append(self._take())
+        if len(marks) > MAX_NESTING:
+            raise ConditionSyntaxError(f"more than {MAX_NESTING} signs in a row", marks[0].at)
+        found = self._member()
+        for mark in reversed(marks):
+            found = Node("!" if mark.text == "!" else "negate", mark.at, kids=(found,))
+        return found
+
+    def _member(self) -> Node:
+        found = self._primary()
+        links = 0
+        while (mark := self._peek()) in (".", "["):
+            links += 1
+            at = self._take().at
+            if links > MAX_NESTING:
+                raise ConditionSyntaxError(f"more than {MAX_NESTING} fields in a row", at)
+            if mark == "[":
+                found = Node("index", at, kids=(found, self.ternary()))
+                self._want("]")
+            else:
+                found = self._field(found)
+        return found
+
+    def _field(self, of: Node) -> Node:
+        word = self._take()
+        if word.kind != "name" or word.text in ("in", "true", "false", "null"):
+            hint = "a field that is not a name is written step['the field']"
+            raise ConditionSyntaxError("the name of a field is missing behind '.'", word.at, hint)
+        if self._peek() != "(":
+            return Node("field", word.at, word.text, (of,))
+        if word.text in _MACROS:
+            return self._loop(of, word)
+        return Node("call", word.at, word.text, (of, *self._arguments()))
+
+    def _arguments(self) -> tuple[Node, ...]:
+        self._want("(")
+        return self._until(")", trailing=False)
+
+    def _until(self, close: str, *, trailing: bool) -> tuple[Node, ...]:
+        found: list[Node] = []
+        while self._peek() != close:
+            found.append(self.ternary())
+            if self._peek() != ",":
+                break
+            comma = self._take()
+            if self._peek() == close and not trailing:
+                raise ConditionSyntaxError("something is missing behind ','", comma.at)
+        self._want(close)
+        return tuple(found)
+
+    def _loop(self, of: Node, word: Token) -> Node:
+        self._loops += 1
+        if self._loops > MAX_LOOPS:
+            raise ConditionSyntaxError(
+                f"{word.text!r} is nested more than {MAX_LOOPS} deep", word.at, "let a step decide, and test its result"
+            )
+        arguments = self._arguments()
+        self._loops -= 1
+        if len(arguments) not in _MACROS[word.text] or arguments[0].op != "name":
+            raise ConditionSyntaxError(f"{word.text!r} is not written so", word.at, f"write list.{word.text}(x, x.field > 0)")
+        return Node("loop", word.at, word.text, (of, *arguments[1:]), arguments[0].text)
+
+    def _primary(self) -> Node:
+        word = self._take()
+        if word.kind == "number":
+            is_float = not word.text.startswith("0x") and any(c in word.text for c in ".eE")
+            return Node("literal", word.at, "float" if is_float else "uint" if word.text[-1] in "uU" else "int")
+        if word.kind == "string":
+            return Node("literal", word.at, "str", word=_unquoted(word.text))
+        if word.text in _LITERALS and word.kind == "name":
+            return Node("literal", word.at, _LITERALS[word.text])
+        if word.kind == "name":
+            return self._name(word)
+        if word.kind == "mark" and word.text in ("(", "[", "{"):
+            return self._bracket(word)
+        shown = repr(word.text) if word.kind != "end" else "the end"
+        raise ConditionSyntaxError(f"a value is missing before {shown}", word.at, self._hint(word))
+
+    def _name(self, word: Token) -> Node:
+        if word.text in _RESERVED:
+            raise ConditionSyntaxError(f"{word.text!r} is a reserved word of CEL", word.at, "give the step or variable another name")
+        if self._peek() != "(":
+            return Node("name", word.at, word.text)
+        arguments = self._arguments()
+        if word.text != "has":
+            return Node("call", word.at, word.text, arguments)
+        if len(arguments) != 1 or arguments[0].op != "field":
+            raise ConditionSyntaxError("'has' asks for a field", word.at, "write has(step.field)")
+        return Node("has", word.at, kids=arguments)
+
+    def _bracket(self, word: Token) -> Node:
+        if word.text == "(":
+            found = self.ternary()
+            self._want(")")
+            return found
+        if word.text == "[":
+            return Node("list", word.at, kids=self._until("]", trailing=True))
+        pairs: list[Node] = []
+        while self._peek() != "}":
+            key = self.ternary()
+            self._want(":")
+            pairs += [key, self.ternary()]
+            if self._peek() != ",":
+                break
+            self._take()
+        self._want("}")
+        return Node("map", word.at, kids=tuple(pairs))
+
+
+def _unquoted(text: str) -> str:
+    """Return what a simple string literal holds; one with escapes gives "", which no field is called."""
+    quote = 3 if text.lstrip("rR")[:3] in ('"""', "'''") else 1
+    start = len(text) - len(text.lstrip("rR"))
+    return "" if "\\" in text else text[start + quote : -quote]

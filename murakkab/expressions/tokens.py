@@ -1,0 +1,62 @@
+"""policy: the words of a condition, each with its column."""
+
+import re
+from typing import Final, NamedTuple
+
+#: Longer conditions belong into a step.
+MAX_CHARACTERS: Final = 2_000
+
+
+class ConditionSyntaxError(ValueError):
+    """The text is not a condition. `at` is the zero-based place in it, `hint` what to write."""
+
+    def __init__(self, message: str, at: int, hint: str = "") -> None:
+        super().__init__(message)
+        self.at = at
+        self.hint = hint
+
+
+class Token(NamedTuple):
+    """A word: its kind (name, number, string, mark or end), its text and where it begins."""
+
+    kind: str
+    text: str
+    at: int
+
+
+_TOKEN: Final = re.compile(
+    r"""(?P<space>(?:\s+|//[^\n]*)+)
+      | (?P<string>[rR]?(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
+      | (?P<number>0x[0-9a-fA-F]+u?|(?:\d+\.\d+|\.\d+|\d+(?=[eE][-+]?\d))(?:[eE][-+]?\d+)?|\d+[uU]?)
+      | (?P<name>[A-Za-z_]\w*)
+      | (?P<mark>&&|\|\||[=!<>]=|[-+*/%!<>?:.,()\[\]{}])""",
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+_MISTAKES: Final = (
+    ("=", "equality is written =="),
+    ("&", "'and' is written &&"),
+    ("|", "'or' is written ||"),
+    ("$", "names stand bare here: inputs.n > 3, not ${inputs.n} > 3"),
+    ("`", "a field that is not a name is written step['the-field']"),
+    ("'", "the text is not closed"),
+    ('"', "the text is not closed"),
+)
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the words of *text*, then one of kind `end`. Raises `ConditionSyntaxError`."""
+    if len(text) > MAX_CHARACTERS:
+        raise ConditionSyntaxError(
+            f"the condition has {len(text):,} characters; {MAX_CHARACTERS:,} are allowed", 0, "let a step decide, and test its result"
+        )
+    found: list[Token] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            hint = next((hint for start, hint in _MISTAKES if text.startswith(start, at)), "")
+            raise ConditionSyntaxError(f"{text[at]!r} cannot stand here", at, hint)
+        if match.lastgroup != "space":
+            found.append(Token(match.lastgroup, match[0], at))
+        at = match.end()
+    return [*found, Token("end", "", len(text))]

@@ -1,0 +1,1 @@
+"""policy: PER EPOCH - which executor, device and knobs for every step."""

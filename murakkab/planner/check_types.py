@@ -1,0 +1,147 @@
+"""policy: whether an expression fits where it stands - unknown names, missing fields, types of producer and consumer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from murakkab.diagnostics import did_you_mean
+from murakkab.errors import Diagnostic, Path
+from murakkab.references import type_at
+from murakkab.spec import Expr, First, Ref, Template
+from murakkab.types import ANY, BOOL, FLOAT, INT, NULL, STR, Field, Type, field_type, list_of, mismatch, why_not
+
+_LITERALS: Final = ((bool, BOOL), (int, INT), (float, FLOAT), (str, STR))
+_SHOWN: Final = 160
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What an expression may mention, and where mistakes go. `step` is the step it belongs to, "" for an output."""
+
+    scope: Mapping[str, Type]
+    problems: list[Diagnostic]
+    step: str = ""
+    #: loop variable -> the step whose it is, for hints
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def add(self, code: str, message: str, hint: str, path: Path) -> None:
+        """Write a mistake down."""
+        self.problems.append(Diagnostic(code, message, hint, path))
+
+
+def dotted(path: Path) -> str:
+    """Return *path* as messages name it."""
+    return ".".join(map(str, path))
+
+
+def type_of(expr: Expr, path: Path, around: Surroundings) -> Type:
+    """Return the type of *expr*, ANY where it is wrong; what is wrong is written down."""
+    if isinstance(expr, Ref):
+        return _type_of_ref(expr, path, around)
+    if isinstance(expr, Template):
+        for part in expr.parts:
+            if isinstance(part, Ref):
+                _type_of_ref(part, path, around)
+        return STR
+    if isinstance(expr, First):
+        return _common([type_of(option, (*path, "$first", i), around) for i, option in enumerate(expr.options)])
+    if isinstance(expr, Mapping):
+        return Type("record", fields=tuple(Field(k, type_of(v, (*path, k), around)) for k, v in expr.items()))
+    if isinstance(expr, list | tuple):
+        return list_of(_common([type_of(v, (*path, i), around) for i, v in enumerate(expr)]))
+    return next((type_ for kind, type_ in _LITERALS if isinstance(expr, kind)), NULL)
+
+
+def _common(types: list[Type]) -> Type:
+    return types[0] if types and all(t == types[0] for t in types) else ANY
+
+
+def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
+    if ref.source == around.step and around.step:
+        around.add("self-reference", f"the step {ref.source!r} refers to its own result", "a step sees only steps before it", path)
+        return ANY
+    of = around.scope.get(ref.source)
+    if of is None:
+        around.add("unknown-name", f"there is no {ref.source!r} that {_shown(ref)} could mean", _name_hint(ref.source, around), path)
+        return ANY
+    found = type_at(of, ref.path)
+    if isinstance(found, str):
+        around.add("no-such-field", f"{_shown(ref)}: {found}", "", path)
+        return ANY
+    return found
+
+
+def _name_hint(name: str, around: Surroundings) -> str:
+    owner = around.elsewhere.get(name)
+    if owner and owner != around.step:
+        return f"{name!r} is a loop variable of the step {owner!r} and is known only there"
+    if name == "item":
+        return "`item` is known in steps with `for_each`"
+    inputs = around.scope.get("inputs")
+    if inputs and inputs.field(name):
+        return f"write ${{inputs.{name}}}"
+    return did_you_mean(name, around.scope, others="there are")
+
+
+def fit(want: Type, expr: Expr, path: Path, around: Surroundings) -> None:
+    """Check that *expr* gives what is wanted at *path*; lists and mappings part by part, so that the very part is named."""
+    if want.kind == "optional" and want.item is not None and not isinstance(expr, Ref | First):
+        if expr is None:
+            return
+        want = want.item
+    if isinstance(expr, First):
+        for i, option in enumerate(expr.options):
+            fit(want, option, (*path, "$first", i), around)
+    elif isinstance(expr, list | tuple) and want.kind == "list":
+        for i, element in enumerate(expr):
+            fit(want.item or ANY, element, (*path, i), around)
+    elif isinstance(expr, Mapping) and want.kind in ("map", "record", "file"):
+        _fit_mapping(want, expr, path, around)
+    else:
+        _fit_whole(want, expr, path, around)
+
+
+def _fit_whole(want: Type, expr: Expr, path: Path, around: Surroundings) -> None:
+    if isinstance(expr, Ref | Template | Mapping | list | tuple):
+        got = type_of(expr, path, around)
+        if reason := why_not(want, got):
+            around.add("type-mismatch", _message(path, want, f"{_shown(expr)} gives {_cut(got)}"), _hint(want, got, reason), path)
+    elif reason := mismatch(want, expr):
+        hint = "give it as an input of type file, or write {uri: ...}" if want.kind == "file" else ""
+        around.add("type-mismatch", _message(path, want, reason.removeprefix(f"{want} is wanted, ")), hint, path)
+
+
+def _fit_mapping(want: Type, expr: Mapping[str, Expr], path: Path, around: Surroundings) -> None:
+    for key, value in expr.items():
+        fit(field_type(want, key) or ANY, value, (*path, key), around)
+    names = ("uri",) if want.kind == "file" else tuple(f.name for f in want.fields if not f.optional)
+    for name in names:
+        if name not in expr:
+            around.add("type-mismatch", _message(path, want, f"the field {name!r} is missing"), "", path)
+
+
+def _message(path: Path, want: Type, given: str) -> str:
+    return f"{dotted(path)} wants {_cut(want)}, but {given}"
+
+
+def _hint(want: Type, got: Type, reason: str) -> str:
+    if got.kind == "list" and got.item and not why_not(want, got.item):
+        return "`for_each` runs a step for every element"
+    if want.kind == "list" and want.item and not why_not(want.item, got):
+        return "put [...] around it for a list of one"
+    if got.kind == "optional" and got.item and not why_not(want, got.item):
+        return "it may be null or missing"
+    return "" if reason == f"{want} is wanted, {got} is given" else reason
+
+
+def _cut(type_: Type) -> str:
+    text = str(type_)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _shown(expr: Expr) -> str:
+    if isinstance(expr, Ref):
+        return str(expr)[:_SHOWN]
+    if isinstance(expr, Template):
+        return "the template"
+    return "the mapping" if isinstance(expr, Mapping) else "the list"

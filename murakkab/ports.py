@@ -1,0 +1,147 @@
+"""data: the seams - what the runtime asks of the outside world. Each has one conformance suite, run over every implementation and fake."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from murakkab.catalog import ExecutorCard
+from murakkab.runtime.messages import Event
+
+Clock = Callable[[], float]
+
+
+class Artifacts(Protocol):
+    """Bytes by reference. Content-addressed: the same bytes give the same `file` value, and writing twice is writing once.
+
+    Methods block (disk or network): executors call them from a worker thread or accept the stall.
+    """
+
+    def put(self, content: bytes, *, suffix: str = "", media_type: str = "") -> dict[str, Any]:
+        """Store *content* and return its `file` value: uri, size, sha256, media_type."""
+        ...
+
+    def get(self, file: Mapping[str, Any]) -> bytes:
+        """Return the content of a `file` value. Raises `NotFoundError`."""
+        ...
+
+    def local_path(self, file: Mapping[str, Any]) -> str:
+        """Return a path on this machine that holds the content, downloading it when it is remote. Raises `NotFoundError`."""
+        ...
+
+
+class Call(NamedTuple):
+    """What an executor is handed for one attempt. `inputs` are JSON data; `target` is the function of a `python` step, else None."""
+
+    task: str
+    attempt: int
+    inputs: Mapping[str, Any]
+    knobs: Mapping[str, Any]
+    artifacts: Artifacts
+    target: Any = None
+
+
+class Executor(Protocol):
+    """A way to provide a capability.
+
+    `run` may be awaited many times at once, up to the limits of its card. Cancelling the await must stop the work or, where a thread
+    cannot be stopped, abandon its result. Errors: raise `ExecutorError` to say whether a retry can help; any other exception counts
+    as retryable.
+    """
+
+    @property
+    def card(self) -> ExecutorCard:
+        """What it is; constant."""
+        ...
+
+    async def run(self, call: Call) -> Any:
+        """Return the result as JSON data (`file` values for bytes)."""
+        ...
+
+
+class JobHeader(NamedTuple):
+    """What is written once per job: enough to compile the same graph again in another process."""
+
+    job: str
+    workflow: Mapping[str, Any]
+    choices: Mapping[str, str]
+    inputs: Mapping[str, Any]
+    created: float
+
+
+class JobSummary(NamedTuple):
+    """One line about a job. `status`: running, succeeded, failed, cancelled, held, or interrupted (its owner is gone)."""
+
+    job: str
+    workflow: str
+    status: str
+    created: float
+    finished: float | None
+    events: int
+
+
+class Journal(Protocol):
+    """The memory of jobs. Append-only; one process owns a job at a time.
+
+    What was appended before a `flush` survives the death of this process once that returns; it may block for microseconds, never for a
+    network. Whoever acts on an event flushes first. Events of one job read back in the order they were appended. `finish` marks the
+    job's end and flushes; a job may be resumed (and finished) again.
+    """
+
+    def create(self, header: JobHeader, *, is_fresh: bool = False) -> None:
+        """Add a new job and own it. Raises `ConflictError` when the id is taken; *is_fresh* promises that it cannot be."""
+        ...
+
+    def append(self, job: str, event: Event) -> None:
+        """Record an event of a job this process owns. Raises `ExecutorError` (bad-result) when its value is not JSON data."""
+        ...
+
+    def flush(self) -> None:
+        """Make everything appended so far survive the death of this process."""
+        ...
+
+    def finish(self, job: str, status: str, time: float) -> None:
+        """Record how the job ended ("" leaves that as it was) and give up its ownership."""
+        ...
+
+    def claim(self, job: str) -> None:
+        """Own an existing job. Raises `NotFoundError`, or `ConflictError` while its owner lives."""
+        ...
+
+    def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:
+        """Return a job's header and all its events. Raises `NotFoundError`."""
+        ...
+
+    def jobs(self) -> Sequence[JobSummary]:
+        """Return a line per job, newest first."""
+        ...
+
+    def close(self) -> None:
+        """Give up every job and release the storage; unfinished jobs can be claimed by others."""
+        ...
+
+
+class ResultCache(Protocol):
+    """Successful results by key. Never asked to keep a failure."""
+
+    def get(self, key: str, now: float) -> tuple[Any] | None:
+        """Return the kept value in a one-tuple, or None when there is none or it has expired."""
+        ...
+
+    def put(self, key: str, value: Any, expires: float | None) -> None:
+        """Keep *value* until the time *expires*, or for good."""
+        ...
+
+
+class Meter(Protocol):
+    """Energy of this machine. `None` means not measured, which is not zero."""
+
+    def read(self) -> float | None:
+        """Return joules used since some fixed moment, or None where nothing can be measured."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who watches a job: the progress display, a stream of events, tracing. Must not block or raise."""
+
+    def __call__(self, job: str, message: Any) -> None:
+        """Hear an event or command of *job* at the moment it is acted on."""
+        ...

@@ -1,0 +1,191 @@
+"""driver: runs workflows for `murakkab.api`, which imports this when the first one is run.
+
+Arguments become JSON data on the way in; outputs become what the function is annotated to return on the way out.
+"""
+
+import asyncio
+import inspect
+import queue
+import typing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import yaml
+from anyio.from_thread import start_blocking_portal
+
+from murakkab import app
+from murakkab.composition import as_expr
+from murakkab.document import to_document
+from murakkab.dsl import Declared, Returns
+from murakkab.errors import ConflictError, InputError, JobError, SpecError
+from murakkab.ports import Observer
+from murakkab.runtime.driver import Work
+from murakkab.runtime.messages import Event
+from murakkab.runtime.result import JobResult
+from murakkab.spec import Goal, Workflow
+from murakkab.types import Type
+from murakkab_executors.conversion import brief, reader
+
+_END: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs one compiled workflow, any number of times. `signature` is that of its Python function, None when it was loaded."""
+
+    declared: Declared
+    work: Work
+    settings: app.Settings
+    signature: inspect.Signature | None = None
+
+    def inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call as inputs, in JSON data. Raises `InputError` with every mistake."""
+        workflow = self.declared.workflow
+        wrong: list[str] = []
+        inputs: dict[str, Any] = {}
+        for name, value in self._by_name(args, kwargs).items():
+            try:
+                plain = as_expr(value)
+            except SpecError as error:
+                wrong += [f"input {name!r}: {d.message}; {d.hint}" for d in error.diagnostics]
+                continue
+            declared = workflow.inputs.get(name)
+            inputs[name] = _with_files(plain, declared.type) if declared else plain
+        if wrong:
+            raise InputError("\n".join(wrong))
+        return app.check_inputs(workflow, inputs)
+
+    def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = self.declared.workflow.name
+        if self.signature is None:
+            if args:
+                raise InputError(f"{name} was loaded from a file, where inputs have no order", hint="give them by name")
+            return kwargs
+        try:
+            return self.signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise InputError(f"{name}: {error}", hint=f"it is run with {self.signature}") from None
+
+    def value_of(self, result: JobResult) -> Any:
+        """Return what the workflow returns. Raises `JobError` when the job did not succeed or its outputs do not fit the annotation."""
+        result.raise_for_status()
+        try:
+            return _returned(result.outputs, self.declared.returns)
+        except ValueError as error:
+            message = f"the result is not what the workflow is annotated to return: {brief(error)}"
+            raise JobError(message, hint="mend the annotation; run_job(...).outputs has the result as it is", job=result.job) from None
+
+    async def job(self, inputs: Mapping[str, Any], observers: tuple[Observer, ...] = ()) -> JobResult:
+        """Return how one job ended, run on this event loop."""
+        async with app.open_runtime(self.settings) as runtime:
+            return await runtime.run(self.work, inputs, observers=observers)
+
+    def job_in_new_loop(self, inputs: Mapping[str, Any]) -> JobResult:
+        """Return how one job ended, run on an event loop of its own."""
+        return anyio.run(self.job, inputs)
+
+    def stream(self, inputs: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield the events of a job as they happen; it runs in a thread of its own, and stops when the iterator is closed."""
+        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        with start_blocking_portal() as portal:
+            future = portal.start_task_soon(self.job, inputs, (_teller(events.put),))
+            future.add_done_callback(lambda _: events.put(_END))
+            try:
+                while (event := events.get()) is not _END:
+                    yield event
+                future.result().raise_for_status()
+            finally:
+                future.cancel()
+
+    async def astream(self, inputs: Mapping[str, Any]) -> AsyncIterator[Event]:
+        """Yield the events of a job as they happen; it stops when the iterator is closed."""
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        # A task, not a task group: an abandoned generator is closed from another task, and that may not leave a group.
+        task = asyncio.get_running_loop().create_task(self.job(inputs, (_teller(events.put_nowait),)))
+        task.add_done_callback(lambda _: events.put_nowait(_END))
+        try:
+            while (event := await events.get()) is not _END:
+                yield event
+            (await task).raise_for_status()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def _teller(put: Callable[[Any], None]) -> Observer:
+    return lambda job, message: put(message)
+
+
+def runner(declared: Declared, settings: Mapping[str, Any], *, goal: Goal | None, signature: inspect.Signature | None) -> Runner:
+    """Return the runner of a declared workflow, checked and compiled. Raises `SpecError` with a place for each mistake, or `PlanError`."""
+    try:
+        work = app.prepare(declared.workflow, declared.functions, goal=goal)
+    except SpecError as error:
+        raise declared.placed(error) from None
+    return Runner(declared, work, app.Settings(**settings), signature)
+
+
+def refuse_inside_loop(method: str) -> None:
+    """Raise `ConflictError` when an event loop runs in this thread: a call that blocks would stop it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConflictError(f"{method}(...) would stop the event loop that runs here", hint=f"use a{method}(...)")
+
+
+def loaded(path: str | Path) -> Declared:
+    """Return the workflow of a YAML or JSON file, checked. Raises `SpecError` with the place of every mistake, or `NotFoundError`."""
+    work = app.load_file(path)
+    return Declared(work.graph.workflow, work.functions)
+
+
+def document_of(workflow: Workflow) -> dict[str, Any]:
+    """Return the canonical JSON data of a workflow."""
+    return to_document(workflow)
+
+
+def yaml_of(workflow: Workflow) -> str:
+    """Return a workflow as the text of a YAML file."""
+    return yaml.safe_dump(to_document(workflow), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _with_files(value: Any, wanted: Type) -> Any:
+    """Return *value* with `file` values in the place of paths, where files are wanted."""
+    if wanted.kind == "file" and isinstance(value, str):
+        return app.file_input(value)
+    if wanted.kind == "record" and isinstance(value, dict):
+        types = {f.name: f.type for f in wanted.fields}
+        return {k: _with_files(v, types[k]) if k in types else v for k, v in value.items()}
+    if wanted.item is None:
+        return value
+    inner = partial(_with_files, wanted=wanted.item)
+    if wanted.kind == "list" and isinstance(value, list):
+        return [inner(v) for v in value]
+    if wanted.kind == "map" and isinstance(value, dict):
+        return {k: inner(v) for k, v in value.items()}
+    return inner(value) if wanted.kind == "optional" else value
+
+
+def _returned(outputs: Mapping[str, Any], returns: Returns) -> Any:
+    if returns.form == "nothing":
+        return None
+    if returns.form == "value":
+        return _as(returns.annotation, next(iter(outputs.values())))
+    if returns.record is None:
+        return _as(returns.annotation, dict(outputs))
+    hints = typing.get_type_hints(returns.record)
+    return returns.record(**{name: _as(hints.get(name, Any), value) for name, value in outputs.items()})
+
+
+def _as(annotation: Any, value: Any) -> Any:
+    """Return JSON data as a value of *annotation*. Raises `ValueError`."""
+    try:
+        read = reader(annotation)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    return value if read is None else read(value)

@@ -1,0 +1,106 @@
+"""driver: one attempt of one task - from the command that starts it to the event that tells how it ended."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab.errors import ExecutorError, MurakkabError
+from murakkab.plan import Node
+from murakkab.ports import Artifacts, Call, Clock, Executor, ResultCache
+from murakkab.runtime.cache_key import cache_key
+from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
+from murakkab.runtime.tracing import Tracer
+from murakkab.types import checker
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What attempts use of the world; the same for every task of a process."""
+
+    artifacts: Artifacts
+    clock: Clock
+    cache: ResultCache | None = None
+    tracer: Tracer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the tasks of one step are run: everything that can be settled once per job rather than once per task."""
+
+    node: Node
+    executor: Executor
+    name: str
+    knobs: Mapping[str, Any]
+    target: Any
+    check: Callable[[Any], str] | None
+    #: What it occupies while it runs; empty for tasks that never wait.
+    needs: Mapping[str, float]
+    usd: float
+    #: No timeout, no cache, no tracing: nothing stands between the loop and the executor.
+    is_plain: bool
+    #: How to try once more when this one has failed for good.
+    fallback: "Way | None" = None
+
+
+def way_of(
+    node: Node, executor: Executor, *, knobs: Mapping[str, Any], target: Any, needs: Mapping[str, float], outside: Outside
+) -> Way:
+    """Return the prepared way to run the tasks of *node* with *executor*."""
+    plain = node.timeout is None and node.cache is None and outside.tracer is None
+    card = executor.card
+    return Way(node, executor, card.name, knobs, target, checker(node.result), needs, card.quote.usd, plain)
+
+
+async def attempt(job: str, start: StartTask, way: Way, outside: Outside) -> TaskSucceeded | TaskFailed:
+    """Run it and return how it ended. Raises nothing but cancellation."""
+    began = outside.clock()
+    cached = False
+    try:
+        call = Call(start.task, start.attempt, start.inputs, way.knobs, outside.artifacts, way.target)
+        if way.is_plain:
+            value = await way.executor.run(call)
+        else:
+            value, cached = await _guarded(job, call, way, outside)
+        if way.check is not None and (reason := way.check(value)):
+            raise ExecutorError(f"its result is not what the step promises: {reason}", reason="bad-result", retryable=False)
+    except ExecutorError as exc:
+        return TaskFailed(outside.clock(), start.task, exc.reason, str(exc), exc.retryable, began, way.name)
+    except MurakkabError as exc:
+        return TaskFailed(outside.clock(), start.task, exc.code, str(exc), False, began, way.name)
+    except Exception as exc:  # noqa: BLE001 - whatever a user's code raises ends its task, never the process
+        message = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+        return TaskFailed(outside.clock(), start.task, "exception", message, True, began, way.name)
+    return TaskSucceeded(outside.clock(), start.task, value, began, cached, 0.0 if cached else way.usd, None, way.name)
+
+
+async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[Any, bool]:
+    """Return the value and whether it came from the cache."""
+    policy = way.node.cache
+    key = ""
+    if policy is not None and outside.cache is not None:
+        key = cache_key(way.executor.card, call.knobs, call.inputs, target=way.target)
+        hit = outside.cache.get(key, outside.clock())
+        if hit is not None:
+            return hit[0], True
+    if outside.tracer is None:
+        value = await _timed(call, way)
+    else:
+        with outside.tracer.attempt(job, call.task, call.attempt, way.name):
+            value = await _timed(call, way)
+    if key and policy is not None and outside.cache is not None and not (way.check and way.check(value)):
+        outside.cache.put(key, value, None if policy.ttl is None else outside.clock() + policy.ttl)
+    return value, False
+
+
+async def _timed(call: Call, way: Way) -> Any:
+    limit = way.node.timeout
+    if limit is None:
+        return await way.executor.run(call)
+    try:
+        async with asyncio.timeout(limit) as scope:
+            return await way.executor.run(call)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise ExecutorError(f"no result within {limit:g} s", hint="raise its `timeout`, or look why it is slow", reason="timeout") from None

@@ -1,0 +1,187 @@
+"""driver: every job of a process - one event loop, shared slots, one journal. Makes running jobs, resumes them, stops them."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from murakkab.document import to_document
+from murakkab.errors import ConflictError, NotFoundError, PlanError
+from murakkab.plan import Deployment, Node, TaskGraph
+from murakkab.ports import Executor, JobHeader, Journal, Meter, Observer
+from murakkab.runtime.attempt import Outside, Way, way_of
+from murakkab.runtime.job import Gate, RunningJob
+from murakkab.runtime.messages import DoubtResolved, Event, JobResumed, JobSubmitted
+from murakkab.runtime.result import JobResult
+from murakkab.runtime.slots import SlotTable
+from murakkab.runtime.state import JobState
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A compiled workflow, ready to be run any number of times: graph, choices, and the functions of its `call` steps by name."""
+
+    graph: TaskGraph
+    deployment: Deployment
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The workflow as JSON data; the same object each time, so that a journal writes it once."""
+        return to_document(self.graph.workflow)
+
+    @cached_property
+    def chosen(self) -> Mapping[str, str]:
+        """The executor of each step, by name."""
+        return {name: choice.executor.name for name, choice in self.deployment.choices.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a person says about an irreversible task in doubt: `done`, with its value, or `retry`."""
+
+    task: str
+    verdict: str
+    value: Any = None
+
+
+class Runtime:
+    """Runs jobs on the current event loop until it is closed. Safe to use from that loop alone."""
+
+    def __init__(
+        self, executors: Mapping[str, Executor], outside: Outside, *, slots: SlotTable, journal: Journal | None = None, meter: Meter | None = None
+    ) -> None:
+        self._executors = executors
+        self._outside = outside
+        self._slots = slots
+        self._gate = Gate(slots, outside)
+        self._journal = journal
+        self._meter = meter
+        self._jobs: dict[str, RunningJob] = {}
+        self._prepared: WeakKeyDictionary[Work, dict[str, Way]] = WeakKeyDictionary()
+        self._stopping = False
+
+    async def run(self, work: Work, inputs: Mapping[str, Any], *, job: str = "", observers: Sequence[Observer] = ()) -> JobResult:
+        """Return how a new job ended; *inputs* have been checked against the workflow."""
+        given, job = job, job or secrets.token_hex(6)
+        running = self._running(job, work, JobState(work.graph), observers)
+        now = self._outside.clock()
+        if self._journal is not None:
+            self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now), is_fresh=not given)
+        return await self._carry_out(running, work, [JobSubmitted(now, inputs)])
+
+    async def resume(self, job: str, work: Work, *, verdicts: Sequence[Verdict] = (), observers: Sequence[Observer] = ()) -> JobResult:
+        """Return how a job ended that was interrupted, failed, cancelled or held. What it completed is not run again.
+
+        Raises `NotFoundError`, `ConflictError` when it succeeded or its owner lives, and for a verdict on a task not in doubt.
+        """
+        if self._journal is None:
+            raise NotFoundError(f"job {job!r} cannot be resumed: there is no journal")
+        self._journal.claim(job)
+        try:
+            header, past = self._journal.read(job)
+            state = replay(work.graph, past)
+            events = self._resuming(header, state, verdicts) if past else [JobSubmitted(self._outside.clock(), header.inputs)]
+        except BaseException:
+            self._journal.finish(job, "", self._outside.clock())
+            raise
+        running = self._running(job, work, state, observers)
+        return await self._carry_out(running, work, events)
+
+    def cancel(self, job: str, reason: str = "") -> None:
+        """Cancel a running job for good; its `run` returns once every task has settled. Raises `NotFoundError`."""
+        if job not in self._jobs:
+            raise NotFoundError(f"job {job!r} does not run here")
+        self._jobs[job].cancel(reason)
+
+    def stop(self) -> None:
+        """Start no task any more. Running attempts finish; every job then ends as interrupted, to be resumed later."""
+        self._stopping = True
+        for running in list(self._jobs.values()):
+            running.stop()
+
+    def _resuming(self, header: JobHeader, state: JobState, verdicts: Sequence[Verdict]) -> list[Event]:
+        if state.finished == "succeeded":
+            raise ConflictError(f"job {header.job!r} has succeeded; there is nothing to resume")
+        doubts = state.in_doubt()
+        for verdict in verdicts:
+            if verdict.task not in doubts:
+                raise ConflictError(f"task {verdict.task!r} is not in doubt", hint=f"in doubt: {', '.join(doubts) or 'none'}")
+        now = self._outside.clock()
+        return [*(DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts), JobResumed(now)]
+
+    def _running(self, job: str, work: Work, state: JobState, observers: Sequence[Observer]) -> RunningJob:
+        running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
+        running.observers.extend(observers)
+        return running
+
+    async def _carry_out(self, running: RunningJob, work: Work, events: Sequence[Event]) -> JobResult:
+        job = running.job
+        self._jobs[job] = running
+        tracer = self._outside.tracer
+        if tracer is not None:
+            tracer.job_started(job, work.graph.workflow.name, events[0].time)
+        before = None if self._meter is None else self._meter.read()
+        status = "interrupted"
+        try:
+            if not self._stopping:
+                await running.run(*events)
+            status = running.finish.status if running.finish else "interrupted"
+        finally:
+            del self._jobs[job]
+            if self._journal is not None:
+                self._journal.finish(job, status, self._outside.clock())
+            if tracer is not None:
+                tracer.job_finished(job, status)
+        finish = running.finish
+        after = None if self._meter is None else self._meter.read()
+        return JobResult(
+            job=job,
+            status=status,
+            outputs=finish.outputs if finish else {},
+            failures=finish.failures if finish else (),
+            graph=work.graph,
+            deployment=work.deployment,
+            history=running.state.heard,
+            joules=None if before is None or after is None else after - before,
+        )
+
+    def _ways(self, work: Work) -> dict[str, Way]:
+        """Return how each step is run; prepared once per `Work`."""
+        ways = self._prepared.get(work)
+        if ways is None:
+            ways = {}
+            for name, node in work.graph.nodes.items():
+                choice = work.deployment.choices[name]
+                ways[name] = self._way(node, work, choice.executor.name, choice.knobs)
+                if node.on_error.fallback:
+                    ways[name] = replace(ways[name], fallback=self._way(node, work, node.on_error.fallback, {}))
+            self._prepared[work] = ways
+        return ways
+
+    def _way(self, node: Node, work: Work, name: str, knobs: Mapping[str, Any]) -> Way:
+        executor = self._executors.get(name)
+        if executor is None:
+            raise PlanError(f"step {node.name!r} needs executor {name!r}, which is not installed")
+        card = executor.card
+        wanted = {"cores": card.needs.cores, **card.needs.slots}
+        limited = f"executor:{name}"
+        if limited in self._slots.capacity:
+            wanted[limited] = 1.0
+        try:
+            needs = self._slots.fitting(wanted)
+        except KeyError as exc:
+            hint = "declare how much of it there is"
+            raise PlanError(f"executor {name!r} needs {exc.args[0]!r}, of which this process has none", hint=hint) from None
+        target = work.functions.get(node.call) if node.call else None
+        return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
+
+
+def replay(graph: TaskGraph, past: Sequence[Event]) -> JobState:
+    """Return the state that the events lead to; the commands were carried out long ago."""
+    state = JobState(graph)
+    for event in past:
+        state.handle(event)
+    return state

@@ -1,0 +1,110 @@
+"""policy: the value of an expression, given what is known so far. Substituted data is never scanned again."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from murakkab.spec import WILD, Expr, First, PathItem, Ref, Template
+
+
+class Skipped:
+    """The value of a step that did not run: an input made of it skips its consumer."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return how messages name it."""
+        return "<skipped>"
+
+
+SKIPPED: Final = Skipped()
+
+
+class InputSkipped(Exception):  # noqa: N818 - not an error: the normal way to say that there is no value
+    """An input refers to something skipped; the message names the reference."""
+
+
+class ReferenceFailed(Exception):  # noqa: N818 - carries the message of a TaskFailed, is never shown itself
+    """A path leads nowhere in the data that is there; the message says at which element."""
+
+
+Known = Mapping[str, Any]
+
+
+def value_of(expr: Expr, scope: Known, known: Known) -> Any:
+    """Return the value of *expr*; names are looked up in *scope* (loop variables), then in *known* (inputs and steps).
+
+    Raises `InputSkipped` or `ReferenceFailed`.
+    """
+    kind = type(expr)
+    if kind is Ref:
+        source: str = expr.source  # type: ignore[union-attr]
+        value = scope[source] if source in scope else known[source]
+        if value is SKIPPED:
+            raise InputSkipped(str(expr))
+        return select(value, expr.path) if expr.path else value  # type: ignore[union-attr]
+    if kind is dict:
+        return {key: value_of(inner, scope, known) for key, inner in expr.items()}  # type: ignore[union-attr]
+    if kind is list:
+        return [value_of(inner, scope, known) for inner in expr]  # type: ignore[union-attr]
+    if kind is Template:
+        return "".join(part if isinstance(part, str) else _as_text(value_of(part, scope, known)) for part in expr.parts)  # type: ignore[union-attr]
+    if kind is First:
+        return _first(expr.options, scope, known)  # type: ignore[union-attr]
+    return expr
+
+
+def _first(options: Sequence[Expr], scope: Known, known: Known) -> Any:
+    for option in options:
+        try:
+            return value_of(option, scope, known)
+        except InputSkipped:
+            continue
+    raise InputSkipped("every option of $first")
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def select(value: Any, path: Sequence[PathItem]) -> Any:
+    """Return what *path* leads to; with a wildcard, the flat list of all matches. Raises `ReferenceFailed`."""
+    if WILD not in path:
+        for element in path:
+            value = _into(value, element)
+        return value
+    return [found for _, found in matches(value, path)]
+
+
+def matches(value: Any, path: Sequence[PathItem]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield each match of *path* with the positions its wildcards took, in order."""
+    for depth, element in enumerate(path):
+        if element is WILD:
+            if not isinstance(value, list | tuple):
+                raise ReferenceFailed(f"[*] needs a list, not {_shown(value)}")
+            for i, inner in enumerate(value):
+                for key, found in matches(inner, path[depth + 1 :]):
+                    yield (i, *key), found
+            return
+        value = _into(value, element)
+    yield (), value
+
+
+def _into(value: Any, element: PathItem) -> Any:
+    try:
+        if isinstance(element, str):
+            if isinstance(value, Mapping):
+                return value[element]
+            raise ReferenceFailed(f".{element} needs a record, not {_shown(value)}")
+        if isinstance(value, list | tuple):
+            return value[element]  # type: ignore[index]
+        raise ReferenceFailed(f"[{element}] needs a list, not {_shown(value)}")
+    except KeyError:
+        there = ", ".join(map(str, list(value)[:8])) or "nothing"
+        raise ReferenceFailed(f"there is no field {element!r}; there is {there}") from None
+    except IndexError:
+        raise ReferenceFailed(f"there is no element {element}; the list has {len(value)}") from None
+
+
+def _shown(value: Any) -> str:
+    return {type(None): "null", dict: "a record", list: "a list"}.get(type(value), type(value).__name__)

@@ -1,0 +1,104 @@
+"""data: how a job ended - outputs, failures, and a row per task from which tables and bills are made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld
+from murakkab.plan import Deployment, TaskGraph
+from murakkab.runtime.messages import Event, TaskCancelled, TaskFailed, TaskSucceeded
+
+
+class TaskRow(NamedTuple):
+    """One ended attempt. Times are seconds since the epoch; `joules` None means not measured."""
+
+    task: str
+    step: str
+    status: str
+    executor: str
+    device: str
+    started: float
+    finished: float
+    attempt: int
+    cached: bool
+    usd: float
+    joules: float | None
+
+
+def rows_of(history: Sequence[Event], deployment: Deployment) -> list[TaskRow]:
+    """Return a row per attempt that ended, in the order in which they did."""
+    attempts: dict[str, int] = {}
+    rows: list[TaskRow] = []
+    for event in history:
+        if isinstance(event, TaskSucceeded | TaskFailed | TaskCancelled):
+            rows.append(_row(event, attempts, deployment))
+    return rows
+
+
+def _row(event: TaskSucceeded | TaskFailed | TaskCancelled, attempts: dict[str, int], deployment: Deployment) -> TaskRow:
+    attempt = attempts[event.task] = attempts.get(event.task, 0) + 1
+    step = event.task.partition("[")[0]
+    choice = deployment.choices.get(step)
+    done = isinstance(event, TaskSucceeded)
+    status = "succeeded" if done else "failed" if isinstance(event, TaskFailed) else "cancelled"
+    executor = "" if isinstance(event, TaskCancelled) else event.executor
+    return TaskRow(
+        task=event.task,
+        step=step,
+        status=status,
+        executor=executor or (choice.executor.name if choice else ""),
+        device=choice.executor.device.value if choice else "",
+        started=event.started,
+        finished=event.time,
+        attempt=attempt,
+        cached=done and event.cached,
+        usd=event.usd if done else 0.0,
+        joules=event.joules if done else None,
+    )
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended. `status`: succeeded, failed, cancelled, held, or interrupted (stopped on the way; resume it)."""
+
+    job: str
+    status: str
+    outputs: Mapping[str, Any]
+    failures: tuple[Failure, ...] = ()
+    graph: TaskGraph | None = None
+    deployment: Deployment = Deployment({})
+    history: Sequence[Event] = field(default=(), repr=False)
+    #: Energy of the machine over the whole run, None when it was not measured.
+    joules: float | None = None
+
+    @cached_property
+    def tasks(self) -> list[TaskRow]:
+        """A row per ended attempt; measured energy is shared out by busy seconds, so that the rows add up to the job."""
+        rows = rows_of(self.history, self.deployment)
+        if self.joules is None:
+            return rows
+        busy = sum(row.finished - row.started for row in rows)
+        return [row._replace(joules=self.joules * (row.finished - row.started) / busy) for row in rows] if busy else rows
+
+    @property
+    def usd(self) -> float:
+        """What the tasks cost in dollars."""
+        return sum(row.usd for row in self.tasks)
+
+    def raise_for_status(self) -> "JobResult":
+        """Return self when the job succeeded, else raise the `JobError` that says why not and what to do."""
+        if self.status == "succeeded":
+            return self
+        raise self._error()
+
+    def _error(self) -> JobError:
+        causes = "; ".join(map(str, self.failures))
+        if self.status == "cancelled":
+            return JobCancelled(f"job {self.job} was cancelled", job=self.job, causes=self.failures)
+        if self.status == "held":
+            hint = "find out what happened, then resume the job with a verdict for each task (done or retry)"
+            return JobHeld(f"job {self.job} is held: {causes}", hint=hint, job=self.job, causes=self.failures)
+        if self.status == "interrupted":
+            return JobError(f"job {self.job} was interrupted", hint="resume it", job=self.job)
+        return JobFailed(f"job {self.job} failed: {causes}", job=self.job, causes=self.failures)
