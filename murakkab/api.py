@@ -5,7 +5,7 @@ Importing this costs next to nothing. What runs a workflow (`murakkab.running`) 
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
@@ -24,11 +24,15 @@ R = TypeVar("R")
 
 
 class WorkflowOptions(TypedDict, total=False):
-    """What a workflow is called, says of itself and aims at. Name and description come from the function unless they are given."""
+    """What a workflow is called, says of itself and aims at. Name and description come from the function unless they are given.
+
+    `timeout`: seconds after which a job that still runs has failed.
+    """
 
     name: str
     description: str
     goal: Goal
+    timeout: float
 
 
 class RunOptions(TypedDict, total=False):
@@ -74,7 +78,7 @@ class WorkflowHandle(Generic[P, R]):
     def options(self, **options: Unpack[RunOptions]) -> "WorkflowHandle[P, R]":
         """Return the same workflow with other settings for its jobs."""
         if unknown := [name for name in options if name not in RunOptions.__annotations__]:
-            raise mistake("unknown-field", f"there is no option {unknown[0]!r}", f"there are {', '.join(RunOptions.__annotations__)}")
+            raise mistake("unknown-option", f"there is no option {unknown[0]!r}", f"there are {', '.join(RunOptions.__annotations__)}")
         return WorkflowHandle(self._source, signature=self._signature, options={**self._options, **options})
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -94,12 +98,12 @@ class WorkflowHandle(Generic[P, R]):
         """Return how a job ended, as `run_job` does, on the event loop that runs already."""
         return await self._runner.job(self._runner.inputs(args, kwargs))
 
-    def stream(self, *args: P.args, **kwargs: P.kwargs) -> "Iterator[Event]":
+    def stream(self, *args: P.args, **kwargs: P.kwargs) -> "Generator[Event, None, None]":
         """Return the events of a job, as they happen. Closing the iterator stops the job; at its end it raises what `run` raises."""
         self._refuse_inside_loop("stream")
         return self._runner.stream(self._runner.inputs(args, kwargs))
 
-    def astream(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncIterator[Event]":
+    def astream(self, *args: P.args, **kwargs: P.kwargs) -> "AsyncGenerator[Event, None]":
         """Return the events of a job, as `stream` does, on the event loop that runs already."""
         return self._runner.astream(self._runner.inputs(args, kwargs))
 
@@ -144,7 +148,7 @@ def workflow(function: Any = None, /, **options: Any) -> Any:
     `@workflow` or `@workflow(name=..., goal=Goal(...))`. The body is run once, to write the workflow down.
     """
     if unknown := [name for name in options if name not in WorkflowOptions.__annotations__]:
-        raise mistake("unknown-field", f"there is no option {unknown[0]!r}", f"there are {', '.join(WorkflowOptions.__annotations__)}")
+        raise mistake("unknown-option", f"there is no option {unknown[0]!r}", f"there are {', '.join(WorkflowOptions.__annotations__)}")
 
     def decorate(function: Callable[P, R]) -> WorkflowHandle[P, R]:
         source = functools.cache(functools.partial(declare, function, **options))

@@ -3,16 +3,18 @@
 Imports are inside functions where a run may not need the thing: heavy libraries load when they are used.
 """
 
+import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog
 from murakkab.document import from_document
@@ -21,7 +23,7 @@ from murakkab.load import Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
 from murakkab.planner.compile import compile_workflow
-from murakkab.ports import Clock, Executor, Journal, Meter, Observer
+from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
@@ -40,8 +42,10 @@ from murakkab_executors.python import load_function
 
 __all__ = ["JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
-#: The families that ship. Each lists its executors in `EXECUTORS` and imports heavy libraries only when one runs.
-_FAMILIES: Final = tuple(f"murakkab_executors.{name}" for name in ("python", "shell", "http", "file", "video", "audio", "text"))
+#: The families that ship. Each lists its executors in `EXECUTORS`; heavy libraries load when one runs.
+_FAMILIES: Final = tuple(
+    f"murakkab_executors.{name}" for name in ("python", "shell", "http", "file", "video", "detection", "audio", "text")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Settings:
     power_safe: bool = False
     cores: float | None = None
     slots: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for settings that mean the same."""
+        return self.home.absolute(), self.durable, self.power_safe, self.cores, tuple(sorted(self.slots.items()))
 
 
 def system_clock() -> Clock:
@@ -80,7 +89,7 @@ def executors() -> Mapping[str, Executor]:
         try:
             for one in point.load().EXECUTORS:
                 found[one.card.name] = one
-        except Exception as exc:  # noqa: BLE001 - a broken plug-in is named, not shown as a traceback of ours
+        except Exception as exc:
             raise MurakkabError(f"the plug-in {point.name!r} ({point.value}) cannot be loaded: {exc}", hint="mend or uninstall it") from exc
     return found
 
@@ -97,7 +106,7 @@ def catalog() -> Catalog:
 
 
 def load_file(path: str | Path) -> Work:
-    """Return the checked, compiled workflow of a YAML or JSON file. Raises `SpecError` with every mistake, `NotFoundError`."""
+    """Return the checked, compiled workflow of a YAML or JSON file. Raises `SpecError` with every mistake, or `NotFoundError`."""
     file = Path(path)
     try:
         text = file.read_bytes()
@@ -196,24 +205,57 @@ def open_journal(settings: Settings) -> Journal:
     return SqliteJournal(settings.home / "journal.db", LocalArtifacts(settings.home / "artifacts"), sync=settings.power_safe)
 
 
+@dataclass
+class _Opened:
+    """A runtime that everyone on one event loop who asks for the same settings shares: the slots of a process are one set."""
+
+    runtime: Runtime
+    close: Callable[[], None]
+    users: int = 0
+
+
+_opened: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Opened]] = WeakKeyDictionary()
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings | None = None, *, journal: Journal | None = None) -> AsyncIterator[Runtime]:
-    """A runtime on the current event loop. *journal* overrides the one that the settings call for, and stays open."""
+    """A runtime on the current event loop, shared with whoever has opened one with the same settings there.
+
+    *journal* overrides the one that the settings call for; it stays open, and the runtime is not shared.
+    """
     settings = settings or Settings()
-    clock = system_clock()
-    own = open_journal(settings) if journal is None and settings.durable else None
+    if journal is not None:
+        with ExitStack() as stack:
+            yield _new_runtime(settings, journal, stack)
+        return
+    shared = _opened.setdefault(asyncio.get_running_loop(), {})
+    key = settings.key
+    opened = shared.get(key)
+    if opened is None:
+        with ExitStack() as stack:
+            own = stack.enter_context(closing(open_journal(settings))) if settings.durable else None
+            opened = shared[key] = _Opened(_new_runtime(settings, own, stack), stack.pop_all().close)
+    opened.users += 1
+    try:
+        yield opened.runtime
+    finally:
+        opened.users -= 1
+        if not opened.users:
+            del shared[key]
+            opened.close()
+
+
+def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) -> Runtime:
+    cache: ResultCache = MemoryResultCache()
+    if settings.durable:
+        cache = stack.enter_context(closing(SqliteResultCache(settings.home / "cache.db")))
     outside = Outside(
         artifacts=LocalArtifacts(settings.home / "artifacts"),
-        clock=clock,
-        cache=SqliteResultCache(settings.home / "cache.db") if settings.durable else MemoryResultCache(),
+        clock=system_clock(),
+        cache=cache,
         tracer=open_tracer(os.environ),
     )
-    runtime = Runtime(executors(), outside, slots=_slots(settings), journal=journal or own, meter=_meter())
-    try:
-        yield runtime
-    finally:
-        if own is not None:
-            own.close()
+    return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=_meter())
 
 
 @cache

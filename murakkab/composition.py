@@ -28,7 +28,7 @@ def as_expr(value: object, *, depth: int = 0) -> Expr:
     if isinstance(value, Placeholder):
         if not value.spread__ and isinstance(value.expr__, Ref) and WILD in value.expr__.path:
             raise mistake(
-                "one-of-many", "an element is used outside of its each(...)", "return a part of it from the function given to each"
+                "part-of-many", "an element is used outside of its each(...)", "return a part of it from the function given to each"
             )
         return value.expr__
     if isinstance(value, Operators):
@@ -108,13 +108,13 @@ def template(text: str, /, *values: object, **named: object) -> str:
         if hole is None:
             continue
         if spec or conversion:
-            raise mistake("bad-template", f"the hole {{{hole}}} has a format", "format the value in a step, then fill it in")
+            raise mistake("bad-reference", f"the hole {{{hole}}} has a format", "format the value in a step, then fill it in")
         name = hole or str(next(holes, len(values)))
         used.add(name)
         parts += _filling(name, values, named)
     unused = [n for n in (*map(str, range(len(values))), *named) if n not in used]
     if unused:
-        raise mistake("bad-template", f"nothing in the text takes the value {unused[0]!r}", "a hole is written {} or {name}")
+        raise mistake("bad-reference", f"nothing in the text takes the value {unused[0]!r}", "a hole is written {} or {name}")
     return _joined(parts)
 
 
@@ -122,7 +122,7 @@ def _parsed(text: str) -> list[tuple[str, str | None, str | None, str | None]]:
     try:
         return list(Formatter().parse(text))
     except ValueError as error:
-        raise mistake("bad-template", f"the text cannot be read: {error}", "a brace is written {{ or }}") from None
+        raise mistake("bad-reference", f"the text cannot be read: {error}", "a brace is written {{ or }}") from None
 
 
 def _filling(name: str, values: tuple[object, ...], named: Mapping[str, object]) -> tuple[str | Ref, ...]:
@@ -132,12 +132,12 @@ def _filling(name: str, values: tuple[object, ...], named: Mapping[str, object])
         value = named[name]
     else:
         hint = "a hole is a plain name or number: template('{title}', title=page.title)"
-        raise mistake("bad-template", f"there is no value for the hole {{{name}}}", hint)
+        raise mistake("bad-reference", f"there is no value for the hole {{{name}}}", hint)
     expr = as_expr(value)
     if isinstance(expr, Template):
         return expr.parts
     if isinstance(expr, First):
-        raise mistake("bad-template", "first(...) cannot be filled in", "hand it to a step that returns the text")
+        raise mistake("bad-reference", "first(...) cannot be filled in", "hand it to a step that returns the text")
     return (expr if isinstance(expr, str | Ref) else json.dumps(expr, ensure_ascii=False),)
 
 
@@ -170,7 +170,7 @@ def each(items: Iterable[T], pick: Callable[[T], U]) -> list[U]:
     picked: object = pick(cast("T", element))
     if not isinstance(picked, Placeholder) or picked.spread__ or not _leads_on(element.expr__, picked.expr__):
         hint = "each(pages, lambda page: page.title); else map a step"
-        raise mistake("bad-each", "the function given to each() may only take a part of its element", hint)
+        raise mistake("part-of-many", "the function given to each() may only take a part of its element", hint)
     return cast("list[U]", Placeholder(picked.expr__, list_of(picked.type__), spread=True))
 
 

@@ -54,6 +54,15 @@ CODES: Final[dict[str, str]] = {
     "bad-condition": "a condition is not a CEL expression, or is larger than one may be",
     "unknown-condition-function": "a condition calls a function that CEL does not have",
     "condition-type": "a condition compares or joins values that do not go together, or does not give true or false",
+    # workflows written in Python
+    "bad-function": "a function cannot be a step or a workflow",
+    "wrong-arguments": "the arguments of a step are not the parameters of its function",
+    "unknown-option": "a step, a workflow or its jobs have no such option",
+    "not-there-yet": "something is done that needs the value itself, while the workflow is written down",
+    "part-of-many": "a part is taken of a list of parts, or an element leaves its each(...)",
+    "condition-decided": "a condition is decided before anything has run",
+    "outside-workflow": "something that only a workflow can do is done outside of one",
+    "nested-workflow": "a workflow is called or run while another one is written down",
 }
 
 #: Comparing is slow; a file of a thousand mistakes must not take minutes.

@@ -54,15 +54,16 @@ class StepFunction(Generic[P, R]):
             return cast("R", self._function_outside()(*args, **kwargs))
         return cast("R", recording.record(self._target, self._fields, (args, kwargs)))
 
-    def map(self: "StepFunction[Concatenate[T, Q], R]", items: Iterable[T], /, *args: Q.args, **kwargs: Q.kwargs) -> list[R]:
+    # `self` by its call signature: that is what lets type checkers take the first parameter off.
+    def map(
+        self: Callable[Concatenate[T, Q], R],  # pyright: ignore[reportGeneralTypeIssues]
+        items: Iterable[T],
+        /,
+        *args: Q.args,
+        **kwargs: Q.kwargs,
+    ) -> list[R]:
         """Add a step that runs for every element of *items*, in parallel; its value is the list of the results, in order."""
-        recording = active()
-        if recording is not None:
-            return cast("list[R]", recording.record_map(self._target, self._fields, items, (args, kwargs)))
-        function = self._function_outside()
-        if inspect.iscoroutinefunction(function):
-            raise mistake("outside-workflow", f"{self._target.name}.map is for workflows", "await the function for every element")
-        return [cast("R", function(item, *args, **kwargs)) for item in items]
+        return cast("list[R]", cast("StepFunction[..., Any]", self)._mapped(items, args, kwargs))  # noqa: SLF001 - it is this class
 
     def with_options(self, **options: Unpack[StepOptions]) -> Self:
         """Return the same step with other options, for one call or for many."""
@@ -70,6 +71,15 @@ class StepFunction(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<step {self._target.name}>"
+
+    def _mapped(self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        recording = active()
+        if recording is not None:
+            return recording.record_map(self._target, self._fields, items, (args, kwargs))
+        function = self._function_outside()
+        if inspect.iscoroutinefunction(function):
+            raise mistake("outside-workflow", f"{self._target.name}.map is for workflows", "await the function for every element")
+        return [function(item, *args, **kwargs) for item in items]
 
     def _function_outside(self) -> Callable[..., Any]:
         if self._target.function is None:
@@ -202,7 +212,9 @@ class Declared:
 _ONE_VALUE: Final = "result"
 
 
-def declare(function: Callable[..., Any], *, name: str = "", description: str = "", goal: Goal | None = None) -> Declared:
+def declare(
+    function: Callable[..., Any], *, name: str = "", description: str = "", goal: Goal | None = None, timeout: float | None = None
+) -> Declared:
     """Return the workflow that *function* writes down. Raises `SpecError` with every mistake found, at its line."""
     place = _place_of(function)
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -227,6 +239,7 @@ def declare(function: Callable[..., Any], *, name: str = "", description: str = 
         steps=recording.steps,
         outputs=outputs,
         goal=goal or Goal(),
+        timeout=timeout,
     )
     return Declared(workflow, recording.functions, recording.capabilities, {**recording.places, "": place}, returns)
 

@@ -11,6 +11,7 @@
     ├── JobError
     │   ├── JobFailed            look at the causes; resume after mending them
     │   ├── JobCancelled         somebody asked for it
+    │   ├── JobInterrupted       stopped on the way: resume it
     │   └── JobHeld              a task in doubt waits for your verdict
     └── InvalidTransition        a defect of Murakkab itself; carries the story to report
 
@@ -190,6 +191,14 @@ class JobCancelled(JobError):
     http_status = 409
 
 
+class JobInterrupted(JobError):
+    """The job was stopped on the way, gracefully or not. What it completed is kept: resume it."""
+
+    code = "job-interrupted"
+    exit_status = 130
+    http_status = 409
+
+
 class JobHeld(JobError):
     """An irreversible task was in flight when its process died. It is never repeated silently: a person says what happened."""
 
@@ -223,6 +232,7 @@ EXITS: dict[str, tuple[int, int]] = {
         JobError,
         JobFailed,
         JobCancelled,
+        JobInterrupted,
         JobHeld,
         InvalidTransition,
     )

@@ -115,11 +115,11 @@ class Placeholder(Operators):
 
     def __getitem__(self, key: object) -> "Placeholder":
         if isinstance(key, bool) or not isinstance(key, str | int):
-            raise mistake("bad-index", "only a name or a number can be looked up in a value that is not there yet", "do it in a step")
+            raise mistake("no-such-field", "only a name or a number can be looked up in a value that is not there yet", "do it in a step")
         if isinstance(key, int) and key < 0:
-            raise mistake("bad-index", f"[{key}] counts from the end", "count from the front, or do it in a step")
+            raise mistake("no-such-field", f"[{key}] counts from the end", "count from the front, or do it in a step")
         if isinstance(key, str) and (key.isdigit() or key == "*"):
-            raise mistake("bad-index", f"the name {key!r} would be read as an index", "do it in a step")
+            raise mistake("no-such-field", f"the name {key!r} would be read as an index", "do it in a step")
         return _part(self, key)
 
     def __repr__(self) -> str:
@@ -200,9 +200,9 @@ def condition_text(value: object) -> str:
             "`is`, isinstance() and plain values are decided at once: compare the value of a step or input (value == None)",
         )
     if not isinstance(value, Placeholder | Formula):
-        raise mistake("not-a-condition", f"{type(value).__name__} is not a condition", "compare a value of a step: when(page.size > 3)")
+        raise mistake("condition-type", f"{type(value).__name__} is not a condition", "compare a value of a step: when(page.size > 3)")
     if value.type__.kind not in ("bool", "any"):
-        raise mistake("not-a-condition", f"{value.type__} is not a condition", "compare it with something: when(page.size > 3)")
+        raise mistake("condition-type", f"{value.type__} is not a condition", "compare it with something: when(page.size > 3)")
     return value.text__ if isinstance(value, Formula) else path_of(value)
 
 
@@ -220,7 +220,7 @@ def path_of(value: Placeholder) -> str:
     """Return a placeholder as the condition language writes it. Raises `SpecError` where it has no word for it."""
     ref = value.expr__
     if not isinstance(ref, Ref) or WILD in ref.path:
-        raise mistake("not-comparable", "a list of parts cannot be used in a condition", "compute what you need in a step and compare that")
+        raise mistake("condition-type", "a list of parts cannot be used in a condition", "compute what you need in a step and compare that")
     parts = (f".{p}" if isinstance(p, str) and _is_plain(p) else f"[{json.dumps(p, ensure_ascii=False)}]" for p in ref.path)
     return ref.source + "".join(parts)
 
@@ -233,9 +233,9 @@ def literal(value: object) -> str:
     """Return a constant as the condition language writes it. Raises `SpecError` for what it cannot write."""
     plain: object = value.value if isinstance(value, Enum) else value
     if plain is not None and not isinstance(plain, bool | int | float | str):
-        raise mistake("not-comparable", f"{type(value).__name__} cannot be in a condition", "compare with text, a number, a bool or None")
+        raise mistake("condition-type", f"{type(value).__name__} cannot be in a condition", "compare with text, a number, a bool or None")
     if isinstance(plain, float) and not math.isfinite(plain):
-        raise mistake("not-comparable", f"{plain} cannot be in a condition", "compare with a finite number")
-    if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
-        raise mistake("not-comparable", f"{plain} is too large for a condition", "whole numbers have 64 bits there; compare inside a step")
+        raise mistake("condition-type", f"{plain} cannot be in a condition", "compare with a finite number")
+    if isinstance(plain, int) and not -(2**63) < plain < 2**63:
+        raise mistake("condition-type", f"{plain} is too large for a condition", "whole numbers have 64 bits there; compare inside a step")
     return json.dumps(plain, ensure_ascii=False)

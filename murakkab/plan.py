@@ -1,4 +1,7 @@
-"""data: the compiled task graph and the choices for it. `TaskGraph` is all the optimizer sees of a workflow, `Deployment` all the runtime sees of the optimizer."""
+"""data: the compiled task graph and the choices for it.
+
+`TaskGraph` is all that the optimizer sees of a workflow, `Deployment` all that the runtime sees of the optimizer.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

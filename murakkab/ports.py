@@ -83,11 +83,14 @@ class Journal(Protocol):
 
     What was appended before a `flush` survives the death of this process once that returns; it may block for microseconds, never for a
     network. Whoever acts on an event flushes first. Events of one job read back in the order they were appended. `finish` marks the
-    job's end and flushes; a job may be resumed (and finished) again.
+    job's end and flushes; a job may be resumed (and finished) again. Writing raises `BackendError` while nothing can be written.
     """
 
     def create(self, header: JobHeader, *, is_fresh: bool = False) -> None:
-        """Add a new job and own it. Raises `ConflictError` when the id is taken; *is_fresh* promises that it cannot be."""
+        """Add a new job and own it; *is_fresh* promises that its id is not taken.
+
+        Raises `ConflictError` when it is, and `InputError` when the inputs are not JSON data.
+        """
         ...
 
     def append(self, job: str, event: Event) -> None:
@@ -99,11 +102,11 @@ class Journal(Protocol):
         ...
 
     def finish(self, job: str, status: str, time: float) -> None:
-        """Record how the job ended ("" leaves that as it was) and give up its ownership."""
+        """Record how the job ended ("": as it was before it was claimed) and give up its ownership."""
         ...
 
     def claim(self, job: str) -> None:
-        """Own an existing job. Raises `NotFoundError`, or `ConflictError` while its owner lives."""
+        """Own an existing job. Raises `NotFoundError`, or `ConflictError` while its owner lives and when it has succeeded."""
         ...
 
     def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:

@@ -54,7 +54,7 @@ def step_fields(options: Mapping[str, Any]) -> StepFields:
     for name, value in options.items():
         try:
             if name not in _READERS:
-                raise mistake("unknown-field", f"there is no option {name!r}", f"there are {', '.join(_READERS)}")
+                raise mistake("unknown-option", f"there is no option {name!r}", f"there are {', '.join(_READERS)}")
             fields[name] = _READERS[name](name, value)
         except SpecError as error:
             problems += error.diagnostics

@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import queue
 import typing
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,13 @@ from murakkab.document import to_document
 from murakkab.dsl import Declared, Returns
 from murakkab.errors import ConflictError, InputError, JobError, SpecError
 from murakkab.ports import Observer
+from murakkab.references import parse_expr
 from murakkab.runtime.driver import Work
 from murakkab.runtime.messages import Event
 from murakkab.runtime.result import JobResult
+from murakkab.signature import type_of
 from murakkab.spec import Goal, Workflow
-from murakkab.types import Type
+from murakkab.types import Type, mismatch
 from murakkab_executors.conversion import brief, reader
 
 _END: Final = object()
@@ -88,7 +90,7 @@ class Runner:
         """Return how one job ended, run on an event loop of its own."""
         return anyio.run(self.job, inputs)
 
-    def stream(self, inputs: Mapping[str, Any]) -> Iterator[Event]:
+    def stream(self, inputs: Mapping[str, Any]) -> Generator[Event, None, None]:
         """Yield the events of a job as they happen; it runs in a thread of its own, and stops when the iterator is closed."""
         events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         with start_blocking_portal() as portal:
@@ -101,7 +103,7 @@ class Runner:
             finally:
                 future.cancel()
 
-    async def astream(self, inputs: Mapping[str, Any]) -> AsyncIterator[Event]:
+    async def astream(self, inputs: Mapping[str, Any]) -> AsyncGenerator[Event, None]:
         """Yield the events of a job as they happen; it stops when the iterator is closed."""
         events: asyncio.Queue[Any] = asyncio.Queue()
         # A task, not a task group: an abandoned generator is closed from another task, and that may not leave a group.
@@ -150,8 +152,20 @@ def document_of(workflow: Workflow) -> dict[str, Any]:
 
 
 def yaml_of(workflow: Workflow) -> str:
-    """Return a workflow as the text of a YAML file."""
-    return yaml.safe_dump(to_document(workflow), sort_keys=False, allow_unicode=True, width=120)
+    """Return a workflow as the text of a YAML file, with references as people write them."""
+    return yaml.safe_dump(_readable(to_document(workflow)), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _readable(data: Any) -> Any:
+    """Return the data of a document with `${step.field}` for each reference that can be written so."""
+    if isinstance(data, list):
+        return [_readable(v) for v in data]
+    if not isinstance(data, dict):
+        return data
+    if "$ref" in data:
+        ref = parse_expr(data, problems=[])
+        return str(ref) if parse_expr(str(ref), problems=[]) == ref else data
+    return {k: _readable(v) for k, v in data.items()}
 
 
 def _with_files(value: Any, wanted: Type) -> Any:
@@ -188,4 +202,8 @@ def _as(annotation: Any, value: Any) -> Any:
         read = reader(annotation)
     except TypeError as error:
         raise ValueError(str(error)) from None
-    return value if read is None else read(value)
+    if read is not None:
+        return read(value)
+    if reason := mismatch(type_of(annotation), value):
+        raise ValueError(reason)
+    return value

@@ -56,12 +56,12 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word heard, and when; `confidence` is between 0 and 1."""
+    """A word heard, and when; `confidence` is between 0 and 1, or None where nobody can tell."""
 
     text: str
     start: float
     end: float
-    confidence: float
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

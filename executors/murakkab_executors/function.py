@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, get_args
 
-import anyio.to_process
 import anyio.to_thread
 
 from murakkab.catalog import Capability, Device, ExecutorCard, Limits, Needs, Parameter, Quote
@@ -22,6 +21,7 @@ from murakkab.signature import annotations_of, describe, takes_call, type_of
 from murakkab.spec import Effect
 from murakkab.types import why_not
 from murakkab_executors.binding import Binding, bind, is_coroutine_function, name_of
+from murakkab_executors.processes import WORKERS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,13 +88,20 @@ class FunctionExecutor(Generic[P, R]):
             if self.run_in == "loop":
                 return self.perform(call)
             if self.run_in == "process":
-                function = self.function
-                return await anyio.to_process.run_sync(_perform, function.__module__, name_of(function), call, cancellable=True)
+                return await self._in_process(call)
             return await anyio.to_thread.run_sync(self.perform, call, abandon_on_cancel=True)
         except ModuleNotFoundError as error:
             if self.card.extra:
                 raise missing(error.name or "", self.card.extra) from error
             raise
+
+    async def _in_process(self, call: Call) -> Any:
+        module, name = self.function.__module__, name_of(self.function)
+        if "<locals>" in name or module == "__main__":
+            inside = "a function" if "<locals>" in name else "the program that runs"
+            message = f"{name} is defined inside {inside}, where another process cannot find it"
+            raise ExecutorError(message, hint="move it to the top of a module of its own", reason="bad-executor", retryable=False)
+        return await WORKERS.run(_perform, module, name, call)
 
     def perform(self, call: Call) -> Any:
         """Return the result of one attempt of a plain function, made where it is called."""

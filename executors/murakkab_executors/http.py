@@ -4,6 +4,7 @@ httpx is imported with the first request: a program that only loads the cards do
 """
 
 import json as json_text
+import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -70,10 +71,14 @@ async def http_get(
 
 def refusal(url: str) -> str:
     """Return why *url* may not be requested, or "". Asked before every request, redirected ones too."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        return str(error)
     if parts.scheme not in ("http", "https"):
-        return f"{parts.scheme or 'no scheme'}: only http and https are requested"
-    return "" if parts.hostname else "it names no host"
+        return "only http:// and https:// addresses are"
+    return "" if has_host else "it names no host"
 
 
 async def _allow(request: "httpx.Request") -> None:
@@ -171,11 +176,11 @@ def _failed(response: "httpx.Response", content: bytes) -> ExecutorError:
 
 
 def _shown(url: str) -> str:
-    """Return *url* without what may be secret: user, password and query."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+    """Return *url* without what may be secret: user, password, query and fragment."""
+    scheme, slashes, rest = url.partition("://")
+    where = re.split(r"[?#]", rest, maxsplit=1)[0]
+    host, slash, path = where.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}" if slashes else "the address"
 
 
 EXECUTORS: Final = (http, http_get)

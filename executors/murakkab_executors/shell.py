@@ -2,8 +2,10 @@
 
 import os
 import signal
-from collections.abc import AsyncIterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 import anyio
@@ -56,46 +58,71 @@ async def shell(
     max_output: Annotated[int, Knob("bytes kept of each of stdout and stderr", low=0)] = 1_048_576,
 ) -> ShellResult:
     """Run a program on this machine, without a shell."""
+    if not argv:
+        raise ExecutorError("argv is empty", hint="its first element is the program", reason="bad-input", retryable=False)
     out, err = _Output(max_output), _Output(max_output)
-    status = await _finished(await _started(argv, env, cwd), stdin.encode(), out, err)
+    async with _running(argv, _environment(env), cwd) as process:
+        status = await _finished(process, stdin.encode(), out, err)
     if status not in ok_exit:
         raise _failed(argv[0], status, err.text)
     return ShellResult(out.text, err.text, status, out.dropped, err.dropped)
 
 
-async def _started(argv: list[str], env: Mapping[str, str], cwd: str) -> Process:
-    if not argv:
-        raise ExecutorError("argv is empty", hint="its first element is the program", reason="bad-input", retryable=False)
-    environment = {name: value for name in _PASSED_ON if (value := os.environ.get(name)) is not None} | dict(env)
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name in _PASSED_ON if (value := os.environ.get(name)) is not None} | dict(given)
+
+
+@asynccontextmanager
+async def _running(argv: list[str], environment: Mapping[str, str], cwd: str) -> AsyncIterator[Process]:
+    """Start a program. When the block is left by an error or a cancellation, nothing that the program started is left running."""
+    outcome: list[Process | ExecutorError] = []
     try:
-        return await anyio.open_process(argv, cwd=cwd or None, env=environment, start_new_session=True)
-    except FileNotFoundError as error:
-        if cwd and not await anyio.Path(cwd).is_dir():
-            raise ExecutorError(f"there is no folder {cwd!r} to run in", reason="bad-input", retryable=False) from error
+        # In a task of its own, because a program whose start is cut short would run on, known to nobody.
+        async with anyio.create_task_group() as starting:
+            starting.start_soon(_start, argv, environment, cwd, outcome)
+        process = outcome[0]
+        if isinstance(process, ExecutorError):
+            raise process
+        yield process
+    except BaseException:
+        if outcome and not isinstance(outcome[0], ExecutorError):
+            with anyio.CancelScope(shield=True):
+                await _end_group(outcome[0])
+        raise
+    finally:
+        if outcome and not isinstance(outcome[0], ExecutorError):
+            with anyio.CancelScope(shield=True):
+                await outcome[0].aclose()
+
+
+async def _start(argv: list[str], environment: Mapping[str, str], cwd: str, outcome: list[Process | ExecutorError]) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            outcome.append(await anyio.open_process(argv, cwd=cwd or None, env=environment, start_new_session=True))
+        except (OSError, ValueError) as error:
+            outcome.append(_not_started(argv, environment, cwd, error))
+
+
+def _not_started(argv: list[str], environment: Mapping[str, str], cwd: str, error: Exception) -> ExecutorError:
+    refuse = partial(ExecutorError, reason="bad-input", retryable=False)
+    if cwd and not Path(cwd).is_dir():
+        return refuse(f"there is no folder {cwd!r} to run in")
+    if isinstance(error, FileNotFoundError):
         hint = f"install it, or give its full path; PATH is {environment.get('PATH', 'empty')}"
-        raise ExecutorError(f"there is no program {argv[0]!r}", hint=hint, reason="missing-program", retryable=False) from error
-    except PermissionError as error:
-        raise ExecutorError(f"{argv[0]!r} may not be run", hint=f"chmod +x {argv[0]}", reason="missing-program", retryable=False) from error
-    except (OSError, ValueError) as error:
-        raise ExecutorError(f"{argv[0]!r} cannot be started: {error}", reason="bad-input", retryable=False) from error
+        return refuse(f"there is no program {argv[0]!r}", hint=hint, reason="missing-program")
+    if isinstance(error, PermissionError):
+        return refuse(f"{argv[0]!r} may not be run", hint=f"chmod +x {argv[0]}", reason="missing-program")
+    return refuse(f"{argv[0]!r} cannot be started: {error}")
 
 
 async def _finished(process: Process, stdin: bytes, out: _Output, err: _Output) -> int:
-    """Return the exit status once the program has ended and its output is read. When cancelled, nothing of it is left running."""
-    try:
-        async with anyio.create_task_group() as readers:
-            readers.start_soon(_read_both, process, out, err)
-            readers.start_soon(_feed, process.stdin, stdin)
-            await process.wait()
-            readers.cancel_scope.deadline = anyio.current_time() + _LINGER
-        return await process.wait()
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await _end_group(process)
-        raise
-    finally:
-        with anyio.CancelScope(shield=True):
-            await process.aclose()
+    """Return the exit status once the program has ended and its output is read."""
+    async with anyio.create_task_group() as readers:
+        readers.start_soon(_read_both, process, out, err)
+        readers.start_soon(_feed, process.stdin, stdin)
+        await process.wait()
+        readers.cancel_scope.deadline = anyio.current_time() + _LINGER
+    return await process.wait()
 
 
 async def _read_both(process: Process, out: _Output, err: _Output) -> None:
@@ -115,10 +142,12 @@ async def _feed(stream: ByteSendStream | None, content: bytes) -> None:
 
 async def _end_group(process: Process) -> None:
     _signal_group(process, signal.SIGTERM)
-    with anyio.move_on_after(_GRACE):
-        await process.wait()
-    # Also when the program itself has ended: what it started may be deaf to SIGTERM.
-    _signal_group(process, signal.SIGKILL)
+    try:
+        with anyio.move_on_after(_GRACE):
+            await process.wait()
+    finally:
+        # Also when the program itself has ended: what it started may be deaf to SIGTERM.
+        _signal_group(process, signal.SIGKILL)
     await process.wait()
 
 

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from murakkab.errors import InputError
+from murakkab.errors import InputError, NotFoundError
+from murakkab.local_files import file_value
 from murakkab.spec import Input
 from murakkab.types import ANY, Type, mismatch
 
@@ -120,12 +121,10 @@ def _with_files(value: Any, want: Type) -> Any:
 
 
 def _file(text: str) -> dict[str, Any]:
-    if "://" in text:
-        return {"uri": text}
-    path = Path(text).expanduser()
-    if not path.is_file():
-        raise _Unreadable(f"{text!r} is a folder, not a file" if path.is_dir() else f"there is no file {text!r}")
-    return {"uri": path.resolve().as_uri(), "size": path.stat().st_size}
+    try:
+        return file_value(text)
+    except NotFoundError as error:
+        raise _Unreadable(error.message) from None
 
 
 def _unknown(name: str, declared: Mapping[str, Input]) -> str:

@@ -41,8 +41,14 @@ class Display:
         #: What stands below the table: how to stop, that it is stopping.
         self.note = ""
         #: Steps whose end has been told; what an earlier run has settled is no news.
-        self._told = {line.step for line in self._lines() if line.is_settled}
-        self._read = len(state.log)
+        self._told = {line.step for line in self._lines() if line.status in ("succeeded", "skipped")}
+        #: Every change since the last look.
+        self._news = state.log = []
+
+    @property
+    def is_live(self) -> bool:
+        """True when it redraws itself on a terminal."""
+        return self._console.is_terminal
 
     def observe(self, job: str, message: Any) -> None:
         """Hear an event of the job."""
@@ -68,8 +74,9 @@ class Display:
 
     def _tell_news(self) -> None:
         """Tell of the steps that settled since the last look. Reads only what is new: a job may have many thousand steps."""
-        news, self._read = self._state.log[self._read :], len(self._state.log)
-        for step in dict.fromkeys(step_of(name) for _, name, _, _ in news):
+        steps = dict.fromkeys(step_of(name) for _, name, _, _ in self._news)
+        self._news.clear()
+        for step in steps:
             if step not in self._told and self._state.steps[step].status is not Status.WAITING:
                 self._tell(self._progress.line(step, self._state, time.time()))
 
@@ -97,6 +104,6 @@ class Display:
         style = STATUS_STYLES.get(line.status, "")
         mark = self._spinner if line.status == "running" else Text(_MARKS.get(line.status, " "), style)
         bar = ProgressBar(total=max(line.total, 1), completed=line.done, width=_BAR_WIDTH, finished_style="green")
-        count = f"{line.done}/{line.total}{'+' if line.is_growing and not line.is_settled else ''}" if line.total else line.status
+        count = f"{line.done}/{line.total}{'+' if line.is_growing and not line.is_settled else ''}" if line.status != "waiting" else ""
         running = f"{line.running} running" if line.running else ""
         return mark, Text(line.step, style), bar, count, running, seconds_text(line.seconds) if line.seconds is not None else ""

@@ -7,6 +7,8 @@ from murakkab.runtime.messages import TaskCancelled, TaskFailed, TaskStarted, Ta
 from murakkab.runtime.records import Status, StepRecord
 from murakkab.runtime.state import JobState
 
+_SETTLED = frozenset(map(str, (Status.SUCCEEDED, Status.FAILED, Status.SKIPPED, Status.CANCELLED, Status.DOUBT)))
+
 
 class StepLine(NamedTuple):
     """Where one step is. `total` counts the tasks known so far; `is_growing`: more may come. `seconds` since its first start."""
@@ -22,7 +24,7 @@ class StepLine(NamedTuple):
     @property
     def is_settled(self) -> bool:
         """True once nothing more will happen to it."""
-        return self.status not in ("waiting", "running", "queued")
+        return self.status in _SETTLED
 
 
 class Progress:
@@ -56,12 +58,12 @@ class Progress:
         running = len(self._running.get(name, ()))
         done, total = _counts(name, step, state)
         status = step_status(name, state)
-        if status == Status.WAITING and (running or total):
+        if status == Status.RUNNING or (status == Status.WAITING and step.map is not None and total):
             status = "running" if running else "queued"
         began = self._began.get(name)
         seconds = None
         if began is not None:
-            seconds = (now if status in ("running", "queued") else self._ended.get(name, now)) - began
+            seconds = (self._ended.get(name, now) if status in _SETTLED else now) - began
         return StepLine(name, status, done, total, step.map is not None and step.map.open, running, seconds)
 
 
@@ -73,8 +75,9 @@ def step_of(task: str) -> str:
 def step_status(name: str, state: JobState) -> str:
     """Return the status of a step; failed or in doubt when one of its tasks is."""
     step = state.steps[name]
-    tasks = step.map.tasks if step.map else [state.tasks[name]] if name in state.tasks else []
-    statuses = {task.status for task in tasks}
+    if step.map is None:
+        return str(state.tasks[name].status)
+    statuses = {task.status for task in step.map.tasks}
     for worst in (Status.FAILED, Status.DOUBT):
         if worst in statuses:
             return str(worst)
@@ -86,11 +89,13 @@ def statuses_of(state: JobState) -> Mapping[str, str]:
     return {name: step_status(name, state) for name in state.steps}
 
 
+def ended(statuses: Mapping[str, str]) -> dict[str, str]:
+    """Return the statuses of a job that goes on no more: what its state thinks is under way was interrupted."""
+    return {name: "interrupted" if status in (Status.RUNNING, Status.BACKOFF) else status for name, status in statuses.items()}
+
+
 def _counts(name: str, step: StepRecord, state: JobState) -> tuple[int, int]:
     """Return how many tasks of a step are settled, and how many there are."""
     if step.map is not None:
         return len(step.map.tasks) - step.map.unsettled, len(step.map.tasks)
-    task = state.tasks.get(name)
-    if task is None:
-        return 0, 0
-    return int(task.status in (Status.SUCCEEDED, Status.SKIPPED)), 1
+    return int(state.tasks[name].status in (Status.SUCCEEDED, Status.SKIPPED)), 1

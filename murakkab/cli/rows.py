@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from murakkab.plan import Choice
-from murakkab.runtime.result import TaskRow
+from murakkab.runtime.result import JobResult, TaskRow
 
 
 class Row(NamedTuple):
@@ -70,3 +70,11 @@ def total_of(rows: Sequence[Row], *, seconds: float) -> Row:
         metered=sum(row.metered for row in rows),
         usd=sum(row.usd for row in rows),
     )
+
+
+def bill_of(result: JobResult) -> tuple[list[Row], Row]:
+    """Return a row per step of a job, and their total."""
+    begin = result.history[0].time if result.history else 0.0
+    seconds = result.history[-1].time - begin if result.history else 0.0
+    rows = rows_of_steps(result.tasks, result.deployment.choices, begin=begin)
+    return rows, total_of(rows, seconds=seconds)

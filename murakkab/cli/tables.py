@@ -11,6 +11,7 @@ from rich.text import Text
 from murakkab.catalog import Catalog, Parameter
 from murakkab.cli.rows import Row
 from murakkab.ports import JobSummary
+from murakkab.runtime.result import JobResult, TaskRow
 
 STATUS_STYLES: Mapping[str, str] = {
     "succeeded": "green",
@@ -56,6 +57,12 @@ def status_text(status: str) -> Text:
     return Text(status, STATUS_STYLES.get(status, ""))
 
 
+def job_title(result: JobResult, total: Row) -> Text:
+    """Return the line above the tables of a job."""
+    name = "" if result.graph is None else result.graph.workflow.name
+    return Text.assemble((name, "bold"), f"  job {result.job}  ", status_text(result.status), f"  {seconds_text(total.seconds)}")
+
+
 def steps_table(rows: Sequence[Row], total: Row, statuses: Mapping[str, str]) -> Table:
     """Return the bill: one line per step, a `for_each` step being one line with the number of its tasks."""
     table = _table()
@@ -76,10 +83,27 @@ def _figures(row: Row) -> tuple[str, ...]:
     if row.cached:
         tasks += f" ({row.cached} cached)"
     if row.attempts > row.done:
-        tasks += f" of {row.attempts} tries"
+        tasks += f" ({row.attempts - row.done} failed)"
     start = "-" if row.start is None else f"+{seconds_text(row.start)}"
     energy = joules_text(row.joules, row.metered, row.attempts) if row.attempts else "-"
     return tasks, start, seconds_text(row.seconds), energy, usd_text(row.usd)
+
+
+def tasks_table(tasks: Sequence[TaskRow], statuses: Mapping[str, str], *, limit: int) -> Table:
+    """Return one line per attempt, at most *limit*: what went wrong first, then the longest."""
+    listed = sorted(tasks, key=lambda task: (task.status == "succeeded", task.started - task.finished))[:limit]
+    listed.sort(key=lambda task: (task.started, task.task))
+    table = _table()
+    for name in ("task", "executor", "attempt", "duration", "energy", "cost", "status"):
+        table.add_column(name, justify="right" if name in ("attempt", "duration", "energy", "cost") else "left", overflow="fold")
+    for task in listed:
+        status = statuses.get(task.task, "") if task.status == "succeeded" else task.status
+        figures = (str(task.attempt), seconds_text(task.finished - task.started), joules_text(task.joules, 1, 1), usd_text(task.usd))
+        table.add_row(task.task, task.executor, *figures, status_text(f"{status} (cached)" if task.cached else status))
+    if len(tasks) > limit:
+        table.caption = f"{len(tasks) - limit} more attempts: --json has them all"
+        table.caption_justify = "left"
+    return table
 
 
 def jobs_table(jobs: Sequence[JobSummary]) -> Table:

@@ -123,6 +123,8 @@ class _Parser:
             marks.append(self._take())
         if len(marks) > MAX_NESTING:
             raise ConditionSyntaxError(f"more than {MAX_NESTING} signs in a row", marks[0].at)
+        if len({mark.text for mark in marks}) > 1:
+            raise ConditionSyntaxError("'!' and '-' follow each other", marks[1].at, "write parentheses between them")
         found = self._member()
         for mark in reversed(marks):
             found = Node("!" if mark.text == "!" else "negate", mark.at, kids=(found,))

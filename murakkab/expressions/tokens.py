@@ -1,5 +1,6 @@
 """policy: the words of a condition, each with its column."""
 
+import math
 import re
 from typing import Final, NamedTuple
 
@@ -32,6 +33,8 @@ _TOKEN: Final = re.compile(
       | (?P<mark>&&|\|\||[=!<>]=|[-+*/%!<>?:.,()\[\]{}])""",
     re.VERBOSE | re.ASCII | re.DOTALL,
 )
+#: An escape of a text literal; without a group it is one that CEL does not know.
+_ESCAPE: Final = re.compile(r"""\\(?:([abfnrtv"'`?\\]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})|.)""", re.DOTALL)
 _MISTAKES: Final = (
     ("=", "equality is written =="),
     ("&", "'and' is written &&"),
@@ -57,6 +60,28 @@ def tokens(text: str) -> list[Token]:
             hint = next((hint for start, hint in _MISTAKES if text.startswith(start, at)), "")
             raise ConditionSyntaxError(f"{text[at]!r} cannot stand here", at, hint)
         if match.lastgroup != "space":
-            found.append(Token(match.lastgroup, match[0], at))
+            found.append(_sound(Token(match.lastgroup, match[0], at)))
         at = match.end()
     return [*found, Token("end", "", len(text))]
+
+
+def _sound(token: Token) -> Token:
+    """Return *token*. Raises `ConditionSyntaxError` for a number that is too large and for an escape that means nothing."""
+    text, kind = token.text, token.kind
+    if kind == "number":
+        is_real = not text.startswith("0x") and any(c in text for c in ".eE")
+        size = float(text) if is_real else int(text.rstrip("uU"), 0 if text.startswith("0x") else 10)
+        if size == math.inf or (not is_real and size >= 2 ** (64 if text[-1] in "uU" else 63)):
+            raise ConditionSyntaxError(f"{text[:40]} is too large a number", token.at, "whole numbers have 64 bits")
+    elif kind == "string" and "\\" in text and text[0] not in "rR":
+        for escape in _ESCAPE.finditer(text):
+            code = escape[1]
+            if code is None or (code[0] in "uU" and not _is_character(int(code[1:], 16))):
+                raise ConditionSyntaxError(
+                    f"the escape {escape[0][:10]!r} means nothing", token.at + escape.start(), "write \\\\ for a backslash"
+                )
+    return token
+
+
+def _is_character(code: int) -> bool:
+    return code < 0xD800 or 0xE000 <= code < 0x110000

@@ -5,7 +5,7 @@ every position, and put back in every scalar. JSON may write a character beyond 
 """
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from murakkab.errors import Diagnostic, Place
 
@@ -18,10 +18,23 @@ _HIDE: Final = str.maketrans(_PLAIN, _STAND_IN)
 _SHOW: Final = str.maketrans(_STAND_IN, _PLAIN)
 _BRACKETS: Final = re.compile(r"(?<![\w.$-])(?:list|map)\[|[\[\]{}\n]")
 _TYPE: Final = re.compile(r"[\w \[\]{}:,?-]*")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ESCAPED: Final = re.compile(r"\\u[eE]00[0-6]")
 _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
-def decode(text: str | bytes, file: str) -> str | Diagnostic:
+class Source(NamedTuple):
+    """Text for YAML. `has_stand_ins`: types in it are hidden, and `written` gives them back."""
+
+    text: str
+    has_stand_ins: bool
+
+    def written(self, scalar: str) -> str:
+        """Return *scalar*, a part of the text, as its author wrote it."""
+        return scalar.translate(_SHOW) if self.has_stand_ins and not scalar.isascii() else scalar
+
+
+def decode(text: str | bytes, file: str) -> Source | Diagnostic:
     """Return the text to parse, or why it is refused."""
     if len(text) > MAX_CHARACTERS:
         size = f"the text has {len(text):,} {'bytes' if isinstance(text, bytes) else 'characters'}; {MAX_CHARACTERS:,} are allowed"
@@ -33,15 +46,14 @@ def decode(text: str | bytes, file: str) -> str | Diagnostic:
             before = error.object[: error.start]
             place = Place(file, before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
             return Diagnostic("not-text", "this byte is not UTF-8 text", "save the file as UTF-8", place=place)
+    lone = _SURROGATE.search(text)
+    if lone is not None:
+        place = Place(file, text.count("\n", 0, lone.start()) + 1, lone.start() - text.rfind("\n", 0, lone.start()))
+        return Diagnostic("not-text", "this is half a character", "save the file as UTF-8", place=place)
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith("{"):
         text = _PAIR.sub(_joined, text)
     return _hide_types(text)
-
-
-def restore(text: str) -> str:
-    """Return *text* with its types as they were written."""
-    return text if text.isascii() else text.translate(_SHOW)
 
 
 def _joined(pair: re.Match[str]) -> str:
@@ -49,16 +61,17 @@ def _joined(pair: re.Match[str]) -> str:
     return f"{pair[1]}\\U{code:08X}"
 
 
-def _hide_types(text: str) -> str:
+def _hide_types(text: str) -> Source:
     """Return *text* with `list[...]` and `map[...]` in stand-ins. Text that uses the stand-ins itself stays as it is."""
-    if ("list[" not in text and "map[" not in text) or (not text.isascii() and any(c in text for c in _STAND_IN)):
-        return text
+    spans = _types(text) if "list[" in text or "map[" in text else []
+    if not spans or _ESCAPED.search(text) or (not text.isascii() and any(c in text for c in _STAND_IN)):
+        return Source(text, has_stand_ins=False)
     pieces: list[str] = []
     end = 0
-    for start, stop in _types(text):
+    for start, stop in spans:
         pieces += [text[end:start], text[start:stop].translate(_HIDE)]
         end = stop
-    return "".join([*pieces, text[end:]])
+    return Source("".join([*pieces, text[end:]]), has_stand_ins=True)
 
 
 def _types(text: str) -> list[tuple[int, int]]:

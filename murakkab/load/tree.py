@@ -14,7 +14,7 @@ from yaml.events import AliasEvent, CollectionEndEvent, DocumentStartEvent, Mapp
 from murakkab.errors import Diagnostic, Path
 from murakkab.load.places import Places, Position
 from murakkab.load.scalars import plain_value
-from murakkab.load.text import restore
+from murakkab.load.text import Source
 from murakkab.references import MAX_DEPTH
 
 #: How many values aliases may stand for, all together.
@@ -56,6 +56,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Tree:
+    source: Source
     places: Places
     problems: list[Diagnostic] = field(default_factory=list)
     open: list[_Open] = field(default_factory=list)
@@ -64,11 +65,11 @@ class _Tree:
     root: Any = None
 
 
-def read_tree(text: str, file: str) -> tuple[Any, Places, list[Diagnostic]]:
-    """Return the data of *text*, where everything is, and what is wrong. What is refused ends the list, with no data."""
-    tree = _Tree(Places(file))
+def read_tree(source: Source, file: str) -> tuple[Any, Places, list[Diagnostic]]:
+    """Return the data of *source*, where everything is, and what is wrong. What is refused ends the list, with no data."""
+    tree = _Tree(source, Places(file))
     try:
-        for event in _events(text):
+        for event in _events(source):
             _take(tree, event)
     except Refused as refused:
         problem = Diagnostic(refused.code, refused.message, refused.hint, place=tree.places.at(refused.at))
@@ -76,27 +77,29 @@ def read_tree(text: str, file: str) -> tuple[Any, Places, list[Diagnostic]]:
     return tree.root, tree.places, tree.problems
 
 
-def _events(text: str) -> Iterator[Any]:
+def _events(source: Source) -> Iterator[Any]:
     """Yield the events of the only document. Raises `Refused`."""
     documents = 0
     try:
-        for event in yaml.parse(text, Loader=_Loader):
+        for event in yaml.parse(source.text, Loader=_Loader):
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     raise Refused("syntax", "a second document begins here", "write one workflow in one file", _at(event))
             yield event
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(text, error) from None
+        raise _syntax_error(source, error) from None
     except yaml.YAMLError as error:
-        raise _unreadable(text, error) from None
+        raise _unreadable(source.text, error) from None
 
 
-def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> Refused:
+def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Refused:
+    lines = source.text.splitlines()
     mark = error.problem_mark or error.context_mark
+    if mark and error.context_mark and mark.line >= len(lines):
+        mark = error.context_mark  # it was never closed: show where it begins
     at = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.splitlines()
-    line = restore(lines[at[0]]) if at[0] < len(lines) else ""
+    line = source.written(lines[at[0]]) if at[0] < len(lines) else ""
     message = f"{error.problem or 'this is not YAML'}{f' {error.context}' if error.context else ''}"
     if "\t" in line[: at[1] + 1]:
         return Refused("syntax", "a tab stands where only spaces may", "indent with spaces", at)
@@ -163,7 +166,7 @@ def _child_path(tree: _Tree) -> Path | None:
 
 
 def _scalar(tree: _Tree, event: Any, anchor: _Anchored | None) -> None:
-    text = restore(event.value)
+    text = tree.source.written(event.value)
     if _wants_key(tree):
         _key(tree, text, _at(event))
         value: Any = text

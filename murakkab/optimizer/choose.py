@@ -31,7 +31,9 @@ def _choice(node: Node, catalog: Catalog, goal: Goal) -> Choice:
         return Choice(node.name, catalog.executors[node.executor], node.knobs, "asked for by the step")
     cards = catalog.providers(node.uses)
     if not cards:
-        raise PlanError(f"no executor provides {node.uses!r}, which step {node.name!r} needs", hint="`murakkab executors` lists what is installed")
+        raise PlanError(
+            f"no executor provides {node.uses!r}, which step {node.name!r} needs", hint="`murakkab executors` lists what is installed"
+        )
     if len(cards) == 1:
         return Choice(node.name, cards[0], node.knobs, f"the only executor for {node.uses}")
     best = min(cards, key=lambda card: _score(card, goal))

@@ -73,10 +73,10 @@ def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
 
 def _name_hint(name: str, around: Surroundings) -> str:
     owner = around.elsewhere.get(name)
+    if name == "item":
+        return "`item` is known in steps whose `for_each` gives no other name"
     if owner and owner != around.step:
         return f"{name!r} is a loop variable of the step {owner!r} and is known only there"
-    if name == "item":
-        return "`item` is known in steps with `for_each`"
     inputs = around.scope.get("inputs")
     if inputs and inputs.field(name):
         return f"write ${{inputs.{name}}}"

@@ -164,16 +164,13 @@ def _linked(nodes: Mapping[str, Node]) -> dict[str, Node]:
         if node.stream:
             feeds[node.stream.source].append(name)
         sorter.add(name, *node.needs, *([node.stream.source] if node.stream else ()))
-    return {
-        name: replace(nodes[name], consumers=tuple(consumers[name]), feeds=tuple(feeds[name])) for name in sorter.static_order()
-    }
+    return {name: replace(nodes[name], consumers=tuple(consumers[name]), feeds=tuple(feeds[name])) for name in sorter.static_order()}
 
 
 def _ranked(nodes: Mapping[str, Node], catalog: Catalog) -> dict[str, Node]:
     """Return the nodes with their rank: expected seconds from their start to the end of the job, along the longest path."""
     ranks: dict[str, float] = {}
-    for name in reversed(nodes):
-        node = nodes[name]
+    for name, node in reversed(list(nodes.items())):
         quotes = [card.quote.seconds for card in candidates(node.uses, node.executor, catalog)]
         own = min(quotes, default=ASSUMED_SECONDS)
         ranks[name] = own + max((ranks[after] for after in (*node.consumers, *node.feeds)), default=0.0)

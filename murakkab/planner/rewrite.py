@@ -77,7 +77,9 @@ def _rename(expr: Expr, twins: Mapping[str, str]) -> Expr:
     if isinstance(expr, Ref):
         return Ref(twins.get(expr.source, expr.source), expr.path)
     if isinstance(expr, Template):
-        return Template(tuple(part if isinstance(part, str) else Ref(twins.get(part.source, part.source), part.path) for part in expr.parts))
+        return Template(
+            tuple(part if isinstance(part, str) else Ref(twins.get(part.source, part.source), part.path) for part in expr.parts)
+        )
     if isinstance(expr, First):
         return First(tuple(_rename(option, twins) for option in expr.options))
     if isinstance(expr, dict):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from murakkab.errors import ExecutorError, MurakkabError
+from murakkab.errors import BackendError, ExecutorError, MurakkabError
 from murakkab.plan import Node
 from murakkab.ports import Artifacts, Call, Clock, Executor, ResultCache
 from murakkab.runtime.cache_key import cache_key
@@ -43,9 +43,7 @@ class Way:
     fallback: "Way | None" = None
 
 
-def way_of(
-    node: Node, executor: Executor, *, knobs: Mapping[str, Any], target: Any, needs: Mapping[str, float], outside: Outside
-) -> Way:
+def way_of(node: Node, executor: Executor, *, knobs: Mapping[str, Any], target: Any, needs: Mapping[str, float], outside: Outside) -> Way:
     """Return the prepared way to run the tasks of *node* with *executor*."""
     plain = node.timeout is None and node.cache is None and outside.tracer is None
     card = executor.card
@@ -53,25 +51,38 @@ def way_of(
 
 
 async def attempt(job: str, start: StartTask, way: Way, outside: Outside) -> TaskSucceeded | TaskFailed:
-    """Run it and return how it ended. Raises nothing but cancellation."""
+    """Run it and return how it ended. Raises nothing but cancellation and `KeyboardInterrupt`."""
     began = outside.clock()
     cached = False
     try:
-        call = Call(start.task, start.attempt, start.inputs, way.knobs, outside.artifacts, way.target)
+        knobs = way.knobs if start.knobs is None else {**way.knobs, **{k: v for k, v in start.knobs.items() if k in way.knobs}}
+        call = Call(start.task, start.attempt, start.inputs, knobs, outside.artifacts, way.target)
         if way.is_plain:
             value = await way.executor.run(call)
+            if way.check is not None:
+                _refuse_misfit(way.check(value))
         else:
             value, cached = await _guarded(job, call, way, outside)
-        if way.check is not None and (reason := way.check(value)):
-            raise ExecutorError(f"its result is not what the step promises: {reason}", reason="bad-result", retryable=False)
     except ExecutorError as exc:
         return TaskFailed(outside.clock(), start.task, exc.reason, str(exc), exc.retryable, began, way.name)
     except MurakkabError as exc:
-        return TaskFailed(outside.clock(), start.task, exc.code, str(exc), False, began, way.name)
-    except Exception as exc:  # noqa: BLE001 - whatever a user's code raises ends its task, never the process
-        message = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
-        return TaskFailed(outside.clock(), start.task, "exception", message, True, began, way.name)
+        retryable = isinstance(exc, BackendError)
+        return TaskFailed(outside.clock(), start.task, exc.code, str(exc), retryable, began, way.name)
+    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as exc:
+        # `sys.exit` in a step ends the step, not the process and its other jobs.
+        return TaskFailed(outside.clock(), start.task, "exception", _shown(exc), retryable=True, started=began, executor=way.name)
     return TaskSucceeded(outside.clock(), start.task, value, began, cached, 0.0 if cached else way.usd, None, way.name)
+
+
+def _shown(exc: BaseException) -> str:
+    name = type(exc).__name__
+    try:
+        text = str(exc)
+    except Exception:
+        return name
+    return f"{name}: {text}" if text else name
 
 
 async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[Any, bool]:
@@ -88,19 +99,25 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
     else:
         with outside.tracer.attempt(job, call.task, call.attempt, way.name):
             value = await _timed(call, way)
-    if key and policy is not None and outside.cache is not None and not (way.check and way.check(value)):
+    if key and policy is not None and outside.cache is not None:
         outside.cache.put(key, value, None if policy.ttl is None else outside.clock() + policy.ttl)
     return value, False
 
 
 async def _timed(call: Call, way: Way) -> Any:
     limit = way.node.timeout
-    if limit is None:
-        return await way.executor.run(call)
     try:
         async with asyncio.timeout(limit) as scope:
-            return await way.executor.run(call)
+            value = await way.executor.run(call)
     except TimeoutError:
         if not scope.expired():
             raise
         raise ExecutorError(f"no result within {limit:g} s", hint="raise its `timeout`, or look why it is slow", reason="timeout") from None
+    if way.check is not None:
+        _refuse_misfit(way.check(value))
+    return value
+
+
+def _refuse_misfit(reason: str) -> None:
+    if reason:
+        raise ExecutorError(f"its result is not what the step promises: {reason}", reason="bad-result", retryable=False)

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
-from murakkab.errors import ExecutorError
+from murakkab.errors import ExecutorError, InputError
 from murakkab.ports import JobHeader
 from murakkab.runtime import messages
 from murakkab.runtime.messages import Event
@@ -28,21 +29,54 @@ _KINDS: Final[Mapping[str, type]] = {
     )
 }
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_encode_ascii = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 #: Values that the fast encoder and the strict one write alike.
 _SCALARS: Final = (str, int, bool, type(None))
+_LEAVES: Final = frozenset((*_SCALARS, float))
+#: Deeper data could be written at one depth of the stack and not be read back at another.
+_MAX_DEPTH: Final = 200
+_MAX_ID: Final = 200
 
 
 def encoded(event: Event) -> str:
     """Return the fields of *event* as a JSON list. Raises `ExecutorError` when its value is not JSON data."""
     try:
         if type(event) is messages.TaskSucceeded and type(event.value) in _SCALARS:
-            return to_json(event).decode()
-        return _encode(event)
+            with suppress(PydanticSerializationError):
+                return to_json(event).decode()
+        return _strict(event)
     except (TypeError, ValueError, RecursionError) as exc:
         hint = "return JSON data, or annotate the result with a dataclass or pydantic model so that it can be converted"
         raise ExecutorError(f"the result cannot be journalled: {exc}", hint=hint, reason="bad-result", retryable=False) from None
+
+
+def _strict(data: Any) -> str:
+    """Return *data* as JSON that reads back the same. Raises `TypeError` or `ValueError`."""
+    if reason := _flaw(data, 0):
+        raise ValueError(reason)
+    text = _encode(data)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            # Half a surrogate pair, as in the name of a file that is not UTF-8: JSON can escape it, UTF-8 cannot hold it.
+            return _encode_ascii(data)
+    return text
+
+
+def _flaw(value: Any, depth: int) -> str:
+    """Return what JSON would silently write as something else, or ""."""
+    if depth > _MAX_DEPTH:
+        return f"it is nested more than {_MAX_DEPTH} deep"
+    if isinstance(value, dict):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            return f"the key {wrong[0]!r} is not text"
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return ""
+    return next((reason for inner in value if type(inner) not in _LEAVES and (reason := _flaw(inner, depth + 1))), "")
 
 
 def decoded(kind: str, text: str) -> Event:
@@ -52,8 +86,13 @@ def decoded(kind: str, text: str) -> Event:
 
 
 def encoded_header(header: JobHeader, workflow: str) -> str:
-    """Return the header as JSON, with the digest *workflow* in place of the workflow's text."""
-    return _encode({**header._asdict(), "workflow": workflow, "name": header.workflow.get("workflow", "")})
+    """Return the header as JSON, with the digest *workflow* in place of the workflow's text. Raises `InputError`."""
+    if not header.job.isprintable() or not 0 < len(header.job) <= _MAX_ID:
+        raise InputError(f"{header.job[:_MAX_ID]!r} cannot be the id of a job", hint="give one line of up to 200 characters")
+    try:
+        return _strict({**header._asdict(), "workflow": workflow, "name": header.workflow.get("workflow", "")})
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InputError(f"the inputs cannot be journalled: {exc}", hint="give JSON data") from None
 
 
 def decoded_header(text: str, workflow: Mapping[str, Any]) -> JobHeader:

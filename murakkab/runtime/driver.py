@@ -2,21 +2,24 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
-from murakkab.errors import ConflictError, NotFoundError, PlanError
+from murakkab.errors import ConflictError, InputError, InvalidTransition, NotFoundError, PlanError
 from murakkab.plan import Deployment, Node, TaskGraph
 from murakkab.ports import Executor, JobHeader, Journal, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
-from murakkab.runtime.job import Gate, RunningJob
+from murakkab.runtime.gate import Gate
+from murakkab.runtime.job import RunningJob
 from murakkab.runtime.messages import DoubtResolved, Event, JobResumed, JobSubmitted
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.state import JobState
+from murakkab.types import mismatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +51,21 @@ class Verdict:
 
 
 class Runtime:
-    """Runs jobs on the current event loop until it is closed. Safe to use from that loop alone."""
+    """Runs jobs on the current event loop until it is stopped. Safe to use from that loop alone."""
 
     def __init__(
-        self, executors: Mapping[str, Executor], outside: Outside, *, slots: SlotTable, journal: Journal | None = None, meter: Meter | None = None
+        self,
+        executors: Mapping[str, Executor],
+        outside: Outside,
+        *,
+        slots: SlotTable,
+        journal: Journal | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._executors = executors
         self._outside = outside
         self._slots = slots
-        self._gate = Gate(slots, outside)
+        self._gate = Gate(slots, outside.clock)
         self._journal = journal
         self._meter = meter
         self._jobs: dict[str, RunningJob] = {}
@@ -64,7 +73,12 @@ class Runtime:
         self._stopping = False
 
     async def run(self, work: Work, inputs: Mapping[str, Any], *, job: str = "", observers: Sequence[Observer] = ()) -> JobResult:
-        """Return how a new job ended; *inputs* have been checked against the workflow."""
+        """Return how a new job ended; *inputs* have been checked against the workflow.
+
+        Raises `ConflictError` when the id *job* is taken, and `BackendError` when the journal breaks: the job can be resumed then.
+        """
+        if job in self._jobs:
+            raise ConflictError(f"job {job!r} is running", hint="give the new job another id")
         given, job = job, job or secrets.token_hex(6)
         running = self._running(job, work, JobState(work.graph), observers)
         now = self._outside.clock()
@@ -75,19 +89,24 @@ class Runtime:
     async def resume(self, job: str, work: Work, *, verdicts: Sequence[Verdict] = (), observers: Sequence[Observer] = ()) -> JobResult:
         """Return how a job ended that was interrupted, failed, cancelled or held. What it completed is not run again.
 
-        Raises `NotFoundError`, `ConflictError` when it succeeded or its owner lives, and for a verdict on a task not in doubt.
+        Raises `NotFoundError`; `ConflictError` when it has succeeded, its owner lives, its journal does not fit *work*, or a verdict is on
+        a task not in doubt; `InputError` for a verdict that is neither `done` nor `retry`, or whose value does not fit the step.
         """
         if self._journal is None:
             raise NotFoundError(f"job {job!r} cannot be resumed: there is no journal")
         self._journal.claim(job)
         try:
             header, past = self._journal.read(job)
-            state = replay(work.graph, past)
-            events = self._resuming(header, state, verdicts) if past else [JobSubmitted(self._outside.clock(), header.inputs)]
+            state = _replayed(job, work.graph, past)
+            running = self._running(job, work, state, observers)
+            events: list[Event] = [JobSubmitted(self._outside.clock(), header.inputs)]
+            if past:
+                _check_verdicts(verdicts, state)
+                now = self._outside.clock()
+                events = [*(DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts), JobResumed(now)]
         except BaseException:
             self._journal.finish(job, "", self._outside.clock())
             raise
-        running = self._running(job, work, state, observers)
         return await self._carry_out(running, work, events)
 
     def cancel(self, job: str, reason: str = "") -> None:
@@ -102,16 +121,6 @@ class Runtime:
         for running in list(self._jobs.values()):
             running.stop()
 
-    def _resuming(self, header: JobHeader, state: JobState, verdicts: Sequence[Verdict]) -> list[Event]:
-        if state.finished == "succeeded":
-            raise ConflictError(f"job {header.job!r} has succeeded; there is nothing to resume")
-        doubts = state.in_doubt()
-        for verdict in verdicts:
-            if verdict.task not in doubts:
-                raise ConflictError(f"task {verdict.task!r} is not in doubt", hint=f"in doubt: {', '.join(doubts) or 'none'}")
-        now = self._outside.clock()
-        return [*(DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts), JobResumed(now)]
-
     def _running(self, job: str, work: Work, state: JobState, observers: Sequence[Observer]) -> RunningJob:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
@@ -124,18 +133,17 @@ class Runtime:
         if tracer is not None:
             tracer.job_started(job, work.graph.workflow.name, events[0].time)
         before = None if self._meter is None else self._meter.read()
-        status = "interrupted"
         try:
             if not self._stopping:
                 await running.run(*events)
-            status = running.finish.status if running.finish else "interrupted"
-        finally:
-            del self._jobs[job]
-            if self._journal is not None:
-                self._journal.finish(job, status, self._outside.clock())
-            if tracer is not None:
-                tracer.job_finished(job, status)
+        except BaseException:
+            with suppress(Exception):
+                # What broke the job is told, not what that breaks in turn.
+                self._leave(job, "interrupted")
+            raise
         finish = running.finish
+        status = finish.status if finish else "interrupted"
+        self._leave(job, status)
         after = None if self._meter is None else self._meter.read()
         return JobResult(
             job=job,
@@ -147,6 +155,13 @@ class Runtime:
             history=running.state.heard,
             joules=None if before is None or after is None else after - before,
         )
+
+    def _leave(self, job: str, status: str) -> None:
+        del self._jobs[job]
+        if self._outside.tracer is not None:
+            self._outside.tracer.job_finished(job, status)
+        if self._journal is not None:
+            self._journal.finish(job, status, self._outside.clock())
 
     def _ways(self, work: Work) -> dict[str, Way]:
         """Return how each step is run; prepared once per `Work`."""
@@ -177,6 +192,27 @@ class Runtime:
             raise PlanError(f"executor {name!r} needs {exc.args[0]!r}, of which this process has none", hint=hint) from None
         target = work.functions.get(node.call) if node.call else None
         return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
+
+
+def _check_verdicts(verdicts: Sequence[Verdict], state: JobState) -> None:
+    doubts = list(state.in_doubt())
+    for verdict in verdicts:
+        if verdict.task not in doubts:
+            raise ConflictError(f"task {verdict.task!r} is not in doubt", hint=f"in doubt: {', '.join(doubts) or 'none'}")
+        doubts.remove(verdict.task)
+        if verdict.verdict not in ("done", "retry"):
+            raise InputError(f"{verdict.verdict!r} is no verdict on {verdict.task!r}", hint="say done or retry")
+        wanted = state.tasks[verdict.task].step.node.result
+        if verdict.verdict == "done" and (reason := mismatch(wanted, verdict.value)):
+            raise InputError(f"the value of {verdict.task!r} does not fit: {reason}", hint="give what the task would have returned")
+
+
+def _replayed(job: str, graph: TaskGraph, past: Sequence[Event]) -> JobState:
+    try:
+        return replay(graph, past)
+    except InvalidTransition as exc:
+        hint = "resume it with the version and the executors that it began with, or begin a new job"
+        raise ConflictError(f"the journal of job {job!r} does not fit the workflow as it compiles now: {exc.message}", hint=hint) from exc
 
 
 def replay(graph: TaskGraph, past: Sequence[Event]) -> JobState:

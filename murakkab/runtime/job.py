@@ -7,12 +7,13 @@ are made only when one of them is blocked while something is ready (`_spread`), 
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any
 
 from murakkab.errors import ExecutorError
 from murakkab.ports import Journal, Observer
 from murakkab.runtime.attempt import Outside, Way, attempt
+from murakkab.runtime.gate import Gate
 from murakkab.runtime.messages import (
     CancelRequested,
     CancelTask,
@@ -25,10 +26,10 @@ from murakkab.runtime.messages import (
     TaskCancelled,
     TaskFailed,
     TaskStarted,
+    TaskSucceeded,
     WaitDeadline,
     WaitRetry,
 )
-from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.state import JobState
 from murakkab.spec import Effect
 
@@ -36,44 +37,6 @@ from murakkab.spec import Effect
 _BURST = 64
 #: Workers made at once: enough that a wide fan-out of waits starts in a few turns of the loop, few enough that quick steps waste none.
 _SPREAD = 64
-
-
-class Gate:
-    """The slots of the process, and which running job each ticket belongs to."""
-
-    def __init__(self, slots: SlotTable, outside: Outside) -> None:
-        self.slots = slots
-        self._clock = outside.clock
-        self._timer: asyncio.TimerHandle | None = None
-
-    def ask(self, job: "RunningJob", start: StartTask, needs: Mapping[str, float]) -> bool:
-        """Return True when *start* may run at once; else it is handed to its job later."""
-        granted = self.slots.ask((job, start), needs, start.node.rank, self._clock())
-        if not granted:
-            self._watch_rates()
-        return granted
-
-    def give_back(self, job: "RunningJob", start: StartTask) -> None:
-        """Free what *start* held, and hand over what that lets go."""
-        self._hand_over(self.slots.give_back((job, start), self._clock()))
-
-    def withdraw(self, job: "RunningJob", start: StartTask) -> bool:
-        """Forget a start that waits; False when it does not."""
-        return self.slots.withdraw((job, start))
-
-    def _hand_over(self, tickets: Sequence[Any]) -> None:
-        for job, start in tickets:
-            job.make_ready(start)
-        self._watch_rates()
-
-    def _watch_rates(self) -> None:
-        due = self.slots.due()
-        if due is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._rate_due)
-
-    def _rate_due(self) -> None:
-        self._timer = None
-        self._hand_over(self.slots.grant_waiting(self._clock()))
 
 
 class RunningJob:
@@ -101,6 +64,8 @@ class RunningJob:
         self._flushing = False
         self._stopping = False
         self._over: asyncio.Future[None] = self._loop.create_future()
+        #: That of whoever runs the job. Workers begin in a copy of it, whatever context the step has that makes them necessary.
+        self._context = copy_context()
         #: A nursery of our own: `TaskGroup` costs as much per child as the step that the child runs.
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -113,8 +78,7 @@ class RunningJob:
         finally:
             for timer in self._timers:
                 timer.cancel()
-            for start in list(self._waiting.values()):
-                self._gate.withdraw(self, start)
+            self._drop_waiting()
             await self._stop_workers()
 
     async def _stop_workers(self) -> None:
@@ -127,70 +91,86 @@ class RunningJob:
                 await asyncio.wait(self._workers)
             except asyncio.CancelledError as exc:
                 again = exc
+            # One that was cancelled before it began could not take itself out.
+            self._workers -= {worker for worker in self._workers if worker.done()}
         if again is not None:
             raise again
 
     def deliver(self, event: Event) -> None:
-        """Journal *event*, then act on it. What leads to no command is written with what comes next, at the latest when the loop turns."""
+        """Journal *event*, then act on it. What leads to no command is flushed with what comes next, at the latest when the loop turns."""
         if self._over.done():
             return
         try:
-            journal = self._journal
-            if journal is not None:
-                event = self._journalled(event, journal)
+            if self._journal is not None:
+                event = self._journalled(event, self._journal)
             for observer in self.observers:
                 observer(self.job, event)
             commands = self.state.handle(event)
-            if journal is not None:
-                if commands:
-                    journal.flush()
-                elif not self._flushing:
-                    self._flushing = True
-                    self._loop.call_soon(self._flush)
+            if self._journal is not None:
+                self._flush_before(commands, self._journal)
             for command in commands:
                 if type(command) is StartTask:
                     self._start(command)
                 else:
                     self._perform(command)
-        except Exception as exc:  # noqa: BLE001 - a defect or a broken journal must reach whoever awaits the job, from any callback
+        except Exception as exc:
+            # A defect or a broken journal must reach whoever awaits the job, from any callback.
             self._crash(exc)
         if self._stopping and not self._running:
             self._end()
 
-    def make_ready(self, start: StartTask) -> None:
-        """Let a worker take *start*; its slots are granted."""
-        self._waiting.pop(start.task, None)
-        self._ready.append(start)
+    def admit(self, task: str) -> None:
+        """Let a worker take the waiting *task*; its slots are granted."""
+        self._ready.append(self._waiting.pop(task))
         self._spread_soon()
 
     def cancel(self, reason: str = "") -> None:
-        """Ask the job to stop for good."""
-        self.deliver(CancelRequested(self._outside.clock(), reason))
+        """Ask the job to stop for good. It hears of it when the loop turns: an observer may ask in the middle of another event."""
+        self._loop.call_soon(self.deliver, CancelRequested(self._outside.clock(), reason), context=self._context)
 
     def stop(self) -> None:
         """Start nothing more, let what runs finish, and leave the job resumable."""
         self._stopping = True
-        for start in list(self._waiting.values()):
-            self._gate.withdraw(self, start)
-        while self._ready:
-            self._release(self._ready.popleft())
+        self._drop_waiting()
         if not self._running:
             self._end()
 
-    def _flush(self) -> None:
+    def _drop_waiting(self) -> None:
+        """Forget every attempt that has not begun, and give back the slots that are granted for it."""
+        for task in self._waiting:
+            self._gate.withdraw(self, task)
+        self._waiting.clear()
+        while self._ready:
+            start = self._ready.popleft()
+            if self._way(start).needs:
+                self._gate.give_back(self, start.task)
+
+    def _flush_before(self, commands: Sequence[Command], journal: Journal) -> None:
+        if commands:
+            journal.flush()
+        elif not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_soon, journal)
+
+    def _flush_soon(self, journal: Journal) -> None:
         self._flushing = False
-        if self._journal is not None and not self._over.done():
+        self._flush_now(journal)
+
+    def _flush_now(self, journal: Journal) -> None:
+        if not self._over.done():
             try:
-                self._journal.flush()
-            except Exception as exc:  # noqa: BLE001 - as in `deliver`
+                journal.flush()
+            except Exception as exc:
                 self._crash(exc)
 
     def _journalled(self, event: Event, journal: Journal) -> Event:
         try:
             journal.append(self.job, event)
         except ExecutorError as exc:
+            if type(event) is not TaskSucceeded:
+                raise
             # The value cannot be written down: the attempt has failed, and that can.
-            event = TaskFailed(event.time, event.task, exc.reason, str(exc), False, event.started)  # type: ignore[union-attr]
+            event = TaskFailed(event.time, event.task, exc.reason, str(exc), retryable=False, started=event.started)
             journal.append(self.job, event)
         return event
 
@@ -198,7 +178,7 @@ class RunningJob:
         if self._stopping:
             return
         way = self._way(start)
-        if not way.needs or self._gate.ask(self, start, way.needs):
+        if not way.needs or self._gate.ask(self, start.task, way.needs, start.node.rank):
             self._ready.append(start)
             self._spread_soon()
         else:
@@ -222,7 +202,7 @@ class RunningJob:
             self._timers.discard(handle)
             self.deliver(event())
 
-        handle = self._loop.call_later(delay, fire)
+        handle = self._loop.call_later(delay, fire, context=self._context)
         self._timers.add(handle)
 
     def _cancel(self, task: str) -> None:
@@ -231,7 +211,7 @@ class RunningJob:
         worker = self._running.get(task)
         if worker is not None:
             worker.cancel()
-        elif (start := self._waiting.get(task)) is not None and self._gate.withdraw(self, start):
+        elif task in self._waiting and self._gate.withdraw(self, task):
             del self._waiting[task]
             self._cancelling.discard(task)
             self._loop.call_soon(self.deliver, TaskCancelled(self._outside.clock(), task, self._outside.clock()))
@@ -246,16 +226,16 @@ class RunningJob:
         self._spreading = False
         if not self._over.done():
             for _ in range(min(len(self._ready), _SPREAD)):
-                self._workers.add(self._loop.create_task(self._work()))  # noqa: TID251 - see `_workers`
+                self._workers.add(self._loop.create_task(self._work(), context=self._context.copy()))
 
     async def _work(self) -> None:
-        """Run ready attempts back to back, as long as none of them leaves a mark on the context that the next would see."""
+        """Run ready attempts back to back, as long as none of them leaves a mark that the next would see."""
         me = asyncio.current_task()
         assert me is not None
-        pristine = copy_context()
+        pristine = self._context
         burst = 0
         try:
-            while self._ready and copy_context() == pristine:
+            while self._ready and not me.cancelling() and _is_same(copy_context(), pristine):
                 await self._run_one(self._ready.popleft(), me)
                 burst += 1
                 if burst >= _BURST and self._ready:
@@ -263,7 +243,7 @@ class RunningJob:
                     await asyncio.sleep(0)
             if self._ready:
                 self._spread_soon()
-        except Exception as exc:  # noqa: BLE001 - a defect here must reach whoever awaits the job
+        except Exception as exc:
             self._crash(exc)
         finally:
             self._workers.discard(me)
@@ -277,18 +257,25 @@ class RunningJob:
         try:
             event = await self._attempt(start, way)
         except asyncio.CancelledError:
-            if task not in self._cancelling or me.cancelling() > 1:
+            if self._over.done():
                 raise
-            now = self._outside.clock()
-            event = TaskCancelled(now, task, now)
+            event = self._stopped(start, way)
         finally:
             del self._running[task]
             if way.needs:
-                self._gate.give_back(self, start)
+                self._gate.give_back(self, task)
         if task in self._cancelling:
             self._cancelling.discard(task)
             me.uncancel()
         self.deliver(event)
+
+    def _stopped(self, start: StartTask, way: Way) -> Event:
+        """Return how an attempt ended that raised `CancelledError`: on command, or because its own code was cancelled by somebody else."""
+        now = self._outside.clock()
+        if start.task in self._cancelling:
+            return TaskCancelled(now, start.task, now)
+        message = "it was cancelled from within"
+        return TaskFailed(now, start.task, "cancelled", message, retryable=True, started=now, executor=way.name)
 
     async def _attempt(self, start: StartTask, way: Way) -> Event:
         if start.task in self._cancelling:
@@ -302,6 +289,11 @@ class RunningJob:
         event = TaskStarted(self._outside.clock(), start.task, start.attempt)
         if start.node.effect is Effect.IRREVERSIBLE:
             self.deliver(event)
+            if self._journal is not None:
+                self._flush_now(self._journal)
+            if self._over.done():
+                # It is not written down: nothing may begin.
+                raise asyncio.CancelledError
         else:
             for observer in self.observers:
                 observer(self.job, event)
@@ -310,10 +302,6 @@ class RunningJob:
         way = self._ways[start.node.name]
         return way if not start.executor or way.fallback is None else way.fallback
 
-    def _release(self, start: StartTask) -> None:
-        if self._way(start).needs:
-            self._gate.give_back(self, start)
-
     def _end(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
@@ -321,3 +309,12 @@ class RunningJob:
     def _crash(self, exc: Exception) -> None:
         if not self._over.done():
             self._over.set_exception(exc)
+            self._drop_waiting()
+
+
+def _is_same(one: Context, other: Context) -> bool:
+    try:
+        return one == other
+    except Exception:
+        # The values of variables are the user's, and so is what comparing them does.
+        return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from murakkab.errors import ConflictError, NotFoundError
 from murakkab.ports import JobHeader, JobSummary
-from murakkab.runtime.codec import decoded, encoded
+from murakkab.runtime.codec import decoded, decoded_header, encoded, encoded_header
 from murakkab.runtime.messages import Event
 
 
@@ -16,6 +16,8 @@ class _Kept:
     status: str = "running"
     finished: float | None = None
     owned: bool = True
+    #: Status and end before it was claimed.
+    before: tuple[str, float | None] = ("running", None)
 
 
 class MemoryJournal:
@@ -28,7 +30,7 @@ class MemoryJournal:
         """See `ports.Journal`."""
         if header.job in self._jobs:
             raise ConflictError(f"job {header.job!r} exists already")
-        self._jobs[header.job] = _Kept(header)
+        self._jobs[header.job] = _Kept(decoded_header(encoded_header(header, ""), header.workflow))
 
     def append(self, job: str, event: Event) -> None:
         """See `ports.Journal`."""
@@ -41,14 +43,16 @@ class MemoryJournal:
         """See `ports.Journal`."""
         kept = self._jobs[job]
         kept.owned = False
-        if status:
-            kept.status, kept.finished = status, time
+        kept.status, kept.finished = (status, time) if status else kept.before
 
     def claim(self, job: str) -> None:
         """See `ports.Journal`."""
         kept = self._kept(job)
         if kept.owned:
             raise ConflictError(f"job {job!r} is running")
+        if kept.status == "succeeded":
+            raise ConflictError(f"job {job!r} has succeeded; there is nothing to resume")
+        kept.before = kept.status, kept.finished
         kept.owned, kept.status, kept.finished = True, "running", None
 
     def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:

@@ -1,4 +1,6 @@
-"""data: what `JobState` hears (events, past tense) and says (commands, imperative). Time is in seconds since the epoch, always carried inside.
+"""data: what `JobState` hears (events, past tense) and says (commands, imperative).
+
+Time is in seconds since the epoch, always carried inside.
 
 Tuples rather than dataclasses: one of each is made per task, and a named tuple costs half of a frozen dataclass.
 """
@@ -112,13 +114,14 @@ Event = (
 
 
 class StartTask(NamedTuple):
-    """Run one attempt. `executor` overrides the node's choice (a fallback)."""
+    """Run one attempt. `executor` overrides the node's choice (a fallback), `knobs` what was chosen for those of the node."""
 
     task: str
     node: Node
     inputs: Mapping[str, Any]
     attempt: int = 1
     executor: str = ""
+    knobs: Mapping[str, Any] | None = None
 
 
 class WaitRetry(NamedTuple):

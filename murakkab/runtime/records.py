@@ -50,7 +50,10 @@ class TaskRecord:
 
 
 class StepRecord(TaskRecord):
-    """One node of the graph; without a loop it is its own only task. `missing` counts the needs that have not settled; at zero the gate is open."""
+    """One node of the graph; without a loop it is its own only task.
+
+    `missing` counts the needs that have not settled; at zero the gate is open.
+    """
 
     __slots__ = ("map", "missing", "must_skip", "node")
 

@@ -20,11 +20,11 @@ class Skipped:
 SKIPPED: Final = Skipped()
 
 
-class InputSkipped(Exception):  # noqa: N818 - not an error: the normal way to say that there is no value
+class InputSkipped(Exception):
     """An input refers to something skipped; the message names the reference."""
 
 
-class ReferenceFailed(Exception):  # noqa: N818 - carries the message of a TaskFailed, is never shown itself
+class ReferenceFailed(Exception):
     """A path leads nowhere in the data that is there; the message says at which element."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld
+from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld, JobInterrupted
 from murakkab.plan import Deployment, TaskGraph
 from murakkab.runtime.messages import Event, TaskCancelled, TaskFailed, TaskSucceeded
 
@@ -29,33 +29,33 @@ class TaskRow(NamedTuple):
 def rows_of(history: Sequence[Event], deployment: Deployment) -> list[TaskRow]:
     """Return a row per attempt that ended, in the order in which they did."""
     attempts: dict[str, int] = {}
-    rows: list[TaskRow] = []
-    for event in history:
-        if isinstance(event, TaskSucceeded | TaskFailed | TaskCancelled):
-            rows.append(_row(event, attempts, deployment))
-    return rows
+    return [_row(event, attempts, deployment) for event in history if isinstance(event, TaskSucceeded | TaskFailed | TaskCancelled)]
 
 
 def _row(event: TaskSucceeded | TaskFailed | TaskCancelled, attempts: dict[str, int], deployment: Deployment) -> TaskRow:
     attempt = attempts[event.task] = attempts.get(event.task, 0) + 1
     step = event.task.partition("[")[0]
     choice = deployment.choices.get(step)
-    done = isinstance(event, TaskSucceeded)
-    status = "succeeded" if done else "failed" if isinstance(event, TaskFailed) else "cancelled"
-    executor = "" if isinstance(event, TaskCancelled) else event.executor
-    return TaskRow(
+    row = TaskRow(
         task=event.task,
         step=step,
-        status=status,
-        executor=executor or (choice.executor.name if choice else ""),
+        status=_STATUS[type(event)],
+        executor=choice.executor.name if choice else "",
         device=choice.executor.device.value if choice else "",
         started=event.started,
         finished=event.time,
         attempt=attempt,
-        cached=done and event.cached,
-        usd=event.usd if done else 0.0,
-        joules=event.joules if done else None,
+        cached=False,
+        usd=0.0,
+        joules=None,
     )
+    if isinstance(event, TaskCancelled):
+        return row
+    row = row._replace(executor=event.executor or row.executor)
+    return row._replace(cached=event.cached, usd=event.usd, joules=event.joules) if isinstance(event, TaskSucceeded) else row
+
+
+_STATUS: Mapping[type, str] = {TaskSucceeded: "succeeded", TaskFailed: "failed", TaskCancelled: "cancelled"}
 
 
 @dataclass(frozen=True)
@@ -100,5 +100,5 @@ class JobResult:
             hint = "find out what happened, then resume the job with a verdict for each task (done or retry)"
             return JobHeld(f"job {self.job} is held: {causes}", hint=hint, job=self.job, causes=self.failures)
         if self.status == "interrupted":
-            return JobError(f"job {self.job} was interrupted", hint="resume it", job=self.job)
+            return JobInterrupted(f"job {self.job} was interrupted", hint="resume it", job=self.job)
         return JobFailed(f"job {self.job} failed: {causes}", job=self.job, causes=self.failures)

@@ -6,8 +6,10 @@ Most critical first; among equals first come, first served. A ticket waits behin
 import heapq
 from collections.abc import Hashable, Iterator, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
+#: Amounts are sums of fractions of cores.
+_HAIR: Final = 1e-9
 Ticket = Hashable
 _Wanted = tuple[tuple[str, float], ...]
 
@@ -66,6 +68,8 @@ class SlotTable:
 
     def due(self) -> float | None:
         """Return the earliest moment at which a start rate lets a waiting ticket go, or None when nothing waits for one."""
+        if not self._rates:
+            return None
         moments = [max(self._due.get(name, 0.0) for name, _ in wanted if name in self._rates) for wanted in self._rated()]
         return min(moments, default=None)
 
@@ -74,8 +78,9 @@ class SlotTable:
         return not self._held and not self._waiting
 
     def _rated(self) -> Iterator[_Wanted]:
-        for wanted in set(self._waiting.values()):
-            if any(name in self._rates for name, _ in wanted):
+        """Yield what tickets wait for that nothing but a rate holds up: the rest goes on when something is given back."""
+        for wanted in self._queues:
+            if any(name in self._rates for name, _ in wanted) and all(self.free[name] + _HAIR >= amount for name, amount in wanted):
                 yield wanted
 
     def _best_that_fits(self, now: float) -> tuple[_Wanted, Any] | None:
@@ -90,8 +95,7 @@ class SlotTable:
         return None if best is None else (best[1], best[0][2])
 
     def _fits(self, wanted: _Wanted, now: float) -> bool:
-        # A hair of tolerance: amounts are sums of fractions of cores.
-        return all(self.free[name] + 1e-9 >= amount and self._due.get(name, 0.0) <= now for name, amount in wanted)
+        return all(self.free[name] + _HAIR >= amount and self._due.get(name, 0.0) <= now for name, amount in wanted)
 
     def _grant(self, ticket: Ticket, wanted: _Wanted, now: float) -> None:
         self._held[ticket] = wanted

@@ -5,9 +5,9 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from murakkab.errors import ConflictError, NotFoundError
+from murakkab.errors import BackendError, ConflictError, InputError, MurakkabError, NotFoundError
 from murakkab.ports import Artifacts, JobHeader, JobSummary
 from murakkab.runtime.codec import decoded, decoded_header, encoded, encoded_header, encoded_workflow
 from murakkab.runtime.messages import Event
@@ -26,36 +26,40 @@ CREATE TABLE IF NOT EXISTS events (
 """
 #: Seconds between folds of the tail into the database; what other processes see lags by this much.
 _FOLD_EVERY = 0.05
+#: Seconds until a fold that failed is tried again.
+_FOLD_AGAIN = 1.0
 #: Seconds of the jobs' time after which an event is written although nothing has asked for it.
 _FLUSH_AFTER = 0.001
 #: A body longer than this many characters lives in the artifact store and is referred to.
 _SPILL = 65_536
 #: Workflows whose text is known to be written, at a time.
 _WORKFLOWS_REMEMBERED = 1024
+_NO_JOB: Final = ""
 
 
 class SqliteJournal:
     """Jobs in one SQLite file, shared by any number of processes. `sync`: survive a power cut, at a disk flush per event."""
 
     def __init__(self, path: Path, artifacts: Artifacts, *, sync: bool = False) -> None:
+        """Open the journal and recover what dead processes left. Raises `InputError` when *path* is another kind of file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._folder = path.with_name(path.name + "-tails")
         self._artifacts = artifacts
-        self._path = path
         #: Guards the tail and what is pending: held for microseconds. `_database` is held for whole transactions, and taken first.
         self._mutex = threading.Lock()
         self._database = threading.RLock()
-        self._db = self._connect()
-        with self._db:
-            self._db.executescript(_SCHEMA)
+        #: The next number of each job that this process owns.
         self._numbers: dict[str, int] = {}
+        #: Status and end of jobs before they were claimed.
+        self._before: dict[str, tuple[str, float | None]] = {}
         self._flushed = 0.0
         self._workflows: dict[int, tuple[Mapping[str, Any], str]] = {}
         self._pending: list[Line] = []
         self._some = threading.Event()
         self._closing = threading.Event()
-        self._broken: Exception | None = None
+        self._broken: MurakkabError | None = None
         with Recovery(self._folder):
+            self._db = _connected(path)
             self._recover()
             self._tail = Tail(self._folder, sync=sync)
         self._folder_thread = threading.Thread(target=self._keep_folding, name="murakkab-journal", daemon=True)
@@ -64,10 +68,14 @@ class SqliteJournal:
     def create(self, header: JobHeader, *, is_fresh: bool = False) -> None:
         """See `ports.Journal`."""
         digest = self._workflow_digest(header.workflow)
-        if header.job in self._numbers or (not is_fresh and self._row(header.job) is not None):
+        text = encoded_header(header, digest)
+        if header.job in self._numbers or (not is_fresh and self._owner(header.job) != _NO_JOB):
             raise ConflictError(f"job {header.job!r} exists already")
         self._numbers[header.job] = 0
-        self._write(header.job, "header", encoded_header(header, digest))
+        self._write(header.job, "header", text)
+        if not is_fresh and self._owner(header.job) != self._tail.owner:
+            del self._numbers[header.job]
+            raise ConflictError(f"job {header.job!r} was just begun by another process")
 
     def append(self, job: str, event: Event) -> None:
         """See `ports.Journal`."""
@@ -79,31 +87,39 @@ class SqliteJournal:
     def flush(self) -> None:
         """See `ports.Journal`."""
         with self._mutex:
-            self._tail.flush()
+            try:
+                self._tail.flush()
+            except OSError as exc:
+                raise _unwritable(exc) from exc
 
     def finish(self, job: str, status: str, time: float) -> None:
         """See `ports.Journal`."""
-        self._write(job, "finish", f"{time!r} {status}")
-        self.flush()
-        del self._numbers[job]
+        try:
+            if status:
+                self._write(job, "finish", f"{time!r} {status}")
+                self.flush()
+            else:
+                self._fold()
+                status_before, end_before = self._before.get(job, ("interrupted", None))
+                with self._database, self._db:
+                    _end(self._db, job, self._tail.owner, status_before, end_before)
+        finally:
+            self._before.pop(job, None)
+            del self._numbers[job]
 
     def claim(self, job: str) -> None:
         """See `ports.Journal`."""
         with Recovery(self._folder):
             self._recover()
-        self._fold()
-        row = self._row(job)
-        if row is None:
+        owner = self._owner(job)
+        if owner == _NO_JOB:
             raise NotFoundError(f"there is no job {job!r}", hint="`murakkab jobs` lists them")
-        owner = row[0]
-        if owner == self._tail.owner or (owner and is_alive(self._folder, owner)):
-            raise ConflictError(f"job {job!r} is running in another process" if owner != self._tail.owner else f"job {job!r} is running")
+        if job in self._numbers:
+            raise ConflictError(f"job {job!r} is running")
+        if owner and owner != self._tail.owner and is_alive(self._folder, owner):
+            raise ConflictError(f"job {job!r} is running in another process")
         with self._database, self._db:
-            sql = "UPDATE jobs SET owner = ?, status = 'running', finished = NULL WHERE job = ? AND owner IS ?"
-            if self._db.execute(sql, (self._tail.owner, job, owner)).rowcount != 1:
-                raise ConflictError(f"job {job!r} was just taken by another process")
-            last = self._db.execute("SELECT max(number) FROM events WHERE job = ?", (job,)).fetchone()[0]
-        self._numbers[job] = (last or 0) + 1
+            self._before[job], self._numbers[job] = _take(self._db, job, owner, self._tail.owner)
 
     def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:
         """See `ports.Journal`."""
@@ -126,7 +142,7 @@ class SqliteJournal:
             rows = self._db.execute(sql).fetchall()
         living = {owner: is_alive(self._folder, owner) for owner in {row[5] for row in rows if row[5]} - {self._tail.owner}}
         return [
-            JobSummary(job, name, "interrupted" if status == "running" and not living.get(owner, bool(owner)) else status, created, finished, count)
+            JobSummary(job, name, _status(status, is_owned=living.get(owner, bool(owner))), created, finished, count)
             for job, name, status, created, finished, owner, count in rows
         ]
 
@@ -137,18 +153,18 @@ class SqliteJournal:
         self._closing.set()
         self._some.set()
         self._folder_thread.join()
-        self._fold()
+        with self._mutex:
+            self._broken = ConflictError("the journal is closed")
+        is_folded = False
         with self._database:
-            with self._db:
-                self._disown(self._tail.owner)
-            self._tail.close()
-            self._db.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=30.0, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        return db
+            try:
+                self._fold()
+                with self._db:
+                    _disown(self._db, self._tail.owner)
+                is_folded = True
+            finally:
+                self._tail.close(is_folded=is_folded)
+                self._db.close()
 
     def _workflow_digest(self, workflow: Mapping[str, Any]) -> str:
         """Return the digest of *workflow*, written down the first time it is seen; most jobs run one that is known."""
@@ -163,10 +179,12 @@ class SqliteJournal:
             del self._numbers[digest]
         return known[1]
 
-    def _row(self, job: str) -> tuple[str | None] | None:
+    def _owner(self, job: str) -> str | None:
+        """Return who owns *job*, None when nobody does, and `_NO_JOB` when there is no such job."""
+        self._fold()
         with self._database:
             row: tuple[str | None] | None = self._db.execute("SELECT owner FROM jobs WHERE job = ?", (job,)).fetchone()
-        return row
+        return _NO_JOB if row is None else row[0]
 
     def _write(self, job: str, kind: str, body: str) -> None:
         if len(body) > _SPILL:
@@ -186,24 +204,34 @@ class SqliteJournal:
         while not self._closing.is_set():
             self._some.wait()
             self._closing.wait(_FOLD_EVERY)
+            broken: MurakkabError | None = None
             try:
                 self._fold()
-            except Exception as exc:  # noqa: BLE001 - told to whoever writes next: a journal that cannot keep up must stop the jobs
-                with self._mutex:
-                    self._broken = exc
-                return
+            except Exception as exc:
+                # Told to whoever writes next: a journal that cannot keep up must stop the jobs. The tail still has it all.
+                broken = _unwritable(exc)
+                self._some.set()
+            with self._mutex:
+                self._broken = broken
+            if broken is not None:
+                self._closing.wait(_FOLD_AGAIN)
 
     def _fold(self) -> None:
         """Move what the tail holds into the database."""
         with self._database:
             with self._mutex:
                 self._some.clear()
-                lines, self._pending = self._pending, []
-                if not lines:
+                if not self._pending:
                     return
                 done = self._tail.rotate()
-            with self._db:
-                _insert(self._db, lines, self._tail.owner, self._artifacts)
+                lines, self._pending = self._pending, []
+            try:
+                with self._db:
+                    _insert(self._db, lines, self._tail.owner, self._artifacts)
+            except BaseException:
+                with self._mutex:
+                    self._pending[:0] = lines
+                raise
             for segment in done:
                 segment.unlink(missing_ok=True)
 
@@ -214,13 +242,30 @@ class SqliteJournal:
             with self._database, self._db:
                 for segment in left:
                     _insert(self._db, lines_of(segment), owner, self._artifacts)
-                self._disown(owner)
+                _disown(self._db, owner)
             for path in (*left, self._folder / f"{owner}.lock"):
                 path.unlink(missing_ok=True)
 
-    def _disown(self, owner: str) -> None:
-        self._db.execute("UPDATE jobs SET owner = NULL, status = 'interrupted' WHERE owner = ? AND status = 'running'", (owner,))
-        self._db.execute("UPDATE jobs SET owner = NULL WHERE owner = ?", (owner,))
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30.0, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+    except sqlite3.DatabaseError as exc:
+        db.close()
+        raise InputError(f"{path} cannot be used as a journal: {exc}", hint="give another place, or move that file away") from exc
+    return db
+
+
+def _unwritable(exc: Exception) -> BackendError:
+    reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+    return BackendError(f"the journal cannot be written: {reason}", hint="mend that (is the disk full?), then resume the job")
+
+
+def _status(kept: str, *, is_owned: bool) -> str:
+    return "interrupted" if kept == "running" and not is_owned else kept
 
 
 def _insert(db: sqlite3.Connection, lines: Iterable[Line], owner: str, artifacts: Artifacts) -> None:
@@ -240,9 +285,30 @@ def _insert(db: sqlite3.Connection, lines: Iterable[Line], owner: str, artifacts
             events.append(line)
     db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", events)
     for job, finished, status in ends:
-        db.execute("UPDATE jobs SET owner = NULL WHERE job = ? AND owner = ?", (job, owner))
-        if status:
-            db.execute("UPDATE jobs SET status = ?, finished = ? WHERE job = ?", (status, finished, job))
+        _end(db, job, owner, status, finished)
+
+
+def _take(db: sqlite3.Connection, job: str, owner: str | None, taker: str) -> tuple[tuple[str, float | None], int]:
+    """Let *taker* own a job; return its status and end before that, and the number of its next event."""
+    if db.execute("UPDATE jobs SET owner = ? WHERE job = ? AND owner IS ?", (taker, job, owner)).rowcount != 1:
+        raise ConflictError(f"job {job!r} was just taken by another process")
+    before = db.execute("SELECT status, finished FROM jobs WHERE job = ?", (job,)).fetchone()
+    if before[0] == "succeeded":
+        raise ConflictError(f"job {job!r} has succeeded; there is nothing to resume")
+    db.execute("UPDATE jobs SET status = 'running', finished = NULL WHERE job = ?", (job,))
+    last = db.execute("SELECT max(number) FROM events WHERE job = ?", (job,)).fetchone()[0]
+    return before, (last or 0) + 1
+
+
+def _end(db: sqlite3.Connection, job: str, owner: str, status: str, finished: float | None) -> None:
+    # A segment may be folded twice, and another process may own the job by then.
+    sql = "UPDATE jobs SET owner = NULL, status = ?, finished = ? WHERE job = ? AND owner = ?"
+    db.execute(sql, (status, finished, job, owner))
+
+
+def _disown(db: sqlite3.Connection, owner: str) -> None:
+    db.execute("UPDATE jobs SET owner = NULL, status = 'interrupted' WHERE owner = ? AND status = 'running'", (owner,))
+    db.execute("UPDATE jobs SET owner = NULL WHERE owner = ?", (owner,))
 
 
 def _insert_job(db: sqlite3.Connection, header: Mapping[str, Any], owner: str, body: str) -> None:

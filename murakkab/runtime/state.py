@@ -80,7 +80,7 @@ class JobState:
         else:
             record = self.tasks.get(event.task)  # type: ignore[union-attr]
             on_task = TRANSITIONS.get((record.status, kind)) if record is not None else None
-            if on_task is None:
+            if record is None or on_task is None:
                 raise self._impossible(event, record)
             on_task(self, record, event)
         advance(self)
@@ -97,14 +97,24 @@ class JobState:
     def story(self, task: str) -> list[str]:
         """Return why a task or step is where it is: each change with its time and cause, then what it waits for."""
         lines = [f"{time:.3f} {name} {status}{': ' + cause if cause else ''}" for time, name, status, cause in self._told() if name == task]
-        step = self.steps.get(task)
-        if step is not None and step.status is Status.WAITING:
-            waits = [need for need in step.node.needs if self.steps[need].status is Status.WAITING]
-            if step.node.stream and self.steps[step.node.stream.source].status is Status.WAITING:
-                waits.append(step.node.stream.source)
-            if waits:
-                lines.append(f"{task} waits for {', '.join(waits)}")
-        return lines or [f"{task}: nothing has happened yet" if task in self.steps else f"{task}: no such task"]
+        record = self.steps.get(task) or self.tasks.get(task)
+        if record is None:
+            return [f"{task}: no such task"]
+        if record.status is Status.WAITING and (waits := self._waits_for(record)):
+            lines.append(f"{task} waits for {waits}")
+        return lines or [f"{task}: nothing has happened yet"]
+
+    def _waits_for(self, record: TaskRecord) -> str:
+        step = record.step
+        if record is not step:
+            limit = step.node.max_parallel
+            return f"a place: at most {limit} tasks of {step.id} run at once" if step.map and record in step.map.backlog else ""
+        source = (step.node.stream.source,) if step.node.stream else ()
+        waits = [need for need in (*step.node.needs, *source) if self.steps[need].status not in (Status.SUCCEEDED, Status.SKIPPED)]
+        unsettled = step.map.unsettled if step.map else 0
+        if unsettled and step.map:
+            waits.append(f"{unsettled} of {len(step.map.tasks)} tasks")
+        return ", ".join(dict.fromkeys(waits))
 
     def _told(self) -> list[tuple[float, str, Status, str]]:
         """Return every change, by going through the events once more: nobody pays for stories that are not asked for."""

@@ -25,7 +25,8 @@ class Tail:
         self._lock = _locked(folder / f"{self.owner}.lock")
         self._number = 0
         self._buffer: list[str] = []
-        self._file = self._open()
+        self._size = 0
+        self._file = self._open(0)
 
     def append(self, line: Line) -> None:
         """Add one line to those that the next `flush` writes."""
@@ -37,33 +38,41 @@ class Tail:
         if not self._buffer:
             return
         content = "".join(self._buffer).encode()
+        try:
+            done = os.write(self._file, content)
+            while done < len(content):
+                done += os.write(self._file, content[done:])
+        except OSError:
+            # No half a line may stand before what the next flush writes, which is this once more.
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += done
         self._buffer.clear()
-        done = os.write(self._file, content)
-        while done < len(content):
-            done += os.write(self._file, content[done:])
         if self._sync:
             os.fdatasync(self._file)
 
     def rotate(self) -> list[Path]:
         """Begin a new segment and return the older ones, to be folded and then removed."""
         self.flush()
+        fresh = self._open(self._number + 1)
         os.close(self._file)
+        self._file, self._size = fresh, 0
         self._number += 1
-        self._file = self._open()
-        return sorted(set(segments(self._folder, self.owner)) - {self._path()})
+        return sorted(set(segments(self._folder, self.owner)) - {self._path(self._number)})
 
-    def close(self) -> None:
-        """Remove the last segment, which must have been folded, and stop being an owner."""
+    def close(self, *, is_folded: bool) -> None:
+        """Stop being an owner, and remove what is folded; what is not is recovered by whoever opens the journal next."""
         os.close(self._file)
-        self._path().unlink(missing_ok=True)
-        (self._folder / f"{self.owner}.lock").unlink(missing_ok=True)
+        if is_folded:
+            self._path(self._number).unlink(missing_ok=True)
+            (self._folder / f"{self.owner}.lock").unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _path(self) -> Path:
-        return self._folder / f"{self.owner}.{self._number:09d}.tail"
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{self.owner}.{number:09d}.tail"
 
-    def _open(self) -> int:
-        return os.open(self._path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def _open(self, number: int) -> int:
+        return os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 def segments(folder: Path, owner: str) -> list[Path]:
@@ -72,10 +81,14 @@ def segments(folder: Path, owner: str) -> list[Path]:
 
 
 def lines_of(segment: Path) -> Iterator[Line]:
-    """Yield the whole lines of a segment; the last one may have been cut off by death."""
+    """Yield the whole lines of a segment. Death may have cut off the last; a power cut may do worse, and what follows is void."""
     for line in segment.read_bytes().split(b"\n")[:-1]:
-        job, number, kind, body = line.decode().split("\t", 3)
-        yield job, int(number), kind, body
+        try:
+            job, number, kind, body = line.decode().split("\t", 3)
+            at = int(number)
+        except ValueError:
+            return
+        yield job, at, kind, body
 
 
 def is_alive(folder: Path, owner: str) -> bool:

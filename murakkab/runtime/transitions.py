@@ -73,18 +73,27 @@ def _resumed(job: "JobState", event: JobResumed) -> None:
         if step.status is Status.CANCELLED and step.map is not None:
             step.status = Status.WAITING
     for record in list(job.tasks.values()):
-        if record.status is Status.RUNNING and record.touched and record.step.node.effect is Effect.IRREVERSIBLE:
-            job.note(record, Status.DOUBT, "in flight when its process died; irreversible")
-        elif record.status in _UNFINISHED:
-            if record.status is Status.FAILED:
-                record.attempt, record.executor = 1, ""
-            record.touched, record.status = False, Status.WAITING
-            if record.step is not record:
-                job.ready.append(record)
+        if record.status not in _UNFINISHED:
+            continue
+        if record.touched and record.step.node.effect is Effect.IRREVERSIBLE:
+            job.note(record, Status.DOUBT, f"irreversible, begun, and then {_ENDED[record.status]}")
+        else:
+            _begin_again(job, record)
     job.ready.extend(step for step in job.steps.values() if step.status is Status.WAITING and not step.missing)
 
 
-_UNFINISHED = frozenset({Status.RUNNING, Status.BACKOFF, Status.FAILED, Status.CANCELLED})
+def _begin_again(job: "JobState", record: TaskRecord) -> None:
+    if record.status is Status.FAILED:
+        record.attempt, record.executor = 1, ""
+    elif record.status is Status.BACKOFF:
+        record.attempt += 1
+    record.touched, record.status = False, Status.WAITING
+    if record.step is not record:
+        job.ready.append(record)
+
+
+_ENDED = {Status.RUNNING: "lost with its process", Status.BACKOFF: "failed", Status.FAILED: "failed", Status.CANCELLED: "cancelled"}
+_UNFINISHED = frozenset(_ENDED)
 
 
 # ----------------------------------------------------------------------------------------------------------- task events
@@ -102,9 +111,12 @@ def _succeeded(job: "JobState", record: TaskRecord, event: TaskSucceeded) -> Non
 def _failed(job: "JobState", record: TaskRecord, event: TaskFailed) -> None:
     job.running -= 1
     retry = record.step.node.retry
+    again = event.retryable and record.attempt < retry.attempts and not record.executor
     if job.ending:
-        job.note(record, Status.CANCELLED, f"{event.reason} while the job was ending")
-    elif event.retryable and record.attempt < retry.attempts and not record.executor:
+        job.note(record, Status.CANCELLED, f"attempt {record.attempt}: {event.reason} while the job was ending")
+        # A resume goes on with the next attempt, or begins a new round.
+        record.attempt, record.executor = (record.attempt + 1, "") if again else (1, "")
+    elif again:
         job.note(record, Status.BACKOFF, f"attempt {record.attempt}: {event.reason}: {event.message}")
         job.backing_off.add(record.id)
         job.commands.append(WaitRetry(record.id, backoff(retry, record.attempt, record.id)))
@@ -113,8 +125,14 @@ def _failed(job: "JobState", record: TaskRecord, event: TaskFailed) -> None:
 
 
 def backoff(retry: Retry, attempt: int, task: str) -> float:
-    """Return the seconds to wait after failed attempt number *attempt*. The jitter is a hash of the task: spread out, yet the same on replay."""
-    delay = min(retry.max_delay, retry.delay * retry.backoff ** (attempt - 1))
+    """Return the seconds to wait after failed attempt number *attempt*.
+
+    The jitter is a hash of the task: spread out, yet the same on replay.
+    """
+    try:
+        delay = min(retry.max_delay, retry.delay * retry.backoff ** (attempt - 1))
+    except OverflowError:
+        delay = retry.max_delay
     spread = zlib.crc32(f"{task}/{attempt}".encode()) / 0xFFFFFFFF
     return delay * (1 + retry.jitter * (2 * spread - 1))
 
@@ -165,6 +183,7 @@ def _too_late(_: "JobState", record: TaskRecord, event: RetryDue) -> None:
 def _doubt_resolved(job: "JobState", record: TaskRecord, event: DoubtResolved) -> None:
     """Write the verdict down; nothing starts before the job is resumed."""
     job.ending = job.ending or "held"
+    job.finished = job.finished or "held"
     if event.verdict == "done":
         _settle_task(job, record, Status.SUCCEEDED, event.value, cause="a person said that it was done")
     else:
@@ -195,7 +214,7 @@ def _look(job: "JobState", step: StepRecord) -> None:
         return
     grown = step.map
     if step.must_skip and (grown is None or not grown.unsettled):
-        _settle_step(job, step, Status.SKIPPED, SKIPPED)
+        _skip_step(job, step)
     elif grown is None:
         _run(job, step)
     elif not job.ending:
@@ -206,10 +225,25 @@ def _look(job: "JobState", step: StepRecord) -> None:
 
 def _close(job: "JobState", step: StepRecord, grown: MapRecord) -> None:
     if step.must_skip:
-        _settle_step(job, step, Status.SKIPPED, SKIPPED)
+        _skip_step(job, step)
     else:
+        if job.log is not None:
+            job.log.append((job.now, step.id, Status.SUCCEEDED, ""))
         done = ((record.key, record.value) for record in grown.tasks if record.status is Status.SUCCEEDED)
         _settle_step(job, step, Status.SUCCEEDED, nested(done, grown.branches, len(step.node.loops)))
+
+
+def _skip_step(job: "JobState", step: StepRecord) -> None:
+    if job.log is not None:
+        job.log.append((job.now, step.id, Status.SKIPPED, _why_skipped(job, step)))
+    _settle_step(job, step, Status.SKIPPED, SKIPPED)
+
+
+def _why_skipped(job: "JobState", step: StepRecord) -> str:
+    node = step.node
+    needs = (*node.needs, *([node.stream.source] if node.stream else ()))
+    skipped = (name for name in needs if name not in node.tolerant and job.steps[name].status is Status.SKIPPED)
+    return f"{next(skipped, 'what it goes over')} was skipped"
 
 
 def _grow(job: "JobState", step: StepRecord, grown: MapRecord) -> None:
@@ -265,6 +299,7 @@ def _run(job: "JobState", record: TaskRecord) -> None:
             _settle_task(job, record, Status.SKIPPED, cause=f"when: {node.condition_source} is false")
             return
         inputs = {name: value_of(expr, scope, known) for name, expr in node.with_.items()}
+        knobs = {name: value_of(expr, scope, known) for name, expr in node.knobs.items()} if node.knobs else None
     except InputSkipped as exc:
         _settle_task(job, record, Status.SKIPPED, cause=f"{exc} was skipped")
     except ReferenceFailed as exc:
@@ -276,7 +311,7 @@ def _run(job: "JobState", record: TaskRecord) -> None:
         record.status = Status.RUNNING
         if job.log is not None:
             job.log.append((job.now, record.id, Status.RUNNING, ""))
-        job.commands.append(StartTask(record.id, node, inputs, record.attempt, record.executor))
+        job.commands.append(StartTask(record.id, node, inputs, record.attempt, record.executor, knobs))
 
 
 def _settle_task(job: "JobState", record: TaskRecord, status: Status, value: Any = None, *, cause: str = "") -> None:
@@ -323,11 +358,8 @@ def _settle_step(job: "JobState", step: StepRecord, status: Status, value: Any) 
             consumer.must_skip = True
         if not consumer.missing:
             job.ready.append(consumer)
-    if step.map is not None:
-        if job.log is not None:
-            job.log.append((job.now, node.name, status, ""))
-        for name in node.feeds:
-            _end_stream(job, steps[name], skipped=skipped)
+    for name in node.feeds:
+        _end_stream(job, steps[name], skipped=skipped)
 
 
 def _end_stream(job: "JobState", step: StepRecord, *, skipped: bool) -> None:
@@ -345,11 +377,19 @@ def end(job: "JobState", status: str, cause: str) -> None:
     if job.ending:
         return
     job.ending = status
+    unsaid = {command.task for command in job.commands if type(command) is StartTask}
+    job.commands[:] = [command for command in job.commands if type(command) is not StartTask]
     for record in job.tasks.values():
-        if record.status is Status.RUNNING:
-            job.commands.append(CancelTask(record.id))
-        elif record.status is Status.BACKOFF:
+        if record.status is Status.BACKOFF:
             job.note(record, Status.CANCELLED, cause)
+            record.attempt += 1
+        elif record.id in unsaid:
+            # Nobody has heard of it yet: it need not be stopped, for it never starts.
+            job.running -= 1
+            job.note(record, Status.WAITING, cause)
+            job.held.append(record)
+        elif record.status is Status.RUNNING:
+            job.commands.append(CancelTask(record.id))
     job.backing_off.clear()
 
 

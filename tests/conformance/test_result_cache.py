@@ -174,7 +174,7 @@ def test_a_file_with_a_hash_is_not_looked_at(tmp_path: Path) -> None:
 
 def made(source: str) -> Any:
     names: dict[str, Any] = {"__name__": "steps"}
-    exec(source, names)  # noqa: S102 - the same name with other code
+    exec(source, names)
     return names["step"]
 
 

@@ -46,7 +46,7 @@ def refusal(kind: str, *words: str) -> str:
         ("list[int]?", "1,2", [1, 2]),
         ("{a: int, b?: str}", '{"a": 1}', {"a": 1}),
         ("map[float]", '{"a": 1.5}', {"a": 1.5}),
-        ("file", "s3://bucket/a.mp4", {"uri": "s3://bucket/a.mp4"}),
+        ("file", "s3://bucket/a.mp4", {"uri": "s3://bucket/a.mp4", "media_type": "video/mp4"}),
         ("file", '{"uri": "s3://bucket/a.mp4"}', {"uri": "s3://bucket/a.mp4"}),
     ],
 )
@@ -57,14 +57,14 @@ def test_text_is_read_as_the_declared_type(kind: str, text: str, value: Any) -> 
 def test_a_path_becomes_a_file_value(tmp_path: Path) -> None:
     clip = tmp_path / "a clip.mp4"
     clip.write_bytes(b"12345")
-    assert read("file", str(clip)) == {"uri": clip.resolve().as_uri(), "size": 5}
+    assert read("file", str(clip)) == {"uri": clip.as_uri(), "media_type": "video/mp4", "size": 5}
 
 
 def test_paths_inside_lists_and_records_become_file_values(tmp_path: Path) -> None:
     clip = tmp_path / "a.mp4"
     clip.write_bytes(b"")
     assert read("list[file]", f"{clip},{clip}")[1]["uri"].startswith("file:///")
-    assert read("{video: file}", json.dumps({"video": str(clip)}))["video"]["uri"] == clip.resolve().as_uri()
+    assert read("{video: file}", json.dumps({"video": str(clip)}))["video"]["uri"] == clip.as_uri()
 
 
 def test_a_list_given_several_times_grows() -> None:
@@ -103,8 +103,8 @@ def test_at_minus_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("list[int]", '[1, "x"]', "[1]: int is wanted"),
         ("{a: int}", "a", "'a' is not JSON for {a: int}"),
         ("{a: int}", "{}", "field 'a'"),
-        ("file", "no-such.mp4", "there is no file 'no-such.mp4'"),
-        ("list[file]", "no-such.mp4", "there is no file 'no-such.mp4'"),
+        ("file", "no-such.mp4", "no-such.mp4 does not exist"),
+        ("list[file]", "no-such.mp4", "no-such.mp4 does not exist"),
         ("file", "/", "is a folder"),
         ("str", "@no-such.txt", "cannot read 'no-such.txt'"),
     ],

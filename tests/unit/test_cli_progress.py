@@ -35,7 +35,7 @@ AFTER = Node("b", "echo", needs=("a",))
 def test_before_its_first_start_a_step_is_queued_and_the_next_one_waits() -> None:
     job = Job(a_map(), AFTER)
     assert job.line("a", 1.0) == StepLine("a", "queued", 0, 3, False, 0, None)
-    assert job.line("b", 1.0) == StepLine("b", "waiting", 0, 0, False, 0, None)
+    assert job.line("b", 1.0) == StepLine("b", "waiting", 0, 1, False, 0, None)
 
 
 def test_running_and_done_tasks_of_a_map_are_counted_apart() -> None:

@@ -1,0 +1,143 @@
+"""driver: looking back at journalled jobs - the list of them, what one did, the story of a task."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from murakkab import app
+from murakkab.cli.documents import job_json, summary_json, tasks_json
+from murakkab.cli.printing import answer, console_of
+from murakkab.cli.progress import ended, statuses_of
+from murakkab.cli.rows import bill_of
+from murakkab.cli.tables import job_title, jobs_table, seconds_text, steps_table, tasks_table
+from murakkab.errors import NotFoundError
+from murakkab.ports import JobSummary, Journal
+from murakkab.runtime.messages import FinishJob, TaskSucceeded
+from murakkab.runtime.result import JobResult
+from murakkab.runtime.state import JobState
+
+#: Attempts that `show` lists; --json has them all.
+_LISTED: Final = 40
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[Journal]:
+    """The journal of *home*, which must exist. Raises `NotFoundError`."""
+    if not has_journal(home):
+        raise NotFoundError(f"there is no journal in {str(home)!r}", hint="name its folder with --journal, or run a job first")
+    journal = app.open_journal(app.Settings(home=home))
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def has_journal(home: Path) -> bool:
+    """True when jobs were journalled in the folder *home*."""
+    return (home / "journal.db").exists()
+
+
+def jobs(home: Path, *, as_json: bool) -> None:
+    """Print a line per job."""
+    found: list[JobSummary] = []
+    if has_journal(home):
+        with opened(home) as journal:
+            found = list(journal.jobs())
+    if as_json:
+        answer([summary_json(one) for one in found], plain=True)
+    elif found:
+        console_of().print(jobs_table(found))
+    else:
+        sys.stderr.write(f"no jobs in {home}\n")
+
+
+def show(job: str, task: str | None, *, home: Path, as_json: bool) -> None:
+    """Print what a job, or one task of it, did."""
+    with opened(home) as journal:
+        job = full_id(journal, job)
+        _, state, result = app.state_of(journal, job)
+    outputs = next((c.outputs for c in state.commands if isinstance(c, FinishJob)), {})
+    result = replace(result, outputs=outputs)
+    if task is not None:
+        _show_task(task, state, result, as_json=as_json)
+    elif as_json:
+        rows, total = bill_of(result)
+        answer(
+            {
+                **job_json(result, rows, total, _now(statuses_of(state), result)),
+                "tasks": tasks_json(result, _now(_statuses(state), result)),
+            },
+            plain=True,
+        )
+    else:
+        _show_job(state, result)
+
+
+def _show_job(state: JobState, result: JobResult) -> None:
+    rows, total = bill_of(result)
+    console = console_of()
+    console.print(job_title(result, total))
+    console.print(steps_table(rows, total, _now(statuses_of(state), result)))
+    console.print(tasks_table(result.tasks, _now(_statuses(state), result), limit=_LISTED))
+    for failure in result.failures:
+        console.print(str(failure), style="red", markup=False, highlight=False)
+    if result.outputs:
+        console.print_json(data=dict(result.outputs))
+
+
+def _show_task(task: str, state: JobState, result: JobResult, *, as_json: bool) -> None:
+    statuses = _now(_statuses(state), result)
+    if task not in statuses:
+        near = get_close_matches(task, list(statuses), n=1)
+        raise NotFoundError(f"job {result.job} has no task {task!r}", hint=f"did you mean {near[0]!r}?" if near else "")
+    value = _value(task, state, result)
+    story = _timed(state.story(task), since=result.history[0].time if result.history else 0.0)
+    if as_json:
+        (facts,) = tasks_json(result, {task: statuses[task]}, only=task)
+        answer({**facts, "story": story, "value": value}, plain=True)
+        return
+    console = console_of()
+    for line in story:
+        console.print(line, markup=False, highlight=False)
+    if value is not None:
+        console.print_json(data=value)
+
+
+def _value(task: str, state: JobState, result: JobResult) -> Any:
+    events = (event.value for event in reversed(result.history) if isinstance(event, TaskSucceeded) and event.task == task)
+    return state.results().get(task, next(events, None))
+
+
+def _timed(story: Sequence[str], *, since: float) -> list[str]:
+    """Return the lines with the time since the job began in the place of the time since the epoch."""
+    lines = []
+    for line in story:
+        moment, _, rest = line.partition(" ")
+        try:
+            lines.append(f"+{seconds_text(float(moment) - since)}  {rest}")
+        except ValueError:
+            lines.append(line)
+    return lines
+
+
+def _statuses(state: JobState) -> dict[str, str]:
+    return {name: str(status) for name, status in state.statuses().items()}
+
+
+def _now(statuses: Mapping[str, str], result: JobResult) -> Mapping[str, str]:
+    return statuses if result.status == "running" else ended(statuses)
+
+
+def full_id(journal: Journal, job: str) -> str:
+    """Return the id that *job* is, or the only one that it begins."""
+    known = [one.job for one in journal.jobs()]
+    found = [job] if job in known else [one for one in known if one.startswith(job)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotFoundError(f"{len(found)} jobs begin with {job!r}", hint=f"for example {', '.join(found[:3])}")
+    raise NotFoundError(f"there is no job {job!r}", hint="`murakkab jobs` lists them")

@@ -1,0 +1,76 @@
+"""driver: runs one job in the foreground - its display, and what Ctrl-C does: once stops gracefully, twice at once."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+from murakkab import app
+from murakkab.cli.live import Display
+from murakkab.errors import JobInterrupted
+from murakkab.ports import Journal, Observer
+from murakkab.runtime.result import JobResult
+
+#: Seconds that a cancelled job gets to let go before the process ends anyway. The journal survives that.
+_GRACE = 2.0
+
+Begin = Callable[[app.Runtime, list[Observer]], Awaitable[JobResult]]
+
+
+def run_in_foreground(
+    job: str, begin: Begin, settings: app.Settings, *, journal: Journal | None = None, display: Display | None = None
+) -> JobResult:
+    """Return how the job that *begin* starts ended. Raises `JobInterrupted` when it was stopped at once."""
+
+    async def main() -> JobResult:
+        async with app.open_runtime(settings, journal=journal) as runtime:
+            with _stoppable(runtime, display), display.shown() if display else nullcontext():
+                return await begin(runtime, [display.observe] if display else [])
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise JobInterrupted(f"job {job} was stopped at once", job=job) from None
+
+
+@contextmanager
+def _stoppable(runtime: app.Runtime, display: Display | None) -> Iterator[None]:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    asked = 0
+
+    def stop() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            _say("stopping: running tasks get to finish; Ctrl-C again stops at once", display)
+            runtime.stop()
+        elif asked == 2 and task is not None:
+            leave = threading.Timer(_GRACE, _leave)
+            leave.daemon = True
+            leave.start()
+            task.cancel()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _say(text: str, display: Display | None) -> None:
+    if display is not None and display.is_live:
+        display.note = text
+    else:
+        sys.stderr.write(f"{text}\n")
+
+
+def _leave() -> None:
+    sys.stderr.write("stopped; some work did not let go in time\n")
+    sys.stderr.flush()
+    os._exit(JobInterrupted.exit_status)
