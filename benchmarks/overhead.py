@@ -252,6 +252,11 @@ def plans() -> dict[str, Callable[[], Coroutine[Any, Any, Row]]]:
     return found
 
 
+def overhead_rows(only: str = "") -> list[Row]:
+    """Return the rows of everything whose name contains *only*, each measured in a fresh process."""
+    return in_fresh_processes("benchmarks.overhead", [(name, ("--one", name)) for name in plans() if only in name])
+
+
 def main() -> int:
     """Time what `--only` asks for, each in a fresh process; print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -262,8 +267,7 @@ def main() -> int:
     if options.one:
         hand_over(asyncio.run(plans()[options.one]()))
         return 0
-    chosen = [name for name in plans() if options.only in name]
-    return finish(in_fresh_processes("benchmarks.overhead", [(name, ("--one", name)) for name in chosen]), options.json)
+    return finish(overhead_rows(options.only), options.json)
 
 
 if __name__ == "__main__":

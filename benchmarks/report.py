@@ -94,12 +94,12 @@ def cost_table(rows: Iterable[Row]) -> Table:
         f = row.figures
         makespan = f"{f['makespan']:.3f} ({f['floor_makespan']:.3f})" if "makespan" in f else ""
         spread = f"{f['lowest_ratio']:.2f} - {f['highest_ratio']:.2f}"
-        numbers = (f"{f['us']:.2f}", f"{f['floor_us']:.2f}", f"{f['ratio']:.2f}", spread, f"{f['cpu_us']:.2f}", makespan)
+        numbers = (f"{f['us']:.2f}", f"{f['floor_us']:.2f}", f"{f['ratio']:.2f}", spread, f"{f['cpu_us']:.2f}", f"{f['cpu_ratio']:.2f}", makespan)
         table.add_row(row.system, row.case, row.variant, *numbers, f"{f['build_seconds'] * 1e3:.0f}", f"{f['peak_mb']:.0f}")
     return table
 
 
-_COSTS: Final = ("us", "floor us", "x floor", "lowest - highest", "CPU us", "makespan / ideal (floor)", "build ms", "peak MB")
+_COSTS: Final = ("us", "floor us", "x floor", "lowest - highest", "CPU us", "CPU x", "makespan (floor)", "build ms", "peak MB")
 
 
 def growth_table(rows: Iterable[Row]) -> Table:

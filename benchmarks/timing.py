@@ -79,23 +79,26 @@ async def beside_floor(subject: Subject, *, pairs: int = PAIRS, allowance: float
     """Return the row of *subject*, which has been run and checked before. Past *allowance* seconds five pairs are enough."""
     floor = floor_of(subject.case, subject.n)
     await floor()
-    floors: list[float] = []
+    floors: list[Taken] = []
     runs: list[Taken] = []
     began = time.perf_counter()
     while len(runs) < pairs and (len(runs) < FEWEST_PAIRS or time.perf_counter() - began < allowance):
-        floors.append((await taken_by(floor)).wall * subject.scale)
+        floors.append(await taken_by(floor))
         runs.append(await taken_by(subject.run, subject.drain))
     return Row(subject.system, subject.case, subject.variant, _figures(subject, floors, runs), subject.note)
 
 
-def _figures(subject: Subject, floors: Sequence[float], runs: Sequence[Taken]) -> dict[str, float]:
+def _figures(subject: Subject, floors: Sequence[Taken], runs: Sequence[Taken]) -> dict[str, float]:
     steps = steps_in(subject.case, subject.n) * subject.scale
-    ratios = [run.wall / floor for run, floor in zip(runs, floors, strict=True)]
-    seconds, floor_seconds = (statistics.median(times) for times in ([run.wall for run in runs], floors))
+    pairs = list(zip(runs, floors, strict=True))
+    ratios = [run.wall / floor.wall / subject.scale for run, floor in pairs]
+    seconds = statistics.median(run.wall for run in runs)
+    floor_seconds = statistics.median(floor.wall for floor in floors)
     figures = {
         "us": seconds / steps * 1e6,
-        "floor_us": floor_seconds / steps * 1e6,
+        "floor_us": floor_seconds * subject.scale / steps * 1e6,
         "cpu_us": statistics.median(run.cpu for run in runs) / steps * 1e6,
+        "cpu_ratio": statistics.median(run.cpu / floor.cpu / subject.scale for run, floor in pairs),
         "ratio": statistics.median(ratios),
         "lowest_ratio": min(ratios),
         "highest_ratio": max(ratios),
@@ -110,7 +113,7 @@ def _figures(subject: Subject, floors: Sequence[float], runs: Sequence[Taken]) -
     }
     ideal = ideal_seconds(subject.case)
     if ideal is not None:
-        figures |= {"makespan": seconds / ideal, "floor_makespan": floor_seconds / subject.scale / ideal}
+        figures |= {"makespan": seconds / ideal, "floor_makespan": floor_seconds / ideal}
     return figures
 
 

@@ -18,8 +18,8 @@ from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog
 from murakkab.document import from_document
-from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, Place, SpecError
-from murakkab.load import Parsed, parse
+from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, SpecError
+from murakkab.load import parse
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
 from murakkab.planner.compile import compile_workflow
@@ -120,29 +120,14 @@ def load_file(path: str | Path) -> Work:
 def load_text(text: str | bytes, file: str) -> Work:
     """Return the checked, compiled workflow that *text* declares; *file* is what messages call it."""
     parsed = parse(text, file)
-    found = list(parsed.diagnostics)
     functions: dict[str, Callable[..., Any]] = {}
+    found = parsed.diagnostics
     if parsed.workflow is not None:
         functions, described, wrong = _functions(parsed.workflow)
-        found += [_placed(one, parsed, file) for one in (*wrong, *check(parsed.workflow, catalog(), described))]
+        found = parsed.report([*wrong, *check(parsed.workflow, catalog(), described)])
     if found or parsed.workflow is None:
-        raise SpecError(sorted(found, key=_position))
+        raise SpecError(found)
     return prepare(parsed.workflow, functions, checked=True)
-
-
-def _position(one: Diagnostic) -> tuple[int, int]:
-    return (one.place.line, one.place.column) if one.place else (0, 0)
-
-
-def _placed(one: Diagnostic, parsed: Parsed, file: str) -> Diagnostic:
-    """Return the diagnostic with the place of the longest part of its path that stands in the file."""
-    if one.place is not None:
-        return one
-    for length in range(len(one.path), -1, -1):
-        place = parsed.places.get(one.path[:length])
-        if place is not None:
-            return replace(one, place=place)
-    return replace(one, place=Place(file, 1, 1))
 
 
 def _functions(workflow: Workflow) -> tuple[dict[str, Callable[..., Any]], dict[str, Capability], list[Diagnostic]]:

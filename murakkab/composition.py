@@ -36,7 +36,7 @@ def as_expr(value: object, *, depth: int = 0) -> Expr:
     if isinstance(value, Enum):
         return as_expr(value.value, depth=depth)
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return str(os.fspath(value))
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

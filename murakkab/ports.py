@@ -146,5 +146,5 @@ class Observer(Protocol):
     """Somebody who watches a job: the progress display, a stream of events, tracing. Must not block or raise."""
 
     def __call__(self, job: str, message: Any) -> None:
-        """Hear an event or command of *job* at the moment it is acted on."""
+        """Hear an event of *job* at the moment it is acted on, once it is journalled; of every task that it starts, too."""
         ...

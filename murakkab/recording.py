@@ -190,10 +190,11 @@ class Recording:
             with_ = {}
         conditions = [*self._conditions, *([rest.pop("when")] if "when" in rest else [])]
         when = conditions[0] if len(conditions) == 1 else " && ".join(f"({c})" for c in conditions)
-        work = {"uses": target.capability.name} if target.function is None else {"call": self._call_of(target.function)}
-        self.capabilities[next(iter(work.values()))] = target.capability
+        uses = target.capability.name if target.function is None else ""
+        call = "" if target.function is None else self._call_of(target.function)
+        self.capabilities[uses or call] = target.capability
         self.places[name] = caller()
-        self.steps[name] = Step(name, with_=with_, for_each=loops, when=when, **work, **rest)
+        self.steps[name] = Step(name, with_=with_, for_each=loops, when=when, uses=uses, call=call, **rest)
         return name
 
     def _free_name(self, wish: str) -> str:

@@ -30,7 +30,7 @@ _STOP_WORDS: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+|\n\s*\n")
 #: PageRank: how often a walk goes on rather than begins anew.
 _DAMPING: Final = 0.85
 
@@ -139,7 +139,9 @@ def sentences_of(text: str) -> list[str]:
 
 def page_rank(links: Mapping[int | str, Sequence[int | str]]) -> dict[int | str, float]:
     """Return the PageRank of every node; each must link to at least one, and all are keys. networkx's own needs SciPy."""
-    ranks = dict.fromkeys(links, 1 / max(1, len(links)))
+    if not links:
+        return {}
+    ranks = dict.fromkeys(links, 1 / len(links))
     for _ in range(100):
         fresh = dict.fromkeys(links, (1 - _DAMPING) / len(links))
         for node, others in links.items():

@@ -103,7 +103,8 @@ class Display:
     def _cells(self, line: StepLine) -> tuple[Any, ...]:
         style = STATUS_STYLES.get(line.status, "")
         mark = self._spinner if line.status == "running" else Text(_MARKS.get(line.status, " "), style)
-        bar = ProgressBar(total=max(line.total, 1), completed=line.done, width=_BAR_WIDTH, finished_style="green")
+        colour = "red" if line.status == "failed" else "cyan"
+        bar = ProgressBar(max(line.total, 1), line.done, _BAR_WIDTH, complete_style=colour, finished_style="green")
         count = f"{line.done}/{line.total}{'+' if line.is_growing and not line.is_settled else ''}" if line.status != "waiting" else ""
         running = f"{line.running} running" if line.running else ""
         return mark, Text(line.step, style), bar, count, running, seconds_text(line.seconds) if line.seconds is not None else ""

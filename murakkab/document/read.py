@@ -106,6 +106,7 @@ WORKFLOW: Final[dict[str, tuple[str, Reader]]] = {
     "steps": ("steps", steps),
     "outputs": ("outputs", outputs),
     "goal": ("goal", goal),
+    "timeout": ("timeout", seconds),
 }
 INPUT: Final[dict[str, tuple[str, Reader]]] = {"type": ("type", type_), "default": ("default", expr), "description": ("description", text)}
 OUTPUT: Final[dict[str, tuple[str, Reader]]] = {

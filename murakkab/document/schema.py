@@ -56,6 +56,7 @@ def _workflow() -> dict[str, Any]:
         "steps": _map("What is done, by name. A step starts as soon as what it mentions is ready.", _ref("step")),
         "outputs": _map("What a job gives, by name.", _ref("output")),
         "goal": _ref("goal"),
+        "timeout": _ref("duration"),
     }
 
 

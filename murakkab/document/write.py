@@ -19,6 +19,7 @@ def to_document(workflow: Workflow) -> dict[str, Any]:
     _put(document, "steps", {name: _step(value, ("steps", name)) for name, value in workflow.steps.items()})
     _put(document, "outputs", {name: _output(value, ("outputs", name)) for name, value in workflow.outputs.items()})
     _put(document, "goal", _goal(workflow.goal))
+    _put(document, "timeout", None if workflow.timeout is None else float(workflow.timeout))
     return document
 
 

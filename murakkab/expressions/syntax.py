@@ -45,59 +45,75 @@ def parse_condition(text: str) -> Node:
     """Return the tree of *text*. Raises `ConditionSyntaxError`."""
     parser = _Parser(tokens(text))
     found = parser.ternary()
-    parser.end()
+    parser.words.end()
     return found
+
+
+class _Words:
+    """The tokens of one condition, and how far they have been read."""
+
+    def __init__(self, words: list[Token]) -> None:
+        self._words = words
+        self._next = 0
+
+    @property
+    def next(self) -> Token:
+        """The token that comes next."""
+        return self._words[self._next]
+
+    def mark(self) -> str:
+        """Return the text of the next token where it is a mark or a name, else ""."""
+        return self.next.text if self.next.kind in ("mark", "name") else ""
+
+    def take(self) -> Token:
+        """Return the next token and go on behind it; the end stays."""
+        word = self.next
+        self._next += word.kind != "end"
+        return word
+
+    def want(self, mark: str) -> Token:
+        """Take *mark*, or say that it is missing."""
+        word = self.take()
+        if word.kind == "mark" and word.text == mark:
+            return word
+        raise self.wrong(f"{mark!r} is missing before", word)
+
+    def end(self) -> None:
+        """Make sure that nothing is left."""
+        if self.next.kind != "end":
+            raise ConditionSyntaxError(f"{self.next.text!r} cannot stand here", self.next.at, self._hint(self.next))
+
+    def wrong(self, missing: str, word: Token) -> ConditionSyntaxError:
+        """Return the error that something is *missing* before *word*."""
+        shown = repr(word.text) if word.kind != "end" else "the end"
+        return ConditionSyntaxError(f"{missing} {shown}", word.at, self._hint(word))
+
+    def _hint(self, word: Token) -> str:
+        before = self._words[max(0, self._next - 1)].text
+        for text in (word.text, before):
+            if text in _PYTHON:
+                return f"{text!r} is written {_PYTHON[text]}"
+        return "join conditions with && or ||" if word.kind == "name" else ""
 
 
 class _Parser:
     """Recursive descent over the tokens of one condition."""
 
     def __init__(self, words: list[Token]) -> None:
-        self._words = words
-        self._next = 0
+        self.words = _Words(words)
         self._depth = 0
         self._loops = 0
-
-    def end(self) -> None:
-        """Make sure that nothing is left."""
-        word = self._words[self._next]
-        if word.kind == "end":
-            return
-        raise ConditionSyntaxError(f"{word.text!r} cannot stand here", word.at, self._hint(word))
-
-    def _hint(self, word: Token) -> str:
-        before = self._words[self._next - 1].text if self._next else ""
-        for text in (word.text, before):
-            if text in _PYTHON:
-                return f"{text!r} is written {_PYTHON[text]}"
-        return "join conditions with && or ||" if word.kind == "name" else ""
-
-    def _peek(self) -> str:
-        word = self._words[self._next]
-        return word.text if word.kind in ("mark", "name") else ""
-
-    def _take(self) -> Token:
-        word = self._words[self._next]
-        self._next += word.kind != "end"
-        return word
-
-    def _want(self, mark: str) -> Token:
-        word = self._take()
-        if word.kind == "mark" and word.text == mark:
-            return word
-        shown = repr(word.text) if word.kind != "end" else "the end"
-        raise ConditionSyntaxError(f"{mark!r} is missing before {shown}", word.at, self._hint(word))
 
     def ternary(self) -> Node:
         """Return `a`, or `a ? b : c`."""
         self._depth += 1
         if self._depth > MAX_NESTING:
-            raise ConditionSyntaxError(f"nested more than {MAX_NESTING} deep", self._words[self._next].at)
+            raise ConditionSyntaxError(f"nested more than {MAX_NESTING} deep", self.words.next.at)
         found = self._binary(0)
-        if self._peek() == "?":
-            at = self._take().at
+        if self.words.mark() == "?":
+            at = self.words.take().at
             yes = self._binary(0)
-            self._want(":")
+            self.words.want(":")
             found = Node("?:", at, kids=(found, yes, self.ternary()))
         self._depth -= 1
         return found
@@ -107,8 +123,8 @@ class _Parser:
             return self._unary()
         left = self._binary(level + 1)
         links = 0
-        while self._peek() in _LEVELS[level]:
-            op = self._take()
+        while self.words.mark() in _LEVELS[level]:
+            op = self.words.take()
             right = self._binary(level + 1)
             links += 1
             if links > MAX_NESTING and level > 1:
@@ -119,8 +135,8 @@ class _Parser:
 
     def _unary(self) -> Node:
         marks: list[Token] = []
-        while self._peek() in ("!", "-"):
-            marks.append(self._take())
+        while self.words.mark() in ("!", "-"):
+            marks.append(self.words.take())
         if len(marks) > MAX_NESTING:
             raise ConditionSyntaxError(f"more than {MAX_NESTING} signs in a row", marks[0].at)
         if len({mark.text for mark in marks}) > 1:
@@ -133,43 +149,43 @@ class _Parser:
     def _member(self) -> Node:
         found = self._primary()
         links = 0
-        while (mark := self._peek()) in (".", "["):
+        while (mark := self.words.mark()) in (".", "["):
             links += 1
-            at = self._take().at
+            at = self.words.take().at
             if links > MAX_NESTING:
                 raise ConditionSyntaxError(f"more than {MAX_NESTING} fields in a row", at)
             if mark == "[":
                 found = Node("index", at, kids=(found, self.ternary()))
-                self._want("]")
+                self.words.want("]")
             else:
                 found = self._field(found)
         return found
 
     def _field(self, of: Node) -> Node:
-        word = self._take()
+        word = self.words.take()
         if word.kind != "name" or word.text in ("in", "true", "false", "null"):
             hint = "a field that is not a name is written step['the field']"
             raise ConditionSyntaxError("the name of a field is missing behind '.'", word.at, hint)
-        if self._peek() != "(":
+        if self.words.mark() != "(":
             return Node("field", word.at, word.text, (of,))
         if word.text in _MACROS:
             return self._loop(of, word)
         return Node("call", word.at, word.text, (of, *self._arguments()))
 
     def _arguments(self) -> tuple[Node, ...]:
-        self._want("(")
+        self.words.want("(")
         return self._until(")", trailing=False)
 
     def _until(self, close: str, *, trailing: bool) -> tuple[Node, ...]:
         found: list[Node] = []
-        while self._peek() != close:
+        while self.words.mark() != close:
             found.append(self.ternary())
-            if self._peek() != ",":
+            if self.words.mark() != ",":
                 break
-            comma = self._take()
-            if self._peek() == close and not trailing:
+            comma = self.words.take()
+            if self.words.mark() == close and not trailing:
                 raise ConditionSyntaxError("something is missing behind ','", comma.at)
-        self._want(close)
+        self.words.want(close)
         return tuple(found)
 
     def _loop(self, of: Node, word: Token) -> Node:
@@ -185,7 +201,7 @@ class _Parser:
         return Node("loop", word.at, word.text, (of, *arguments[1:]), arguments[0].text)
 
     def _primary(self) -> Node:
-        word = self._take()
+        word = self.words.take()
         if word.kind == "number":
             is_float = not word.text.startswith("0x") and any(c in word.text for c in ".eE")
             return Node("literal", word.at, "float" if is_float else "uint" if word.text[-1] in "uU" else "int")
@@ -197,13 +213,12 @@ class _Parser:
             return self._name(word)
         if word.kind == "mark" and word.text in ("(", "[", "{"):
             return self._bracket(word)
-        shown = repr(word.text) if word.kind != "end" else "the end"
-        raise ConditionSyntaxError(f"a value is missing before {shown}", word.at, self._hint(word))
+        raise self.words.wrong("a value is missing before", word)
 
     def _name(self, word: Token) -> Node:
         if word.text in _RESERVED:
             raise ConditionSyntaxError(f"{word.text!r} is a reserved word of CEL", word.at, "give the step or variable another name")
-        if self._peek() != "(":
+        if self.words.mark() != "(":
             return Node("name", word.at, word.text)
         arguments = self._arguments()
         if word.text != "has":
@@ -215,19 +230,19 @@ class _Parser:
     def _bracket(self, word: Token) -> Node:
         if word.text == "(":
             found = self.ternary()
-            self._want(")")
+            self.words.want(")")
             return found
         if word.text == "[":
             return Node("list", word.at, kids=self._until("]", trailing=True))
         pairs: list[Node] = []
-        while self._peek() != "}":
+        while self.words.mark() != "}":
             key = self.ternary()
-            self._want(":")
+            self.words.want(":")
             pairs += [key, self.ternary()]
-            if self._peek() != ",":
+            if self.words.mark() != ",":
                 break
-            self._take()
-        self._want("}")
+            self.words.take()
+        self.words.want("}")
         return Node("map", word.at, kids=tuple(pairs))
 
 

@@ -20,7 +20,7 @@ _MEASURES: Final[Mapping[str, Callable[[Quote], float]]] = {
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None) -> Deployment:
     """Return one choice per step: the pinned executor, else the provider whose quote is best under the goal, earlier registered first.
 
-    Raises `PlanError` when no executor provides a capability.
+    Raises `PlanError` when no executor provides a capability, or none that does has the knobs that the step sets.
     """
     goal = graph.workflow.goal if goal is None else goal
     return Deployment({name: _choice(node, catalog, goal) for name, node in graph.nodes.items()}, goal)
@@ -34,8 +34,13 @@ def _choice(node: Node, catalog: Catalog, goal: Goal) -> Choice:
         raise PlanError(
             f"no executor provides {node.uses!r}, which step {node.name!r} needs", hint="`murakkab executors` lists what is installed"
         )
+    cards = tuple(card for card in cards if all(map(card.knob, node.knobs)))
+    if not cards:
+        raise PlanError(
+            f"no executor of {node.uses!r} has all the knobs of step {node.name!r}: {', '.join(node.knobs)}", hint="pin one executor"
+        )
     if len(cards) == 1:
-        return Choice(node.name, cards[0], node.knobs, f"the only executor for {node.uses}")
+        return Choice(node.name, cards[0], node.knobs, f"the only executor for {node.uses}" + (" with these knobs" if node.knobs else ""))
     best = min(cards, key=lambda card: _score(card, goal))
     why = f"best {', then '.join(goal.minimize)} of {len(cards)} by its quote" if goal.minimize else f"registered first of {len(cards)}"
     return Choice(node.name, best, node.knobs, why)

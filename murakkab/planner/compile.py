@@ -1,14 +1,12 @@
 """policy: Workflow -> TaskGraph. Expects a workflow that `planner.check` found no fault with."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
 from murakkab.catalog import Catalog, ExecutorCard
-from murakkab.document import to_document
+from murakkab.document import digest
 from murakkab.expressions import compile_condition
 from murakkab.plan import Node, Stream, TaskGraph
 from murakkab.planner.check import result_types
@@ -38,7 +36,7 @@ def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[st
         optional_outputs=optional,
         output_needs=tuple(sorted(needed)),
         rewrites=tuple(rewrites),
-        digest=hashlib.sha256(json.dumps(to_document(workflow), sort_keys=True).encode()).hexdigest(),
+        digest=digest(workflow),
     )
 
 
@@ -137,10 +135,12 @@ def _firsts(exprs: list[Expr]) -> Iterator[First]:
 
 
 def effect_of(step: Step, catalog: Catalog) -> Effect:
-    """Return the declared effect, else the worst among the executors that may be chosen; unknown code may write."""
+    """Return the declared effect, else the worst among the executors that may be chosen or fallen back to; unknown code may write."""
     if step.effect is not None:
         return step.effect
-    cards = candidates(step.uses, step.executor, catalog)
+    cards = list(candidates(step.uses, step.executor, catalog))
+    if step.on_error.fallback in catalog.executors:
+        cards.append(catalog.executors[step.on_error.fallback])
     order = list(Effect)
     return max((card.effect for card in cards), key=order.index, default=Effect.WRITE)
 

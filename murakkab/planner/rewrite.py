@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from murakkab.expressions import names_in
 from murakkab.plan import Node, Stream
 from murakkab.references import refs_in
 from murakkab.spec import Expr, First, Loop, OnError, Ref, Template
@@ -33,10 +34,12 @@ def _merge(nodes: dict[str, Node], outputs: dict[str, Expr]) -> tuple[dict[str, 
 def _twins(nodes: Mapping[str, Node]) -> dict[str, str]:
     seen: dict[str, str] = {}
     twins: dict[str, str] = {}
+    # A condition is compiled with its names in it: what it mentions keeps its name.
+    mentioned = {name for node in nodes.values() if node.condition_source for name in names_in(node.condition_source)}
     for name, node in nodes.items():
         if node.effect.is_free:
             kept = seen.setdefault(_likeness(node), name)
-            if kept != name:
+            if kept != name and name not in mentioned:
                 twins[name] = kept
     return twins
 
@@ -62,13 +65,15 @@ def _renamed(node: Node, twins: Mapping[str, str]) -> Node:
         return tuple(dict.fromkeys(twins.get(name, name) for name in names))
 
     stream = node.stream
+    strict = {twins.get(name, name) for name in node.needs if name not in node.tolerant}
     return replace(
         node,
         with_={name: _rename(expr, twins) for name, expr in node.with_.items()},
+        knobs={name: _rename(expr, twins) for name, expr in node.knobs.items()},
         loops=tuple(Loop(loop.name, _rename(loop.over, twins)) for loop in node.loops),
         stream=Stream(twins.get(stream.source, stream.source), stream.rest) if stream else None,
         needs=kept(node.needs),
-        tolerant=frozenset(twins.get(name, name) for name in node.tolerant),
+        tolerant=frozenset(twins.get(name, name) for name in node.tolerant) - strict,
         on_error=OnError(node.on_error.action, _rename(node.on_error.default, twins), node.on_error.fallback),
     )
 

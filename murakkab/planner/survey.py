@@ -34,11 +34,13 @@ class Survey:
         return self.catalog.providers(capability_of(step))
 
     def effect(self, step: Step) -> Effect | None:
-        """Return the declared effect, else the worst among the candidates, None where there are none."""
+        """Return the declared effect, else the worst among the candidates and the fallback, None where there are none."""
         if step.effect is not None:
             return step.effect
         order = list(Effect)
-        return max((card.effect for card in self.candidates(step)), key=order.index, default=None)
+        fallback = self.catalog.executors.get(step.on_error.fallback)
+        cards = (*self.candidates(step), *([fallback] if fallback else []))
+        return max((card.effect for card in cards), key=order.index, default=None)
 
 
 def survey(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> Survey:

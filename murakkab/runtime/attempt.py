@@ -11,6 +11,7 @@ from murakkab.ports import Artifacts, Call, Clock, Executor, ResultCache
 from murakkab.runtime.cache_key import cache_key
 from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.runtime.tracing import Tracer
+from murakkab.spec import CachePolicy
 from murakkab.types import checker
 
 
@@ -26,9 +27,8 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the tasks of one step are run: everything that can be settled once per job rather than once per task."""
+    """How tasks are run: everything that can be settled once per workflow rather than once per task. Steps done alike share one."""
 
-    node: Node
     executor: Executor
     name: str
     knobs: Mapping[str, Any]
@@ -37,6 +37,8 @@ class Way:
     #: What it occupies while it runs; empty for tasks that never wait.
     needs: Mapping[str, float]
     usd: float
+    timeout: float | None
+    cache: CachePolicy | None
     #: No timeout, no cache, no tracing: nothing stands between the loop and the executor.
     is_plain: bool
     #: How to try once more when this one has failed for good.
@@ -47,7 +49,7 @@ def way_of(node: Node, executor: Executor, *, knobs: Mapping[str, Any], target: 
     """Return the prepared way to run the tasks of *node* with *executor*."""
     plain = node.timeout is None and node.cache is None and outside.tracer is None
     card = executor.card
-    return Way(node, executor, card.name, knobs, target, checker(node.result), needs, card.quote.usd, plain)
+    return Way(executor, card.name, knobs, target, checker(node.result), needs, card.quote.usd, node.timeout, node.cache, plain)
 
 
 async def attempt(job: str, start: StartTask, way: Way, outside: Outside) -> TaskSucceeded | TaskFailed:
@@ -87,7 +89,7 @@ def _shown(exc: BaseException) -> str:
 
 async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[Any, bool]:
     """Return the value and whether it came from the cache."""
-    policy = way.node.cache
+    policy = way.cache
     key = ""
     if policy is not None and outside.cache is not None:
         key = cache_key(way.executor.card, call.knobs, call.inputs, target=way.target)
@@ -105,7 +107,7 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
 
 
 async def _timed(call: Call, way: Way) -> Any:
-    limit = way.node.timeout
+    limit = way.timeout
     try:
         async with asyncio.timeout(limit) as scope:
             value = await way.executor.run(call)

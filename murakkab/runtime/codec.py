@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -42,10 +41,12 @@ _MAX_ID: Final = 200
 
 def encoded(event: Event) -> str:
     """Return the fields of *event* as a JSON list. Raises `ExecutorError` when its value is not JSON data."""
+    if type(event) is messages.TaskSucceeded and type(event.value) in _SCALARS:
+        try:
+            return to_json(event).decode()
+        except PydanticSerializationError:
+            return _encode_ascii(event)
     try:
-        if type(event) is messages.TaskSucceeded and type(event.value) in _SCALARS:
-            with suppress(PydanticSerializationError):
-                return to_json(event).decode()
         return _strict(event)
     except (TypeError, ValueError, RecursionError) as exc:
         hint = "return JSON data, or annotate the result with a dataclass or pydantic model so that it can be converted"
@@ -71,12 +72,16 @@ def _flaw(value: Any, depth: int) -> str:
     if depth > _MAX_DEPTH:
         return f"it is nested more than {_MAX_DEPTH} deep"
     if isinstance(value, dict):
-        if wrong := [key for key in value if not isinstance(key, str)]:
-            return f"the key {wrong[0]!r} is not text"
+        for key in value:
+            if type(key) is not str and not isinstance(key, str):
+                return f"the key {key!r} is not text"
         value = value.values()
     elif not isinstance(value, list | tuple):
         return ""
-    return next((reason for inner in value if type(inner) not in _LEAVES and (reason := _flaw(inner, depth + 1))), "")
+    for inner in value:
+        if type(inner) not in _LEAVES and (reason := _flaw(inner, depth + 1)):
+            return reason
+    return ""
 
 
 def decoded(kind: str, text: str) -> Event:

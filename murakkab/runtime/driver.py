@@ -1,7 +1,7 @@
 """driver: every job of a process - one event loop, shared slots, one journal. Makes running jobs, resumes them, stops them."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -168,11 +168,25 @@ class Runtime:
         ways = self._prepared.get(work)
         if ways is None:
             ways = {}
+            alike: dict[Hashable, Way] = {}
             for name, node in work.graph.nodes.items():
                 choice = work.deployment.choices[name]
-                ways[name] = self._way(node, work, choice.executor.name, choice.knobs)
-                if node.on_error.fallback:
-                    ways[name] = replace(ways[name], fallback=self._way(node, work, node.on_error.fallback, {}))
+                likeness = (
+                    choice.executor.name,
+                    node.call,
+                    repr(choice.knobs),
+                    node.result,
+                    node.timeout,
+                    node.cache,
+                    node.on_error.fallback,
+                )
+                way = alike.get(likeness)
+                if way is None:
+                    way = self._way(node, work, choice.executor.name, choice.knobs)
+                    if node.on_error.fallback:
+                        way = replace(way, fallback=self._way(node, work, node.on_error.fallback, {}))
+                    alike[likeness] = way
+                ways[name] = way
             self._prepared[work] = ways
         return ways
 

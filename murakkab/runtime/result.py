@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld, JobInterrupted
 from murakkab.plan import Deployment, TaskGraph
-from murakkab.runtime.messages import Event, TaskCancelled, TaskFailed, TaskSucceeded
+from murakkab.runtime.messages import Event, JobResumed, TaskCancelled, TaskFailed, TaskSucceeded
 
 
 class TaskRow(NamedTuple):
@@ -55,6 +55,7 @@ def _row(event: TaskSucceeded | TaskFailed | TaskCancelled, attempts: dict[str, 
     return row._replace(cached=event.cached, usd=event.usd, joules=event.joules) if isinstance(event, TaskSucceeded) else row
 
 
+_ENDS = (TaskSucceeded, TaskFailed, TaskCancelled)
 _STATUS: Mapping[type, str] = {TaskSucceeded: "succeeded", TaskFailed: "failed", TaskCancelled: "cancelled"}
 
 
@@ -69,17 +70,26 @@ class JobResult:
     graph: TaskGraph | None = None
     deployment: Deployment = Deployment({})
     history: Sequence[Event] = field(default=(), repr=False)
-    #: Energy of the machine over the whole run, None when it was not measured.
+    #: Energy of the machine since the job was begun or resumed, None when it was not measured.
     joules: float | None = None
 
     @cached_property
     def tasks(self) -> list[TaskRow]:
-        """A row per ended attempt; measured energy is shared out by busy seconds, so that the rows add up to the job."""
+        """A row per ended attempt; measured energy is shared out by busy seconds, so that the rows add up to the run.
+
+        What ran before a resume was not measured with it and has no part in it.
+        """
         rows = rows_of(self.history, self.deployment)
         if self.joules is None:
             return rows
-        busy = sum(row.finished - row.started for row in rows)
-        return [row._replace(joules=self.joules * (row.finished - row.started) / busy) for row in rows] if busy else rows
+        earlier = self._rows_before()
+        busy = sum(row.finished - row.started for row in rows[earlier:])
+        shares = ((row.finished - row.started) / busy if busy else 0.0 for row in rows[earlier:])
+        return rows[:earlier] + [row._replace(joules=self.joules * share) for row, share in zip(rows[earlier:], shares, strict=True)]
+
+    def _rows_before(self) -> int:
+        resumed = max((i for i, event in enumerate(self.history) if isinstance(event, JobResumed)), default=0)
+        return sum(isinstance(event, _ENDS) for event in self.history[:resumed])
 
     @property
     def usd(self) -> float:

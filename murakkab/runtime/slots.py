@@ -35,8 +35,8 @@ class SlotTable:
     def ask(self, ticket: Ticket, needs: Mapping[str, float], rank: float, now: float) -> bool:
         """Grant *needs* at once, or queue the ticket and return False."""
         wanted = tuple(sorted(needs.items()))
-        queue = self._queues.get(wanted)
-        if not queue and self._fits(wanted, now):
+        queue = self._queue(wanted)
+        if queue is None and self._fits(wanted, now):
             self._grant(ticket, wanted, now)
             return True
         if queue is None:
@@ -79,20 +79,28 @@ class SlotTable:
 
     def _rated(self) -> Iterator[_Wanted]:
         """Yield what tickets wait for that nothing but a rate holds up: the rest goes on when something is given back."""
-        for wanted in self._queues:
-            if any(name in self._rates for name, _ in wanted) and all(self.free[name] + _HAIR >= amount for name, amount in wanted):
+        for wanted in list(self._queues):
+            if not any(name in self._rates for name, _ in wanted) or self._queue(wanted) is None:
+                continue
+            if all(self.free[name] + _HAIR >= amount for name, amount in wanted):
                 yield wanted
 
     def _best_that_fits(self, now: float) -> tuple[_Wanted, Any] | None:
         best: tuple[tuple[float, int, Any], _Wanted] | None = None
-        for wanted, queue in list(self._queues.items()):
-            while queue and self._waiting.get(queue[0][2]) != wanted:
-                heapq.heappop(queue)
-            if not queue:
-                del self._queues[wanted]
-            elif (best is None or queue[0][:2] < best[0][:2]) and self._fits(wanted, now):
+        for wanted in list(self._queues):
+            queue = self._queue(wanted)
+            if queue is not None and (best is None or queue[0][:2] < best[0][:2]) and self._fits(wanted, now):
                 best = (queue[0], wanted)
         return None if best is None else (best[1], best[0][2])
+
+    def _queue(self, wanted: _Wanted) -> list[tuple[float, int, Ticket]] | None:
+        """Return the queue of those that want the same, a ticket that still waits at its head; None when nobody does."""
+        queue = self._queues.get(wanted)
+        while queue and self._waiting.get(queue[0][2]) != wanted:
+            heapq.heappop(queue)
+        if not queue:
+            self._queues.pop(wanted, None)
+        return queue or None
 
     def _fits(self, wanted: _Wanted, now: float) -> bool:
         return all(self.free[name] + _HAIR >= amount and self._due.get(name, 0.0) <= now for name, amount in wanted)

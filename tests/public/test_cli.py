@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from typer.testing import CliRunner
+
+from murakkab.cli.app import app
 
 GREETING = """
 workflow: greeting
@@ -57,8 +60,16 @@ outputs: {text: "${second}"}
 """
 
 
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
 class Shell:
-    """A folder with workflow files, in which commands run."""
+    """A folder with workflow files, in which commands run: in this process, or (`process`) in one of their own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,32 +77,41 @@ class Shell:
         for name, text in {"greeting.yaml": GREETING, "wrong.yaml": WRONG, "slow.yaml": SLOW, "cli_steps.py": STEPS}.items():
             (folder / name).write_text(text)
 
-    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*words), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+    def __call__(self, *words: str) -> Done:
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        return Done(result.exit_code, result.stdout, result.stderr)
 
     def json(self, *words: str, status: int = 0) -> Any:
         done = self(*words, "--json")
-        assert done.returncode == status, done.stderr
-        assert done.stderr == ""
-        return json.loads(done.stdout)
+        assert done.status == status, done.err or done.out
+        assert done.err == ""
+        return json.loads(done.out)
+
+    def process(self, *words: str) -> Done:
+        done = subprocess.run(self.command(*words), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-c", "from murakkab.cli.app import main; main()", *words]
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("MURAKKAB_JOURNAL", raising=False)
+    yield Shell(tmp_path)
+    sys.modules.pop("cli_steps", None)
 
 
 def test_run_prints_the_outputs_and_nothing_else_on_standard_output(shell: Shell) -> None:
-    done = shell("run", "greeting.yaml", "-i", "names=Ann,Bob")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"text": "Hello Ann, Hello Bob"}
+    done = shell.process("run", "greeting.yaml", "-i", "names=Ann,Bob")
+    assert done.status == 0, done.err
+    assert json.loads(done.out) == {"text": "Hello Ann, Hello Bob"}
 
 
 def test_without_a_terminal_each_settled_step_is_a_line_before_the_table(shell: Shell) -> None:
-    lines = shell("run", "greeting.yaml", "-i", "names=Ann,Bob").stderr.splitlines()
+    lines = shell("run", "greeting.yaml", "-i", "names=Ann,Bob").err.splitlines()
     assert lines[0].startswith("job ")
     assert lines[1].startswith("hello: succeeded  2/2")
     assert lines[2].startswith("all: succeeded")
@@ -103,8 +123,8 @@ def test_without_a_terminal_each_settled_step_is_a_line_before_the_table(shell: 
 
 def test_quiet_prints_the_result_only(shell: Shell) -> None:
     done = shell("run", "greeting.yaml", "-i", "names=Ann", "--quiet")
-    assert done.stderr == ""
-    assert json.loads(done.stdout) == {"text": "Hello Ann"}
+    assert done.err == ""
+    assert json.loads(done.out) == {"text": "Hello Ann"}
 
 
 def test_json_tells_what_each_step_took(shell: Shell) -> None:
@@ -124,8 +144,8 @@ def test_a_job_can_be_listed_and_shown_by_the_beginning_of_its_id(shell: Shell) 
     shown = shell.json("show", job[:6])
     assert shown["outputs"] == {"text": "Hello Ann"}
     assert {task["task"]: task["status"] for task in shown["tasks"]} == {"hello": "succeeded", "hello[0]": "succeeded", "all": "succeeded"}
-    assert job in shell("jobs").stdout
-    assert "hello[0]" in shell("show", job).stdout
+    assert job in shell("jobs").out
+    assert "hello[0]" in shell("show", job).out
 
 
 def test_the_story_of_a_task_and_its_value_are_shown(shell: Shell) -> None:
@@ -134,20 +154,20 @@ def test_the_story_of_a_task_and_its_value_are_shown(shell: Shell) -> None:
     assert told["value"] == "Hello Ann"
     assert told["story"][-1].endswith("hello[0] succeeded")
     done = shell("show", job, "--task", "hello[1]")
-    assert done.returncode == 4
-    assert "did you mean 'hello[0]'" in done.stderr
+    assert done.status == 4
+    assert "did you mean 'hello[0]'" in done.err
 
 
 def test_a_failed_job_says_how_to_go_on_and_can_be_resumed(shell: Shell) -> None:
     (shell.folder / "broken").touch()
-    done = shell("run", "greeting.yaml", "-i", "names=Ann")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "error[job-failed]" in done.stderr
-    assert "ValueError: it is broken" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = shell.process("run", "greeting.yaml", "-i", "names=Ann")
+    assert done.status == 1
+    assert done.out == ""
+    assert "error[job-failed]" in done.err
+    assert "ValueError: it is broken" in done.err
+    assert "Traceback" not in done.err
     (summary,) = shell.json("jobs")
-    assert f"murakkab resume {summary['job']}" in done.stderr
+    assert f"murakkab resume {summary['job']}" in done.err
     (shell.folder / "broken").unlink()
     resumed = shell.json("resume", summary["job"])
     assert resumed["outputs"] == {"text": "Hello Ann"}
@@ -167,7 +187,7 @@ def test_a_job_that_succeeded_cannot_be_resumed(shell: Shell) -> None:
 
 
 def test_no_journal_keeps_nothing(shell: Shell) -> None:
-    assert shell("run", "greeting.yaml", "-i", "names=Ann", "--no-journal").returncode == 0
+    assert shell("run", "greeting.yaml", "-i", "names=Ann", "--no-journal").status == 0
     assert shell.json("jobs") == []
 
 
@@ -179,9 +199,9 @@ def test_the_journal_may_lie_elsewhere(shell: Shell) -> None:
 
 def test_validate_prints_every_mistake_with_its_place(shell: Shell) -> None:
     done = shell("validate", "greeting.yaml", "wrong.yaml")
-    assert done.returncode == 2
-    assert done.stdout == "greeting.yaml: ok, 2 steps\n"
-    lines = done.stderr.splitlines()
+    assert done.status == 2
+    assert done.out == "greeting.yaml: ok, 2 steps\n"
+    lines = done.err.splitlines()
     assert any(line.startswith("wrong.yaml:4:") and "unknown-capability" in line for line in lines)
     assert any(line.startswith("wrong.yaml:5:") and "did you mean 'with'" in line for line in lines)
 
@@ -207,10 +227,10 @@ def test_validate_as_json_has_a_report_per_file(shell: Shell) -> None:
 )
 def test_a_mistake_is_explained_without_a_traceback(shell: Shell, words: list[str], status: int, says: str) -> None:
     done = shell(*words)
-    assert done.returncode == status
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert done.status == status
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
 
 
 def test_an_unknown_job_is_not_found(shell: Shell) -> None:
@@ -223,11 +243,11 @@ def test_executors_lists_capabilities_with_their_executors(shell: Shell) -> None
     names = {one["name"]: one["capability"] for one in answer["executors"]}
     assert names["python"] == "python"
     assert {one["name"] for one in answer["capabilities"]} >= {"python", "object-detection", "speech-to-text"}
-    assert "object-detection" in shell("executors").stdout
+    assert "object-detection" in shell("executors").out
 
 
 def test_schema_is_a_json_schema(shell: Shell) -> None:
-    answer = json.loads(shell("schema").stdout)
+    answer = json.loads(shell("schema").out)
     assert answer["$schema"].startswith("https://json-schema.org/")
     assert "steps" in answer["properties"]
 
@@ -235,8 +255,8 @@ def test_schema_is_a_json_schema(shell: Shell) -> None:
 @pytest.mark.parametrize("command", ["run", "validate", "jobs", "show", "resume", "executors", "schema"])
 def test_every_command_teaches_by_an_example(shell: Shell, command: str) -> None:
     done = shell(command, "--help")
-    assert done.returncode == 0
-    assert f"Example: murakkab {command}" in done.stdout
+    assert done.status == 0
+    assert f"Example: murakkab {command}" in done.out
 
 
 def test_help_loads_nothing_heavy(shell: Shell) -> None:

@@ -87,7 +87,7 @@ def test_result_types_know_functions_and_admit_what_is_unknown() -> None:
             "did you mean 'model'?",
         ),
         (
-            "  a: {uses: speech-to-text, with: {audio: {source: {uri: x}, start: 0, end: 1}}, executor: pocketsphinx, knobs: {model: base}}",
+            "  a: {uses: speech-to-text, with: {audio: {source: {uri: x}, start: 0, end: 1}}, executor: pocketsphinx, knobs: {model: x}}",
             "unknown-knob",
             ("knobs", "model"),
             "pocketsphinx",
@@ -235,11 +235,10 @@ def test_mistakes_in_a_step(steps: str, code: str, path: tuple[Any, ...], words:
         "  a: {call: 'jobs:anything', with: {x: '${inputs}'}, executor: python}",
         "  a: {uses: payment, with: {amount: 1}, retry: 3, effect: write}",
         "  a: {uses: note, with: {text: x}, cache: true, effect: pure}",
-        "  a: {uses: text-summary, with: {text: x}, for_each: {i: '${inputs.videos}', j: [1, 2]}, max_parallel: 4, when: i.uri != 'x' && j > 1}",
+        "  a: {uses: note, with: {text: x}, for_each: {i: '${inputs.videos}', j: [1]}, max_parallel: 4, when: i.uri != 'x' && j > 1}",
         "  a: {uses: text-summary, with: {text: {$template: 'n is ${inputs.n}'}}}",
         "  a: {uses: text-summary, with: {text: x}, executor: textrank, on_error: {default: ''}}",
-        "  a: {uses: text-summary, with: {text: x}, when: inputs.n > 3}\n"
-        "  b: {uses: text-summary, with: {text: {$first: ['${a}', nothing]}}, after: a}",
+        "  a: {uses: note, with: {text: x}, when: inputs.n > 3}\n  b: {uses: python, with: {text: {$first: ['${a}', no]}}, after: a}",
         "  a: {uses: python}\n  b: {uses: text-summary, with: {text: '${a.b[0].c}'}, when: a.x.y}",
     ],
 )
@@ -309,7 +308,8 @@ def test_a_loop_variable_is_given_once() -> None:
 
 def test_a_loop_variable_is_known_in_its_step_alone() -> None:
     found = one(
-        "  a: {uses: note, for_each: {video: '${inputs.videos}'}, with: {text: '${video.uri}'}}\n  b: {uses: note, with: {text: '${video.uri}'}}"
+        "  a: {uses: note, for_each: {video: '${inputs.videos}'}, with: {text: '${video.uri}'}}\n"
+        "  b: {uses: note, with: {text: '${video.uri}'}}"
     )
     assert found.path == ("steps", "b", "with", "text")
     assert "loop variable of the step 'a'" in found.hint

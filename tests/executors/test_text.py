@@ -1,0 +1,90 @@
+"""Nouns in what was said, and the sentences that tell most."""
+
+from collections.abc import Callable
+
+import pytest
+
+from murakkab.errors import ExecutorError
+from murakkab.values import File
+from murakkab_executors.capabilities import Box, Detection, ObjectListing, Transcript
+from murakkab_executors.text import lead_summary, noun_list, nouns_in, page_rank, pagerank_summary, sentences_of, vocabulary
+
+
+@pytest.mark.parametrize(
+    ("text", "nouns"),
+    [
+        ("The men saw a bear, and two mice bear it.", ["man", "bear", "mouse"]),
+        ("You can like the time and stand well.", []),
+        ("The buses, boxes and the child's toys", ["bus", "box", "child", "toy"]),
+        ("people in cars near the city\u2019s old bridges", ["person", "car", "bridge"]),
+        ("The CAT sat. The cat!", ["cat", "cat"]),
+        ("", []),
+    ],
+)
+def test_the_nouns_of_a_text(text: str, nouns: list[str]) -> None:
+    assert list(nouns_in(text)) == nouns
+
+
+def test_the_vocabulary_is_read_without_its_notices() -> None:
+    known = vocabulary()
+    assert {"cat", "garden", "person"} <= known.plain
+    assert {"bear", "telescope"} <= known.guarded
+    assert known.irregular["children"] == "child"
+    assert all(noun.isalpha() and noun.islower() for noun in (*known.plain, *known.guarded))
+    assert not known.plain & known.guarded
+
+
+def seen(label: str, score: float = 0.5) -> Detection:
+    return Detection(label, score, Box(0, 0, 1, 1), File("a.jpg"))
+
+
+def test_a_listing_holds_each_object_once_and_sorted() -> None:
+    scenes = [[seen("person"), seen("cat"), seen("cat")], [], [seen("cat")]]
+    heard = [Transcript("the dogs see the cat."), Transcript(""), Transcript("a dog and a ball.")]
+
+    assert noun_list(scenes, heard) == ObjectListing(["ball", "cat", "dog", "person"], ["cat", "person"], ["ball", "cat", "dog"])
+    assert noun_list([], []) == ObjectListing([], [], [])
+
+
+def test_a_listing_can_leave_out_weak_detections() -> None:
+    assert noun_list([[seen("cat", 0.3), seen("person", 0.9)]], [], min_score=0.5).shown == ["person"]
+
+
+TEXT = "Rain fell. The cat sat on the mat.  A dog barks! The cat and the dog saw the mat? Nothing else."
+
+
+def test_the_most_central_sentences_are_kept_in_their_order() -> None:
+    assert pagerank_summary(TEXT, 1) == "The cat and the dog saw the mat?"
+    assert pagerank_summary(TEXT, 2) == "The cat sat on the mat. The cat and the dog saw the mat?"
+    assert pagerank_summary(TEXT, 99) == " ".join(TEXT.split())
+    assert pagerank_summary("", 2) == pagerank_summary("The and of.", 2) == ""
+
+
+def test_the_first_sentences_are_kept() -> None:
+    assert lead_summary(TEXT, 2) == "Rain fell. The cat sat on the mat."
+
+
+@pytest.mark.parametrize("summary", [pagerank_summary, lead_summary])
+def test_a_summary_needs_room_for_a_sentence(summary: Callable[[str, int], str]) -> None:
+    with pytest.raises(ExecutorError, match="sentences is 0"):
+        summary("A cat.", 0)
+
+
+def test_sentences_end_at_marks_and_empty_lines() -> None:
+    assert sentences_of('He said "go!" Then\nhe went.\n\nA title\n\n1.5 is a number.') == [
+        'He said "go!"',
+        "Then he went.",
+        "A title",
+        "1.5 is a number.",
+    ]
+
+
+def test_page_rank_is_what_networkx_computes() -> None:
+    import networkx as nx
+    from networkx.algorithms.link_analysis.pagerank_alg import _pagerank_python
+
+    graph = nx.karate_club_graph()
+    expected = _pagerank_python(graph, tol=1e-10, weight=None)
+    ranks = page_rank({node: list(graph[node]) for node in graph})
+    assert ranks == pytest.approx(expected, abs=1e-7)
+    assert page_rank({}) == {}
