@@ -98,9 +98,7 @@ def _documents(n: int) -> dict[str, dict[str, Any]]:
     return {
         "chain": {
             "workflow": "chain",
-            "steps": {
-                f"s{i}": {"call": "benchmarks.steps:following", "with": {"value": f"${{s{i - 1}}}" if i else 0}} for i in range(n)
-            },
+            "steps": {f"s{i}": {"call": "benchmarks.steps:following", "with": {"value": f"${{s{i - 1}}}" if i else 0}} for i in range(n)},
             "outputs": {"result": f"${{s{n - 1}}}"},
         },
         "dag": {

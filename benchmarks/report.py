@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks.targets import TARGETS
 from benchmarks.timing import Row, fresh
 
-_WIDTH: Final = 150
+_WIDTH: Final = 175
 _PACKAGES: Final = ("murakkab", "anyio", "pydantic", "networkx", "rich", "typer", "httpx", "opentelemetry-sdk")
 
 
@@ -94,7 +94,15 @@ def cost_table(rows: Iterable[Row]) -> Table:
         f = row.figures
         makespan = f"{f['makespan']:.3f} ({f['floor_makespan']:.3f})" if "makespan" in f else ""
         spread = f"{f['lowest_ratio']:.2f} - {f['highest_ratio']:.2f}"
-        numbers = (f"{f['us']:.2f}", f"{f['floor_us']:.2f}", f"{f['ratio']:.2f}", spread, f"{f['cpu_us']:.2f}", f"{f['cpu_ratio']:.2f}", makespan)
+        numbers = (
+            f"{f['us']:.2f}",
+            f"{f['floor_us']:.2f}",
+            f"{f['ratio']:.2f}",
+            spread,
+            f"{f['cpu_us']:.2f}",
+            f"{f['cpu_ratio']:.2f}",
+            makespan,
+        )
         table.add_row(row.system, row.case, row.variant, *numbers, f"{f['build_seconds'] * 1e3:.0f}", f"{f['peak_mb']:.0f}")
     return table
 
@@ -140,9 +148,9 @@ def target_table(rows: Sequence[Row]) -> Table:
 def _table(title: str, *left: str, right: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in left:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in right:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 

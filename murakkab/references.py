@@ -81,7 +81,8 @@ def parse_template(text: str) -> Template:
     """Return the template that *text* writes, its literal parts unescaped. Raises `RefSyntaxError` at the first bad hole."""
     parts: list[str | Ref] = []
     literal, end = "", 0
-    for hole in _HOLE.finditer(text):
+    # An escaped `${` ends behind its brace: what follows may be a hole of its own.
+    while hole := _HOLE.search(text, end):
         dollars = len(hole[1])
         literal += text[end : hole.start()] + "$" * (dollars // 2)
         if dollars % 2 == 0:

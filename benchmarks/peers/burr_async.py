@@ -1,6 +1,6 @@
 """driver: the chain on Burr - a state machine, so a chain is all that it can run of the cases.
 
-    python -m benchmarks.peers.burr_async chain       (in an environment with apache-burr)
+python -m benchmarks.peers.burr_async chain       (in an environment with apache-burr)
 """
 
 import asyncio

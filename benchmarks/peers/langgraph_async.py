@@ -1,6 +1,6 @@
 """driver: the cases on LangGraph - a state graph whose state counts the nodes that ran; with or without the SQLite checkpointer.
 
-    python -m benchmarks.peers.langgraph_async CASE [none|sqlite]       (in an environment with langgraph and langgraph-checkpoint-sqlite)
+python -m benchmarks.peers.langgraph_async CASE [none|sqlite]       (in an environment with langgraph and langgraph-checkpoint-sqlite)
 """
 
 import asyncio

@@ -197,8 +197,9 @@ def _heard(samples: bytes, pieces: Iterator[tuple[float, float | None]]) -> Iter
     """Yield every word with its start and end, in seconds of the samples."""
     decoder = _decoder()
     for start, end in pieces:
+        # As a whole and with fresh filters: so what was heard before plays no part, and the same sound gives the same words.
+        decoder.reinit_feat()
         decoder.start_utt()
-        # As a whole: so what was heard before plays no part, and the same sound gives the same words.
         decoder.process_raw(samples[_at(start) : None if end is None else _at(end)], full_utt=True)
         decoder.end_utt()
         if decoder.hyp() is None:

@@ -50,8 +50,8 @@ def pyscenedetect(
         stream = _pictures_of(container, video)
         rate = float(stream.average_rate or _FALLBACK_RATE)
         detector = ContentDetector(threshold=threshold, min_scene_len=max(1, round(min_scene_s * rate)))
-        zero, cuts, last = origin(container), [0.0], None
-        for frame in container.decode(stream):
+        zero, cuts, last, number = origin(container), [0.0], None, 0
+        for number, frame in enumerate(container.decode(stream), start=1):
             if frame.pts is None or frame.time_base is None:
                 raise unreadable(video, "holds pictures without times", hint="put it into a container such as MP4")
             base = Fraction(frame.time_base.numerator, frame.time_base.denominator)
@@ -59,9 +59,12 @@ def pyscenedetect(
             cuts += [cut.seconds for cut in detector.process_frame(last, _small(frame))]
         if last is None:
             raise unreadable(video, "holds no picture")
+        end = last.seconds + 1 / rate
+        declared = seconds(stream.duration, stream.time_base)
+        if number < stream.frames and end < declared - 1.5 / rate:
+            raise unreadable(video, f"is damaged: its pictures end at {end:.2f} s, and it says {declared:.2f} s")
         cuts += [cut.seconds for cut in detector.post_process(last)]
-        times = [round(time, 6) for time in (*cuts, last.seconds + 1 / rate)]
-    return [Scene(video, index, start, end, AudioClip(video, start, end)) for index, (start, end) in enumerate(itertools.pairwise(times))]
+    return [Scene(video, index, start, end, AudioClip(video, start, end)) for index, (start, end) in enumerate(itertools.pairwise([*cuts, end]))]
 
 
 def _pictures_of(container: "InputContainer", video: File) -> "VideoStream":
@@ -115,7 +118,7 @@ def _images(scene: Scene, wanted: Sequence[float], call: Call, *, seek: bool) ->
     images = []
     with opened(scene.video, call) as container:
         stream = _pictures_of(container, scene.video)
-        half = 0.5 / float(stream.average_rate or _FALLBACK_RATE)
+        half = 0.501 / float(stream.average_rate or _FALLBACK_RATE)  # a little more: at a tie the earlier picture is taken, always
         zero = origin(container)
         frames: Iterator[VideoFrame] = container.decode(stream)
         position = -half

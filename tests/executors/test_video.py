@@ -99,8 +99,8 @@ def test_an_image_is_upright_though_the_camera_lay_on_its_side(cat: Path, tmp_pa
     turned = remuxed(cat, tmp_path / "turned.mp4", video_filter="h264_metadata=display_orientation=insert:rotate=90")
     call = call_in(tmp_path)
 
-    [image] = pyav_frames(scene_of(turned, 0.0, 6.0), 1, call=call)
-    [plain] = pyav_frames(scene_of(cat, 0.0, 6.0), 1, call=call)
+    [image] = pyav_frames(scene_of(turned, 0.0, 0.04), 1, call=call)
+    [plain] = pyav_frames(scene_of(cat, 0.0, 0.04), 1, call=call)
 
     assert np.abs(picture(image).astype(int) - np.rot90(picture(plain)).astype(int)).mean() < 3  # anticlockwise, but for JPEG's losses
 
@@ -123,7 +123,7 @@ def _bad(kind: str, cat: Path, folder: Path) -> Path:
         ("text", "cannot be read: Invalid data"),
         ("empty", "cannot be read: Invalid data"),
         ("half", "cannot be read: Invalid data"),
-        ("end", "cannot be read: Invalid data"),
+        ("end", r"is damaged: its pictures end at 12\.\d+ s, and it says 12\.80 s"),
         ("sound", "has no pictures; give a video"),
     ],
 )

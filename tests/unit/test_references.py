@@ -183,3 +183,9 @@ def test_type_at_says_why_there_is_nothing(of: Type, path: tuple[Any, ...], reas
     found = type_at(of, path)
     assert isinstance(found, str)
     assert reason in found
+
+
+def test_a_hole_may_follow_an_escaped_one_at_once() -> None:
+    """A template whose text ends in `${` was read as one long escaped hole."""
+    template = Template(("${", Ref("A")))
+    assert parse_expr(write_expr(template), problems=[]) == template
