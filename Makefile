@@ -1,6 +1,6 @@
 # make run     set everything up and list the objects in two sample videos
 # make test    run the tests          make check   format, lint, types, import contracts
-# make bench   print the benchmarks   make clean   remove what the others made
+# make bench   print the benchmarks   make format  mend format and lint   make clean  remove what the others made
 #
 # Needs Python 3.11 or newer and make, nothing else. Another Python: make run PYTHON=/path/to/python3.12
 
@@ -35,7 +35,7 @@ format: $(VENV)/.ready-dev
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.ready-dev
-	@for script in benchmarks/[!_]*.py; do echo "-- $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
+	@$(BIN)/python -m benchmarks.run_all $(ARGS)
 
 clean:
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

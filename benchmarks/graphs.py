@@ -1,4 +1,4 @@
-"""policy: the cases as a user would declare them - in Python with `@workflow`, or as the document that a YAML file holds - compiled for runs."""
+"""policy: the cases as a user declares them - in Python with `@workflow`, or as the document that a YAML file holds - and compiled."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -77,13 +77,13 @@ def _functions(n: int) -> dict[str, Callable[..., Any]]:
     def dag() -> list[int]:
         results: list[int] = []
         for number, before in enumerate(random_dag()):
-            results.append(node(number, [results[one] for one in before]))  # noqa: PERF401 - it refers to itself
+            results.append(node(number, [results[one] for one in before]))
         return [results[number] for number, after in enumerate(successors()) if not after]
 
     def dag_sleep() -> list[int]:
         results: list[int] = []
         for number, before in enumerate(random_dag()):
-            results.append(node_that_waits(number, [results[one] for one in before]))  # noqa: PERF401 - it refers to itself
+            results.append(node_that_waits(number, [results[one] for one in before]))
         return [results[number] for number, after in enumerate(successors()) if not after]
 
     def diamond(value: int) -> int:

@@ -68,13 +68,19 @@ def settings_of(journal: str, home: Path) -> app.Settings:
 async def desk(journal: str, home: Path) -> AsyncIterator[Desk]:
     """A desk whose journal is `none`, `memory` or `sqlite`."""
     settings = settings_of(journal, home)
-    opened = {"none": lambda: None, "memory": app.memory_journal, "sqlite": lambda: app.open_journal(settings)}[journal]()
+    opened = _journal(journal, settings)
     try:
         async with app.open_runtime(settings, journal=opened) as runtime:
             yield Desk(runtime, opened)
     finally:
         if opened is not None:
             opened.close()
+
+
+def _journal(name: str, settings: app.Settings) -> Journal | None:
+    if name == "none":
+        return None
+    return app.memory_journal() if name == "memory" else app.open_journal(settings)
 
 
 def plan_of(case: str, shape: str, n: int = STEPS) -> Plan:
@@ -127,7 +133,7 @@ async def sustained_row(journal: str) -> Row:
                 await at.drain()
 
             variant = f"{journal}, 20 jobs back to back, written out"
-            return await beside_floor(Subject(SYSTEM, "chain", variant, run, plan.build_seconds, n=MANY), pairs=5)
+            return await beside_floor(Subject(SYSTEM, "chain", variant, run, plan.build_seconds, n=MANY))
 
 
 async def handle_row(journal: str) -> Row:

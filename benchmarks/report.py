@@ -1,4 +1,4 @@
-"""driver: runs rows in fresh processes with a line of progress each, shows them as tables, and writes them down with the machine's facts."""
+"""driver: has rows measured in fresh processes, a line of progress each; shows them as tables; writes them down with the machine's facts."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""driver: the functions that the benchmarked workflows call. They do nothing, or wait; no two calls of one run are given the same arguments."""
+"""driver: the functions that the timed workflows call. They do nothing, or wait; no two calls of one run have the same arguments."""
 
 import asyncio
 

@@ -20,8 +20,12 @@ from typing import Any, Final, NamedTuple
 from benchmarks.cases import STEPS, ideal_seconds, steps_in
 from benchmarks.floor import floor_of
 
+#: Pairs that are timed: 7; more, up to 41, of what is quickly done; fewer of what takes minutes.
 PAIRS: Final = 7
+MOST_PAIRS: Final = 41
 FEWEST_PAIRS: Final = 5
+_QUICK: Final = 1.5
+_LONG: Final = 40.0
 ROOT: Final = Path(__file__).resolve().parent.parent
 _MARK: Final = "ROW "
 
@@ -75,17 +79,23 @@ async def taken_by(run: Run, drain: Run | None = None) -> Taken:
     return Taken(wall, time.process_time() - cpu)
 
 
-async def beside_floor(subject: Subject, *, pairs: int = PAIRS, allowance: float = 40.0) -> Row:
-    """Return the row of *subject*, which has been run and checked before. Past *allowance* seconds five pairs are enough."""
+async def beside_floor(subject: Subject) -> Row:
+    """Return the row of *subject*, which has been run and checked before."""
     floor = floor_of(subject.case, subject.n)
     await floor()
     floors: list[Taken] = []
     runs: list[Taken] = []
     began = time.perf_counter()
-    while len(runs) < pairs and (len(runs) < FEWEST_PAIRS or time.perf_counter() - began < allowance):
+    while _is_one_more(len(runs), time.perf_counter() - began):
         floors.append(await taken_by(floor))
         runs.append(await taken_by(subject.run, subject.drain))
     return Row(subject.system, subject.case, subject.variant, _figures(subject, floors, runs), subject.note)
+
+
+def _is_one_more(pairs: int, seconds: float) -> bool:
+    if pairs < PAIRS:
+        return pairs < FEWEST_PAIRS or seconds < _LONG
+    return pairs < MOST_PAIRS and seconds < _QUICK
 
 
 def _figures(subject: Subject, floors: Sequence[Taken], runs: Sequence[Taken]) -> dict[str, float]:
@@ -100,6 +110,7 @@ def _figures(subject: Subject, floors: Sequence[Taken], runs: Sequence[Taken]) -
         "cpu_us": statistics.median(run.cpu for run in runs) / steps * 1e6,
         "cpu_ratio": statistics.median(run.cpu / floor.cpu / subject.scale for run, floor in pairs),
         "ratio": statistics.median(ratios),
+        "ratio_of_least": min(run.wall for run in runs) / min(floor.wall for floor in floors) / subject.scale,
         "lowest_ratio": min(ratios),
         "highest_ratio": max(ratios),
         "seconds": seconds,

@@ -4,14 +4,15 @@ python -m benchmarks.peers.burr_async chain       (in an environment with apache
 """
 
 import asyncio
+import itertools
 import sys
 import time
 from typing import Any
 
-from burr.core import Application, ApplicationBuilder, State, action
+from burr.core import Application, ApplicationBuilder, State, action  # type: ignore[import-not-found,unused-ignore]  # pyright: ignore[reportMissingImports]
 
 from benchmarks.cases import STEPS
-from benchmarks.timing import PAIRS, Subject, beside_floor, hand_over
+from benchmarks.timing import MOST_PAIRS, Subject, beside_floor, hand_over
 
 
 @action(reads=["ran"], writes=["ran"])  # type: ignore[untyped-decorator,unused-ignore]
@@ -24,7 +25,7 @@ def chain() -> Application[Any]:
     """Return an application; it can be run to its end once."""
     names = [f"n{number}" for number in range(STEPS)]
     builder = ApplicationBuilder().with_actions(**dict.fromkeys(names, one_more))
-    return builder.with_transitions(*zip(names, names[1:], strict=False)).with_state(ran=0).with_entrypoint(names[0]).build()
+    return builder.with_transitions(*itertools.pairwise(names)).with_state(ran=0).with_entrypoint(names[0]).build()
 
 
 async def main(case: str) -> None:
@@ -34,7 +35,7 @@ async def main(case: str) -> None:
     began = time.perf_counter()
     waiting = [chain()]
     seconds = time.perf_counter() - began
-    waiting += [chain() for _ in range(PAIRS)]
+    waiting += [chain() for _ in range(MOST_PAIRS)]
 
     async def run() -> int:
         _, _, state = await waiting.pop().arun(halt_after=[f"n{STEPS - 1}"])

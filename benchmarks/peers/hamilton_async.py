@@ -7,9 +7,10 @@ import asyncio
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from hamilton import ad_hoc_utils, async_driver
+from hamilton import ad_hoc_utils, async_driver  # type: ignore[import-not-found,unused-ignore]  # pyright: ignore[reportMissingImports]
 
 from benchmarks.cases import NAP, STEPS, base_of, naps, random_dag, steps_in, successors
 from benchmarks.timing import Subject, beside_floor, hand_over
@@ -34,12 +35,12 @@ def source_of(case: str) -> tuple[str, list[str]]:
             add(name, ["a"])
         add("e", list("bcd"))
         return "\n".join(lines), ["e"]
-    before = {
+    graphs: dict[str, Sequence[tuple[int, ...]]] = {
         "chain": [() if number == 0 else (number - 1,) for number in range(STEPS)],
         "fanout": [()] * STEPS,
         "dag": random_dag(),
-    }[base_of(case)]
-    for number, sources in enumerate(before):
+    }
+    for number, sources in enumerate(graphs[base_of(case)]):
         add(f"n{number}", [f"n{one}" for one in sources] or ["given"], waits[number] if waits else None)
     if base_of(case) == "fanout":
         add("joined", [f"n{number}" for number in range(STEPS)])

@@ -14,10 +14,11 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final, TypedDict
 
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # type: ignore[import-not-found,unused-ignore]  # pyright: ignore[reportMissingImports]
+from langgraph.graph import END, START, StateGraph  # type: ignore[import-not-found,unused-ignore]  # pyright: ignore[reportMissingImports]
+
 from benchmarks.cases import NAP, STEPS, base_of, naps, random_dag, steps_in
 from benchmarks.timing import Subject, beside_floor, hand_over
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import END, START, StateGraph
 
 #: Diamonds in one run with the checkpointer, which takes milliseconds for each of their steps.
 FEW: Final = 100

@@ -31,7 +31,7 @@ _PAUSE: Final = 0.35
 _LONGEST: Final = 30.0
 
 
-@executor(capabilities.audio_extraction, name="pyav-audio", effect="pure", extra="audio", quote=Quote(seconds=0.02, source="measured"))
+@executor(capabilities.audio_extraction, name="pyav-audio", effect="pure", extra="audio", quote=Quote(seconds=0.01, source="measured"))
 def pyav_audio(audio: AudioClip, *, call: Call) -> File:
     """Decode the sound of a clip, mix it to one channel and store it as WAV with 16-bit samples."""
     samples, _ = _samples(audio, call)
@@ -50,7 +50,7 @@ def pyav_audio(audio: AudioClip, *, call: Call) -> File:
     run_in="process",  # it holds the interpreter's lock while it listens
     effect="pure",
     extra="audio",
-    quote=Quote(seconds=0.6, source="measured"),
+    quote=Quote(seconds=0.5, source="measured"),
 )
 def pocketsphinx(
     audio: AudioClip,

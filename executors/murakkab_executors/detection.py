@@ -40,7 +40,7 @@ class _Vote(NamedTuple):
     name="opencv-cascades",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=2.2, source="measured"),
+    quote=Quote(seconds=1.8, source="measured"),
 )
 def opencv_cascades(
     images: list[File],

@@ -6,6 +6,7 @@ Unlike those of `multiprocessing` and AnyIO, a worker never imports the program 
 
 import atexit
 import contextlib
+import io
 import os
 import pickle
 import signal
@@ -53,7 +54,7 @@ class _Worker:
             answer = None
         if answer is not None:
             return cast("tuple[bool, Any]", pickle.loads(answer))
-        self.close(0.0)
+        self.close(_GRACE_S)
         status = self._process.returncode
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         raise ExecutorError(f"the worker process {how}", hint="it may have run out of memory", reason="worker-died")
@@ -96,7 +97,8 @@ class Workers:
 
     async def run(self, function: Callable[..., R], *args: object) -> R:
         """Return what *function*, a function of a module, returns in a worker. Cancelling kills the worker."""
-        request = pickle.dumps((function, args))
+        # The path first: the worker needs it to find the function, and it may have changed since the worker began.
+        request = pickle.dumps(sys.path) + pickle.dumps((function, args))
         loan = _Loan()
         try:
             returned, value = await anyio.to_thread.run_sync(self._asked, request, loan, abandon_on_cancel=True, limiter=_cores())
@@ -183,7 +185,9 @@ def serve() -> None:
     os.dup2(nowhere, 1)  # what a library prints must not come between the answers
     while (request := _read(requests)) is not None:
         try:
-            function, args = pickle.loads(request)
+            stream = io.BytesIO(request)
+            sys.path[:] = pickle.load(stream)
+            function, args = pickle.load(stream)
             answer: tuple[bool, Any] = (True, function(*args))
         except BaseException as error:  # SystemExit of a function, too, ends the task and not the worker
             answer = (False, error)

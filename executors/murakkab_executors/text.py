@@ -38,7 +38,7 @@ _DAMPING: Final = 0.85
 # ----------------------------------------------------------------------------------------------------------------- objects
 
 
-@executor(capabilities.object_listing, name="noun-list", effect="pure", quote=Quote(seconds=0.01, source="measured"))
+@executor(capabilities.object_listing, name="noun-list", effect="pure", quote=Quote(seconds=0.002, source="measured"))
 def noun_list(
     seen: list[list[Detection]],
     heard: list[Transcript],
@@ -102,7 +102,7 @@ def _singulars(word: str, irregular: Mapping[str, str]) -> list[str]:
 # ----------------------------------------------------------------------------------------------------------------- summary
 
 
-@executor(capabilities.text_summary, name="pagerank-summary", effect="pure", quote=Quote(seconds=0.01, source="measured"))
+@executor(capabilities.text_summary, name="pagerank-summary", effect="pure", quote=Quote(seconds=0.02, source="measured"))
 def pagerank_summary(text: str, sentences: int) -> str:
     """Keep the sentences whose words are the most central to the whole text by PageRank, in their order. English works best."""
     _check(sentences)

@@ -85,8 +85,12 @@ def step_status(name: str, state: JobState) -> str:
 
 
 def statuses_of(state: JobState) -> Mapping[str, str]:
-    """Return the status of every step."""
-    return {name: step_status(name, state) for name in state.steps}
+    """Return the status of every step; running for a `for_each` step that has begun and not settled."""
+    found = {name: step_status(name, state) for name in state.steps}
+    for name, step in state.steps.items():
+        if found[name] == Status.WAITING and step.map is not None and step.map.tasks:
+            found[name] = str(Status.RUNNING)
+    return found
 
 
 def ended(statuses: Mapping[str, str]) -> dict[str, str]:

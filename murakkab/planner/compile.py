@@ -22,7 +22,8 @@ ASSUMED_SECONDS = 1.0
 def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any] | None = None) -> TaskGraph:
     """Return the task graph of a checked workflow: needs, streams, conditions, critical-path ranks; rewritten where effects allow."""
     types = result_types(workflow, catalog, functions or {})
-    nodes = {name: _node(step, workflow, catalog, types.get(name, ANY)) for name, step in workflow.steps.items()}
+    order = {name: i for i, name in enumerate(workflow.steps)}
+    nodes = {name: _node(step, workflow, catalog, result=types.get(name, ANY), order=order) for name, step in workflow.steps.items()}
     outputs: dict[str, Expr] = {name: output.value for name, output in workflow.outputs.items()}
     if not outputs:
         outputs = {name: Ref(name) for name in _sinks(nodes)}
@@ -45,12 +46,12 @@ def _sinks(nodes: Mapping[str, Node]) -> list[str]:
     return [name for name in nodes if name not in consumed]
 
 
-def _node(step: Step, workflow: Workflow, catalog: Catalog, result: Type) -> Node:
+def _node(step: Step, workflow: Workflow, catalog: Catalog, *, result: Type, order: Mapping[str, int]) -> Node:
     stream = _stream(step, workflow)
     condition, names = _condition(step)
     hard, soft = _sources(step, workflow, skip_first_loop=stream is not None)
-    hard |= names & set(workflow.steps)
-    needs = tuple(name for name in workflow.steps if name in hard | soft | set(step.after))
+    hard |= {name for name in names if name in workflow.steps}
+    needs = tuple(sorted(hard | soft | set(step.after), key=order.__getitem__))
     return Node(
         name=step.name,
         uses=step.uses or ("python" if step.call else ""),
@@ -105,8 +106,9 @@ def _sources(step: Step, workflow: Workflow, *, skip_first_loop: bool) -> tuple[
     hard = {ref.source for expr in exprs for ref in _refs_outside_first(expr)}
     if step.on_error.action is Rescue.DEFAULT:
         soft |= {ref.source for ref in refs_in(step.on_error.default)}
-    steps = set(workflow.steps) - {loop.name for loop in step.for_each}
-    return hard & steps, (soft - hard) & steps
+    variables = {loop.name for loop in step.for_each}
+    hard = {name for name in hard - variables if name in workflow.steps}
+    return hard, {name for name in soft - hard - variables if name in workflow.steps}
 
 
 def _refs_outside_first(expr: Expr) -> Iterator[Ref]:

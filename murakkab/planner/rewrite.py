@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from graphlib import TopologicalSorter
 
 from murakkab.expressions import names_in
 from murakkab.plan import Node, Stream
@@ -22,26 +23,21 @@ def simplify(
 
 
 def _merge(nodes: dict[str, Node], outputs: dict[str, Expr]) -> tuple[dict[str, Node], dict[str, Expr], list[str]]:
-    """Let one step stand for every identical one. Merging two can make their consumers identical: repeat until nothing changes."""
-    said: list[str] = []
-    while twins := _twins(nodes):
-        nodes = {name: _renamed(node, twins) for name, node in nodes.items() if name not in twins}
-        outputs = {name: _rename(expr, twins) for name, expr in outputs.items()}
-        said += [f"{name} is the same call as {kept}: runs once" for name, kept in twins.items()]
-    return nodes, outputs, said
-
-
-def _twins(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Let one step stand for every identical one. Merging two can make their consumers identical: those come later."""
     seen: dict[str, str] = {}
     twins: dict[str, str] = {}
+    merged: dict[str, Node] = {}
     # A condition is compiled with its names in it: what it mentions keeps its name.
     mentioned = {name for node in nodes.values() if node.condition_source for name in names_in(node.condition_source)}
-    for name, node in nodes.items():
-        if node.effect.is_free:
-            kept = seen.setdefault(_likeness(node), name)
-            if kept != name and name not in mentioned:
-                twins[name] = kept
-    return twins
+    sorter = TopologicalSorter({name: tuple(_wanted_by(node)) for name, node in nodes.items()})
+    for name in sorter.static_order():
+        node = merged[name] = _renamed(nodes[name], twins) if twins else nodes[name]
+        kept = seen.setdefault(_likeness(node), name) if node.effect.is_free else name
+        if kept != name and name not in mentioned:
+            twins[name] = kept
+    outputs = {name: _rename(expr, twins) for name, expr in outputs.items()}
+    said = [f"{name} is the same call as {kept}: runs once" for name, kept in twins.items()]
+    return {name: merged[name] for name in nodes if name not in twins}, outputs, said
 
 
 def _likeness(node: Node) -> str:

@@ -53,7 +53,7 @@ def test_a_file_whose_clock_does_not_begin_at_zero_gives_the_same_sound(suffix: 
 
     expected, found = (samples_of(pyav_audio(clip_of(path, 6.0, 9.68), call=call), call).astype(float) for path in (cat, other))
 
-    shift = int(np.argmax(np.correlate(found, expected[800:-800], "valid"))) - 800
+    shift = int(np.argmax(np.correlate(found[20_000:24_400], expected[20_200:24_200], "valid"))) - 200
     assert abs(shift) <= 32  # 2 ms
 
 
@@ -85,7 +85,7 @@ def test_a_file_cut_off_in_its_sound_is_refused_for_good(cat: Path, tmp_path: Pa
     sound = remuxed(cat, tmp_path / "sound.mkv", kinds=["audio"])
     for path, broken in ((sound, b"no sound at all"), (tmp_path / "cat.mp4", cat.read_bytes()[:60_000])):
         path.write_bytes(broken)
-        with pytest.raises(ExecutorError, match="cannot be read|is damaged") as caught:
+        with pytest.raises(ExecutorError, match=r"cannot be read|is damaged") as caught:
             pyav_audio(clip_of(path, 1.0, 4.0), call=call)
         assert (caught.value.reason, caught.value.retryable) == ("bad-media", False)
 

@@ -149,7 +149,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         (100.0, 110.0, 2, r"has no picture between 100\.0 s and 110\.0 s"),
     ],
 )
-def test_a_scene_that_cannot_be_is_refused_for_good(  # noqa: PLR0917
+def test_a_scene_that_cannot_be_is_refused_for_good(
     start: float, end: float, count: int, complaint: str, cat: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ExecutorError, match=complaint) as caught:

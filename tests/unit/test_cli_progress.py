@@ -1,6 +1,6 @@
 """How far each step is, from the events of a job and its state."""
 
-from murakkab.cli.progress import Progress, StepLine, statuses_of
+from murakkab.cli.progress import Progress, StepLine, ended, statuses_of
 from murakkab.plan import Node, TaskGraph
 from murakkab.runtime.messages import Event, JobSubmitted, TaskFailed, TaskStarted, TaskSucceeded
 from murakkab.runtime.state import JobState
@@ -63,3 +63,9 @@ def test_a_failed_task_makes_its_step_failed() -> None:
     job.tell(TaskFailed(3.0, "a[0]", "failed", "no", False, 2.0))
     assert statuses_of(job.state)["a"] == "failed"
     assert job.line("a", 3.0).is_settled
+
+
+def test_a_map_that_has_begun_is_running_and_interrupted_when_its_job_goes_on_no_more() -> None:
+    job = Job(a_map(), AFTER)
+    assert statuses_of(job.state) == {"a": "running", "b": "waiting"}
+    assert ended(statuses_of(job.state)) == {"a": "interrupted", "b": "waiting"}
