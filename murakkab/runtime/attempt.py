@@ -108,8 +108,9 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
 
 async def _timed(call: Call, way: Way) -> Any:
     limit = way.timeout
+    scope = asyncio.timeout(limit)
     try:
-        async with asyncio.timeout(limit) as scope:
+        async with scope:
             value = await way.executor.run(call)
     except TimeoutError:
         if not scope.expired():

@@ -10,9 +10,10 @@ from typing import Any
 
 from murakkab.errors import Failure, InvalidTransition
 from murakkab.plan import TaskGraph
+from murakkab.runtime.agenda import advance
 from murakkab.runtime.messages import Command, Event, StartTask
 from murakkab.runtime.records import Status, StepRecord, TaskRecord
-from murakkab.runtime.transitions import JOB_TRANSITIONS, TRANSITIONS, advance
+from murakkab.runtime.transitions import JOB_TRANSITIONS, TRANSITIONS
 
 
 class JobState:
