@@ -1,4 +1,4 @@
-"""driver: has rows measured in fresh processes, a line of progress each; shows them as tables; writes them down with the machine's facts."""
+"""driver: has rows measured in fresh processes, shows them as tables, and writes them down with the facts of the machine."""
 
 import json
 import os
@@ -52,6 +52,10 @@ def in_words(row: Row) -> str:
         return f"FAILED: {row.note}"
     if "growth" in figures:
         return f"growth {figures['growth']:.2f} ({figures['us']:.1f} us a step)"
+    if "build_ms" in figures:
+        return f"{figures['build_ms']:.0f} ms for {figures['steps']:,.0f} steps"
+    if "exit_code" in figures:
+        return "failed" if figures["exit_code"] else "passed"
     if "ms" in figures:
         return f"{figures['ms']:.0f} ms, {figures['mb']:.0f} MB"
     makespan = f", makespan / ideal {figures['makespan']:.3f}" if "makespan" in figures else ""
@@ -78,6 +82,8 @@ def show(rows: Sequence[Row]) -> None:
         out.print(cost_table(costs))
     if growths := [row for row in rows if "growth" in row.figures]:
         out.print(growth_table(growths))
+    if builds := [row for row in rows if "build_ms" in row.figures]:
+        out.print(build_table(builds))
     if starts := [row for row in rows if "ms" in row.figures]:
         out.print(start_table(starts))
     for row in rows:
@@ -122,6 +128,16 @@ def growth_table(rows: Iterable[Row]) -> Table:
     return table
 
 
+def build_table(rows: Iterable[Row]) -> Table:
+    """Return what it takes to make a graph."""
+    table = _table("From the declaration to the compiled graph", "case", "written in", right=("ms", "least - most", "us a step"))
+    for row in rows:
+        f = row.figures
+        spread = f"{f['least_build_ms']:.0f} - {f['most_build_ms']:.0f}"
+        table.add_row(row.case, row.variant, f"{f['build_ms']:.0f}", spread, f"{f['build_ms'] / f['steps'] * 1e3:.0f}")
+    return table
+
+
 def start_table(rows: Iterable[Row]) -> Table:
     """Return what it takes to start."""
     table = _table("Start, in a fresh process", "system", "what", right=("ms", "with the interpreter's start", "peak MB"))
@@ -139,9 +155,9 @@ def target_table(rows: Sequence[Row]) -> Table:
         peer = target.best_peer(rows)
         theirs = f"{peer.figures[target.figure]:.1f} ({peer.system})" if peer else ""
         aim = "" if target.aim is None else f"{target.aim:g} {target.unit}"
-        reached = "not measured" if row is None else f"{row.figures[target.figure]:.2f} {target.unit}"
+        reached = "not measured" if row is None else f"{row.figures[target.figure]:.2f} {target.unit}".rstrip()
         verdict = "" if row is None else "[green]pass[/]" if target.is_met(row) else "[red]FAIL[/]"
-        table.add_row(target.what, f"{target.limit:g} {target.unit}", aim, reached, verdict, theirs)
+        table.add_row(target.what, f"{target.limit:g} {target.unit}".rstrip(), aim, reached, verdict, theirs)
     return table
 
 

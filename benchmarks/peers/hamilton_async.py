@@ -7,7 +7,6 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from hamilton import ad_hoc_utils, async_driver  # type: ignore[import-not-found,unused-ignore]  # pyright: ignore[reportMissingImports]
@@ -35,10 +34,10 @@ def source_of(case: str) -> tuple[str, list[str]]:
             add(name, ["a"])
         add("e", list("bcd"))
         return "\n".join(lines), ["e"]
-    graphs: dict[str, Sequence[tuple[int, ...]]] = {
+    graphs: dict[str, list[tuple[int, ...]]] = {
         "chain": [() if number == 0 else (number - 1,) for number in range(STEPS)],
         "fanout": [()] * STEPS,
-        "dag": random_dag(),
+        "dag": list(random_dag()),
     }
     for number, sources in enumerate(graphs[base_of(case)]):
         add(f"n{number}", [f"n{one}" for one in sources] or ["given"], waits[number] if waits else None)

@@ -219,6 +219,16 @@ def test_a_map_over_a_map_starts_per_element_before_the_list_is_complete() -> No
     assert finish_of(talk).outputs == {"b": ["P", "Q"]}
 
 
+def test_max_parallel_holds_for_elements_that_arrive_one_by_one() -> None:
+    talk = Talk(graph(step("a", each="${inputs.xs}"), step("b", each="${a}", max_parallel=1)), xs=[0, 1, 2])
+
+    assert done(talk, "a[0]") == ["b[0]"]
+    assert done(talk, "b[0]") == []
+    assert done(talk, "a[1]") == ["b[1]"]
+    assert done(talk, "a[2]") == []
+    assert done(talk, "b[1]") == ["b[2]"]
+
+
 def test_a_streamed_result_may_itself_be_the_element() -> None:
     talk = Talk(graph(step("a", each="${inputs.xs}"), step("b", each="${a}", x="${item.n}")), xs=[1, 2])
 

@@ -428,6 +428,7 @@ class JobMachine(RuleBasedStateMachine):
         self.never_stuck()
         self.ended_means_settled()
         self.maps_are_in_order()
+        self.skipped_for_a_reason()
         self.outputs_are_what_they_refer_to()
 
     def let_it_end(self) -> None:

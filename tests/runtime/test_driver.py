@@ -1,0 +1,850 @@
+"""The driver on a real event loop: many things at once, user code of every kind, failures from every side. Nothing hangs, nothing leaks."""
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from murakkab.catalog import Limits
+from murakkab.errors import BackendError, ConflictError, ExecutorError, NotFoundError, PlanError
+from murakkab.ports import Call
+from murakkab.runtime.cache import MemoryResultCache
+from murakkab.runtime.driver import Runtime
+from murakkab.runtime.journal import MemoryJournal
+from murakkab.runtime.messages import Event, TaskCancelled, TaskFailed, TaskStarted, TaskSucceeded
+from murakkab.runtime.result import JobResult
+from murakkab.runtime.slots import SlotTable
+from murakkab.spec import CachePolicy, Effect, Retry
+from murakkab.types import INT
+from tests.fakes import CATALOG, FALLBACK, OTHER, FakeClock, FakeExecutor, card, default, echo, runtime, step, work
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left(anyio_backend: str) -> AsyncIterator[None]:
+    """No task of the loop outlives a test, but that of the test runner."""
+    yield
+    assert [task for task in asyncio.all_tasks() if "TestRunner" not in repr(task)] == []
+
+
+@asynccontextmanager
+async def running(rt: Runtime, *args: Any, **more: Any) -> AsyncIterator["asyncio.Task[JobResult]"]:
+    """A job that has begun; what it raises is the test's to look at."""
+    task = asyncio.ensure_future(rt.run(*args, **more))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    yield task
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def does(*answers: Any) -> Callable[[Call], Any]:
+    """Return a behaviour that gives one answer per call; exceptions are raised."""
+    left = list(answers)
+
+    async def behave(call: Call) -> Any:
+        answer = left.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    return behave
+
+
+def reasons(result: JobResult) -> list[str]:
+    return [failure.reason for failure in result.failures]
+
+
+# ------------------------------------------------------------------------------------------------------------ parallelism
+
+
+async def test_a_job_gives_its_outputs_and_a_row_per_attempt() -> None:
+    fake = FakeExecutor()
+    result = await runtime(fake).run(work(step("a", x=1), step("b", y="${a}")), {})
+
+    assert result.outputs == {"b": {"y": {"x": 1}}}
+    assert result.raise_for_status() is result
+    assert [(row.task, row.status, row.executor, row.attempt) for row in result.tasks] == [
+        ("a", "succeeded", "fake", 1),
+        ("b", "succeeded", "fake", 1),
+    ]
+
+
+async def test_independent_tasks_run_at_once() -> None:
+    everyone = asyncio.Barrier(50)
+
+    async def meet(call: Call) -> int:
+        await everyone.wait()
+        return 1
+
+    result = await runtime(FakeExecutor(meet)).run(work(step("a", each="${inputs.xs}")), {"xs": [0] * 50})
+
+    assert result.outputs == {"a": [1] * 50}
+
+
+async def test_cores_bound_what_runs_at_once_and_are_all_given_back() -> None:
+    async def rest(call: Call) -> None:
+        await asyncio.sleep(0)
+
+    fake = FakeExecutor(rest, card(needs={"cores": 2.0}))
+    slots = SlotTable({"cores": 5.0})
+    result = await runtime(fake, slots=slots).run(work(step("a", each="${inputs.xs}"), cards=[fake.card]), {"xs": [0] * 20})
+
+    assert result.status == "succeeded"
+    assert fake.most == 2
+    assert slots.is_idle()
+
+
+async def test_jobs_share_the_slots_and_the_most_critical_goes_first() -> None:
+    gate = asyncio.Event()
+
+    async def wait(call: Call) -> None:
+        await gate.wait()
+
+    fake = FakeExecutor(wait, card(needs={"cores": 1.0}))
+    rt = runtime(fake, slots=SlotTable({"cores": 1.0}))
+    short, long = work(step("short"), cards=[fake.card]), work(step("l1"), step("l2", x="${l1}"), cards=[fake.card])
+    async with running(rt, short, {}) as first, running(rt, short, {}) as second, running(rt, long, {}) as third:
+        gate.set()
+        await asyncio.wait([first, second, third])
+
+    assert fake.tasks[:2] == ["short", "l1"]
+    assert fake.most == 1
+
+
+async def test_two_thousand_jobs_at_once() -> None:
+    fake = FakeExecutor(card=card(needs={"cores": 1.0}))
+    slots = SlotTable({"cores": 8.0})
+    rt = runtime(fake, slots=slots)
+    one = work(step("a"), step("b", x="${a}"), step("c", x="${a}"), step("d", x="${b}", y="${c}"), cards=[fake.card])
+    results = await asyncio.gather(*(rt.run(one, {}) for _ in range(2000)))
+
+    assert {result.status for result in results} == {"succeeded"}
+    assert len({result.job for result in results}) == 2000
+    assert slots.is_idle()
+
+
+async def test_a_blocking_task_does_not_stall_the_others() -> None:
+    release = threading.Event()
+
+    async def behave(call: Call) -> str:
+        if call.task == "slow":
+            await anyio.to_thread.run_sync(release.wait, abandon_on_cancel=True)
+        elif call.task == "last":
+            release.set()
+        return call.task
+
+    result = await runtime(FakeExecutor(behave)).run(work(step("slow"), step("quick"), step("last", x="${quick}")), {})
+
+    assert result.outputs == {"slow": "slow", "last": "last"}
+
+
+async def test_a_long_chain_of_quick_tasks_lets_others_have_their_turn() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counter = asyncio.ensure_future(count())
+    chain = [step("s0"), *(step(f"s{i}", after=(f"s{i - 1}",)) for i in range(1, 1000))]
+    await runtime(FakeExecutor()).run(work(*chain), {})
+    counter.cancel()
+    await asyncio.wait([counter])
+
+    assert turns >= 5
+
+
+async def test_a_start_rate_spaces_tasks() -> None:
+    fake = FakeExecutor(card=card(limits=Limits(rate_per_second=10.0)))
+    slots = SlotTable({"executor:fake": 100.0}, {"executor:fake": 10.0})
+    began = time.perf_counter()
+    result = await runtime(fake, slots=slots).run(work(step("a", each="${inputs.xs}"), cards=[fake.card]), {"xs": [0] * 4})
+
+    assert result.status == "succeeded"
+    assert time.perf_counter() - began >= 0.29
+    assert slots.is_idle()
+
+
+async def test_a_start_rate_by_a_clock_that_stands_still_lets_one_task_through() -> None:
+    clock = FakeClock()
+    fake = FakeExecutor()
+    slots = SlotTable({"executor:fake": 100.0}, {"executor:fake": 1000.0})
+    rt = runtime(fake, slots=slots, clock=clock)
+    async with running(rt, work(step("a", each="${inputs.xs}")), {"xs": [0] * 3}) as job:
+        await asyncio.sleep(0.02)
+        assert len(fake.calls) == 1
+        clock.now += 0.001
+        while len(fake.calls) < 2:
+            await asyncio.sleep(0.001)
+        assert len(fake.calls) == 2
+        clock.now += 0.001
+        assert (await job).status == "succeeded"
+
+
+async def test_a_full_executor_with_a_start_rate_does_not_keep_the_loop_busy() -> None:
+    release = asyncio.Event()
+
+    async def wait(call: Call) -> None:
+        await release.wait()
+
+    slots = SlotTable({"executor:fake": 1.0}, {"executor:fake": 1e6})
+    rt = runtime(FakeExecutor(wait), slots=slots)
+    async with running(rt, work(step("a", each="${inputs.xs}")), {"xs": [0] * 3}) as job:
+        await asyncio.sleep(0.01)
+        loop: Any = asyncio.get_running_loop()
+        timers = [handle for handle in loop._scheduled if not handle.cancelled() and "_rate_due" in repr(handle)]
+        assert timers == []
+        release.set()
+        assert (await job).status == "succeeded"
+
+
+# ---------------------------------------------------------------------------------------------------------------- failures
+
+
+async def test_an_exception_of_user_code_fails_the_task_with_its_name() -> None:
+    result = await runtime(FakeExecutor(does(ValueError("no such thing")))).run(work(step("a")), {})
+
+    assert result.status == "failed"
+    assert [str(failure) for failure in result.failures] == ["a: exception: ValueError: no such thing"]
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+class Strange(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), Strange("odd"), BaseExceptionGroup("many", [Strange()]), Unprintable(), StopAsyncIteration()])
+async def test_whatever_user_code_raises_ends_its_task_and_not_the_process(raised: BaseException) -> None:
+    result = await runtime(FakeExecutor(does(raised, "fine"))).run(work(step("a"), step("b")), {})
+
+    assert result.status == "failed"
+    assert reasons(result) == ["exception"]
+
+
+async def test_the_interrupt_of_the_keyboard_is_not_for_a_task_to_catch() -> None:
+    async def main() -> None:
+        await runtime(FakeExecutor(does(KeyboardInterrupt()))).run(work(step("a")), {})
+
+    def elsewhere() -> type[BaseException] | None:
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(main())
+        except BaseException as raised:
+            return type(raised)
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+        return None
+
+    assert await anyio.to_thread.run_sync(elsewhere) is KeyboardInterrupt
+
+
+async def test_a_task_that_raises_cancelled_by_itself_has_failed_and_the_job_goes_on() -> None:
+    fake = FakeExecutor(does(asyncio.CancelledError(), "fine", "also"))
+    result = await runtime(fake).run(work(step("a", retry=2), step("b")), {})
+
+    assert result.outputs == {"a": "also", "b": "fine"}
+
+
+async def test_a_task_that_awaits_something_cancelled_has_failed() -> None:
+    async def behave(call: Call) -> None:
+        other = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(other.cancel)
+        await other
+
+    result = await runtime(FakeExecutor(behave)).run(work(step("a")), {})
+
+    assert reasons(result) == ["cancelled"]
+
+
+async def test_a_task_that_cancels_its_own_asyncio_task_harms_no_other() -> None:
+    async def behave(call: Call) -> str:
+        if call.task == "a":
+            current = asyncio.current_task()
+            assert current is not None
+            current.cancel()
+        else:
+            await asyncio.sleep(0)
+        return call.task
+
+    chain = [step("a"), *(step(f"b{i}", after=("a",)) for i in range(5))]
+    result = await runtime(FakeExecutor(behave)).run(work(*chain), {})
+
+    assert result.outputs == {f"b{i}": f"b{i}" for i in range(5)}
+
+
+async def test_an_executor_says_whether_a_retry_can_help() -> None:
+    hopeless = ExecutorError("bad input", reason="bad-input", retryable=False)
+    fake = FakeExecutor(does(ExecutorError("busy"), hopeless))
+    result = await runtime(fake).run(work(step("a", retry=5)), {})
+
+    assert len(fake.calls) == 2
+    assert reasons(result) == ["bad-input"]
+
+
+async def test_a_backend_that_is_down_is_worth_a_retry() -> None:
+    fake = FakeExecutor(does(BackendError("full", retry_after=0.0), NotFoundError("gone")))
+    result = await runtime(fake).run(work(step("a", retry=5)), {})
+
+    assert [row.status for row in result.tasks] == ["failed", "failed"]
+    assert reasons(result) == ["not-found"]
+
+
+async def test_a_retry_waits_as_long_as_it_says() -> None:
+    fake = FakeExecutor(does(ValueError(), ValueError(), "fine"))
+    began = time.perf_counter()
+    result = await runtime(fake).run(work(step("a", retry=Retry(3, delay=0.05, backoff=2.0, jitter=0.0))), {})
+
+    assert result.outputs == {"a": "fine"}
+    assert time.perf_counter() - began >= 0.149
+    assert [call.attempt for call in fake.calls] == [1, 2, 3]
+
+
+async def test_a_fallback_is_run_by_the_other_executor_without_the_knobs_of_the_first() -> None:
+    fake, other = FakeExecutor(does(ValueError())), FakeExecutor(echo, OTHER)
+    result = await runtime(fake, other).run(work(step("a", on_error=FALLBACK, x=1, knobs={"speed": 3})), {})
+
+    assert result.outputs == {"a": {"x": 1}}
+    assert (fake.calls[0].knobs, other.calls[0].knobs) == ({"speed": 3}, {})
+    assert [(row.executor, row.status) for row in result.tasks] == [("fake", "failed"), ("other", "succeeded")]
+
+
+async def test_knobs_may_be_references() -> None:
+    fake = FakeExecutor(does({"s": 7}, None))
+    await runtime(fake).run(work(step("a"), step("b", knobs={"speed": "${a.s}"})), {})
+
+    assert fake.calls[1].knobs == {"speed": 7}
+
+
+async def test_a_default_stands_in() -> None:
+    fake = FakeExecutor(does(ValueError(), "fine"))
+    result = await runtime(fake).run(work(step("a", on_error=default("spare")), step("b", x="${a}")), {})
+
+    assert fake.calls[1].inputs == {"x": "spare"}
+    assert result.status == "succeeded"
+
+
+async def test_a_result_of_the_wrong_type_is_refused() -> None:
+    one = work(step("a", retry=3))
+    typed = work(step("a"))
+    node = one.graph.nodes["a"]
+    object.__setattr__(node, "result", INT)
+    result = await runtime(FakeExecutor(does("seven"))).run(one, {})
+
+    assert reasons(result) == ["bad-result"]
+    assert typed.graph.nodes["a"].result.kind == "any"
+
+
+async def test_a_timeout_stops_the_attempt() -> None:
+    stopped: list[str] = []
+
+    async def behave(call: Call) -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            stopped.append(call.task)
+            raise
+
+    result = await runtime(FakeExecutor(behave)).run(work(step("a", timeout=0.01)), {})
+
+    assert reasons(result) == ["timeout"]
+    assert stopped == ["a"]
+
+
+async def test_a_timeout_error_of_user_code_is_its_own() -> None:
+    result = await runtime(FakeExecutor(does(TimeoutError("mine")))).run(work(step("a", timeout=30.0)), {})
+
+    assert [str(failure) for failure in result.failures] == ["a: exception: TimeoutError: mine"]
+
+
+async def test_user_code_may_use_timeouts_of_its_own() -> None:
+    async def behave(call: Call) -> str:
+        try:
+            async with asyncio.timeout(0.001):
+                await asyncio.sleep(30)
+        except TimeoutError:
+            return call.task
+        return "too fast"
+
+    result = await runtime(FakeExecutor(behave)).run(work(step("a"), step("b", x="${a}"), step("c", x="${b}")), {})
+
+    assert result.outputs == {"c": "c"}
+
+
+async def test_a_job_past_its_deadline_is_stopped() -> None:
+    async def behave(call: Call) -> None:
+        await asyncio.sleep(30)
+
+    result = await runtime(FakeExecutor(behave)).run(work(step("a"), step("b", x="${a}"), timeout=0.01), {})
+
+    assert reasons(result) == ["deadline"]
+    assert [row.status for row in result.tasks] == ["cancelled"]
+
+
+# -------------------------------------------------------------------------------------------------------------- cancelling
+
+
+async def test_cancelling_reaches_running_tasks_and_waiting_ones() -> None:
+    stopped: list[str] = []
+
+    async def behave(call: Call) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            stopped.append(call.task)
+
+    fake = FakeExecutor(behave, card(needs={"cores": 1.0}))
+    slots = SlotTable({"cores": 2.0})
+    rt = runtime(fake, slots=slots)
+    one = work(step("a", each="${inputs.xs}"), step("b", x="${a}"), cards=[fake.card])
+    async with running(rt, one, {"xs": [0] * 5}, job="j") as job:
+        rt.cancel("j", "enough")
+        result = await job
+
+    assert result.status == "cancelled"
+    assert sorted(stopped) == ["a[0]", "a[1]"]
+    assert [row.status for row in result.tasks] == ["cancelled"] * 5
+    assert slots.is_idle()
+
+
+async def test_cancelling_lets_go_of_a_thread() -> None:
+    release = threading.Event()
+
+    async def behave(call: Call) -> None:
+        await anyio.to_thread.run_sync(release.wait, abandon_on_cancel=True)
+
+    rt = runtime(FakeExecutor(behave))
+    async with running(rt, work(step("a")), {}, job="j") as job:
+        await asyncio.sleep(0.01)
+        rt.cancel("j")
+        result = await job
+    release.set()
+
+    assert result.status == "cancelled"
+
+
+async def test_a_task_that_finishes_although_it_is_stopped_has_finished() -> None:
+    async def behave(call: Call) -> str:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            return "done anyway"
+        return "never"
+
+    rt = runtime(FakeExecutor(behave))
+    async with running(rt, work(step("a")), {}, job="j") as job:
+        rt.cancel("j")
+        result = await job
+
+    assert result.status == "cancelled"
+    assert [row.status for row in result.tasks] == ["succeeded"]
+
+
+async def test_a_task_may_clean_up_and_fail_while_it_is_stopped() -> None:
+    async def behave(call: Call) -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.001)
+            raise ValueError("while cleaning up") from None
+
+    rt = runtime(FakeExecutor(behave))
+    async with running(rt, work(step("a"), step("b")), {}, job="j") as job:
+        rt.cancel("j")
+        result = await job
+
+    assert result.status == "cancelled"
+    assert [row.status for row in result.tasks] == ["failed", "failed"]
+
+
+async def test_a_step_may_cancel_its_own_job() -> None:
+    async def behave(call: Call) -> str:
+        if call.task == "a":
+            rt.cancel("j", "the step said so")
+        return call.task
+
+    rt = runtime(FakeExecutor(behave))
+    chain = [step("a"), *(step(f"b{i}", after=("a" if not i else f"b{i - 1}",)) for i in range(500))]
+    result = await rt.run(work(*chain), {}, job="j")
+
+    assert result.status == "cancelled"
+
+
+async def test_cancelling_a_job_that_does_not_run_is_refused() -> None:
+    with pytest.raises(NotFoundError, match="'j' does not run here"):
+        runtime(FakeExecutor()).cancel("j")
+
+
+async def test_cancelling_run_itself_stops_every_attempt_and_gives_everything_back() -> None:
+    stopped: list[str] = []
+
+    async def behave(call: Call) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            stopped.append(call.task)
+
+    fake = FakeExecutor(behave, card(needs={"cores": 1.0}))
+    slots, journal = SlotTable({"cores": 2.0}), MemoryJournal()
+    rt = runtime(fake, slots=slots, journal=journal)
+    async with running(rt, work(step("a", each="${inputs.xs}"), cards=[fake.card]), {"xs": [0] * 5}) as job:
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+
+    assert sorted(stopped) == ["a[0]", "a[1]"]
+    assert slots.is_idle()
+    assert [one.status for one in journal.jobs()] == ["interrupted"]
+
+
+async def test_cancelling_run_before_a_granted_task_began_gives_its_slots_back() -> None:
+    fake = FakeExecutor(card=card(needs={"cores": 1.0}))
+    slots = SlotTable({"cores": 2.0})
+    rt = runtime(fake, slots=slots)
+    job = asyncio.ensure_future(rt.run(work(step("a"), step("b"), step("c"), cards=[fake.card]), {}))
+    await asyncio.sleep(0)
+    assert not slots.is_idle()
+    job.cancel()
+    await asyncio.wait([job])
+
+    assert fake.calls == []
+    assert slots.is_idle()
+
+
+async def test_a_scope_around_run_may_be_cancelled() -> None:
+    async def behave(call: Call) -> None:
+        await asyncio.sleep(30)
+
+    rt = runtime(FakeExecutor(behave))
+    with anyio.move_on_after(0.01) as scope:
+        await rt.run(work(step("a"), step("b")), {})
+
+    assert scope.cancelled_caught
+
+
+# ------------------------------------------------------------------------------------------------------------ context, loop
+
+VARIABLE: contextvars.ContextVar[Any] = contextvars.ContextVar("variable", default="clean")
+
+
+class Incomparable:
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth of this is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+async def test_what_a_step_sets_in_its_context_does_not_reach_the_next() -> None:
+    async def behave(call: Call) -> Any:
+        seen = VARIABLE.get()
+        VARIABLE.set(f"dirt of {call.task}")
+        if call.task.endswith(("1", "3")):
+            await asyncio.sleep(0)
+        return seen
+
+    steps = [step("s0"), *(step(f"s{i}", x=f"${{s{i - 1}}}") for i in range(1, 6)), *(step(f"t{i}", after=("s2",)) for i in range(5))]
+    result = await runtime(FakeExecutor(behave)).run(work(*steps, outputs={one.name: f"${{{one.name}}}" for one in steps}), {})
+
+    assert set(result.outputs.values()) == {"clean"}
+
+
+async def test_nor_does_it_through_slots_or_retries_or_other_jobs() -> None:
+    failures = iter([True, False])
+
+    async def behave(call: Call) -> Any:
+        seen = VARIABLE.get()
+        VARIABLE.set(f"dirt of {call.task}")
+        if call.task == "r" and next(failures):
+            raise ValueError
+        await asyncio.sleep(0)
+        return seen
+
+    fake = FakeExecutor(behave, card(needs={"cores": 1.0}))
+    rt = runtime(fake, slots=SlotTable({"cores": 1.0}))
+    one = work(step("a"), step("b"), step("c", x="${b}"), step("r", retry=2), cards=[fake.card])
+    VARIABLE.set("clean")
+    results = await asyncio.gather(rt.run(one, {}), rt.run(work(step("a"), step("b"), cards=[fake.card]), {}))
+
+    assert {value for result in results for value in result.outputs.values()} == {"clean"}
+
+
+async def test_a_step_sees_the_context_of_whoever_runs_the_job() -> None:
+    async def behave(call: Call) -> Any:
+        return VARIABLE.get()
+
+    token = VARIABLE.set("caller")
+    result = await runtime(FakeExecutor(behave)).run(work(step("a"), step("b", x="${a}")), {})
+    VARIABLE.reset(token)
+
+    assert result.outputs == {"b": "caller"}
+
+
+async def test_values_that_cannot_be_compared_do_no_harm() -> None:
+    async def behave(call: Call) -> str:
+        VARIABLE.set(Incomparable())
+        return call.task
+
+    token = VARIABLE.set(Incomparable())
+    result = await runtime(FakeExecutor(behave)).run(work(step("a"), step("b", x="${a}"), step("c", x="${b}")), {})
+    VARIABLE.reset(token)
+
+    assert result.outputs == {"c": "c"}
+
+
+# --------------------------------------------------------------------------------------------------------------- observers
+
+
+async def test_observers_hear_every_event_in_order_with_starts() -> None:
+    heard: list[tuple[str, str]] = []
+
+    def listen(job: str, event: Event) -> None:
+        heard.append((type(event).__name__, getattr(event, "task", job)))
+
+    await runtime(FakeExecutor()).run(work(step("a"), step("b", x="${a}")), {}, job="j", observers=[listen])
+
+    assert heard == [
+        ("JobSubmitted", "j"),
+        ("TaskStarted", "a"),
+        ("TaskSucceeded", "a"),
+        ("TaskStarted", "b"),
+        ("TaskSucceeded", "b"),
+    ]
+
+
+async def test_an_observer_may_cancel_the_job_in_the_middle_of_an_event() -> None:
+    journal = MemoryJournal()
+
+    def listen(job: str, event: Event) -> None:
+        if isinstance(event, TaskSucceeded):
+            rt.cancel(job)
+
+    rt = runtime(FakeExecutor(), journal=journal)
+    chain = [step("s0"), *(step(f"s{i}", after=(f"s{i - 1}",)) for i in range(1, 300))]
+    one = work(*chain)
+    result = await rt.run(one, {}, job="j", observers=[listen])
+
+    assert result.status == "cancelled"
+    assert list(journal.read("j")[1]) == list(result.history)
+
+
+async def test_an_observer_that_raises_ends_the_job_with_its_error() -> None:
+    def listen(job: str, event: Event) -> None:
+        if isinstance(event, TaskStarted) and event.task == "b":
+            raise RuntimeError("cannot draw")
+
+    with pytest.raises(RuntimeError, match="cannot draw"):
+        await runtime(FakeExecutor()).run(work(step("a"), step("b", x="${a}")), {}, observers=[listen])
+
+
+# ------------------------------------------------------------------------------------------------------------------- cache
+
+
+async def test_a_kept_result_is_taken_and_says_so() -> None:
+    fake = FakeExecutor(does("first"))
+    rt = runtime(fake, cache=MemoryResultCache())
+    one = work(step("a", x=1, cache=CachePolicy(), effect=Effect.PURE))
+    await rt.run(one, {})
+    result = await rt.run(one, {})
+
+    assert result.outputs == {"a": "first"}
+    assert [row.cached for row in result.tasks] == [True]
+    assert len(fake.calls) == 1
+
+
+async def test_a_kept_result_expires() -> None:
+    clock = FakeClock()
+    fake = FakeExecutor(does("first", "second"))
+    rt = runtime(fake, cache=MemoryResultCache(), clock=clock)
+    one = work(step("a", cache=CachePolicy(ttl=60.0), effect=Effect.PURE))
+    await rt.run(one, {})
+    clock.now += 61.0
+
+    assert (await rt.run(one, {})).outputs == {"a": "second"}
+
+
+@pytest.mark.parametrize("failure", [ValueError("no"), "not a number"])
+async def test_failures_are_never_kept(failure: Any) -> None:
+    fake = FakeExecutor(does(failure, 7))
+    rt = runtime(fake, cache=MemoryResultCache())
+    one = work(step("a", cache=CachePolicy(), effect=Effect.PURE))
+    object.__setattr__(one.graph.nodes["a"], "result", INT)
+    assert (await rt.run(one, {})).status == "failed"
+
+    assert (await rt.run(one, {})).outputs == {"a": 7}
+
+
+# --------------------------------------------------------------------------------------------------------------- preparing
+
+
+async def test_an_executor_that_is_not_installed_is_a_plan_error() -> None:
+    with pytest.raises(PlanError, match="step 'a' needs executor 'fake', which is not installed"):
+        await runtime(FakeExecutor(card=OTHER)).run(work(step("a")), {})
+
+
+async def test_a_resource_that_does_not_exist_is_a_plan_error() -> None:
+    fake = FakeExecutor(card=card(needs={"gpu": 1.0}))
+
+    with pytest.raises(PlanError, match="executor 'fake' needs 'gpu', of which this process has none"):
+        await runtime(fake).run(work(step("a"), cards=[fake.card]), {})
+
+
+async def test_a_job_id_can_be_used_once_at_a_time() -> None:
+    release = asyncio.Event()
+
+    async def wait(call: Call) -> None:
+        await release.wait()
+
+    rt = runtime(FakeExecutor(wait))
+    one = work(step("a"))
+    async with running(rt, one, {}, job="j") as job:
+        with pytest.raises(ConflictError, match="'j' is running"):
+            await rt.run(one, {}, job="j")
+        release.set()
+        assert (await job).status == "succeeded"
+    assert (await rt.run(one, {}, job="j")).status == "succeeded"
+
+
+# ------------------------------------------------------------------------------------------------------------ broken journal
+
+
+class FullDisk(MemoryJournal):
+    """Fails from the n-th write on."""
+
+    def __init__(self, writes: int, *, method: str = "append") -> None:
+        super().__init__()
+        self.left = writes
+        self.method = method
+
+    def _count(self, method: str) -> None:
+        if method == self.method:
+            self.left -= 1
+            if self.left < 0:
+                raise BackendError("the journal cannot be written: No space left on device")
+
+    def append(self, job: str, event: Event) -> None:
+        self._count("append")
+        super().append(job, event)
+
+    def flush(self) -> None:
+        self._count("flush")
+
+    def finish(self, job: str, status: str, time: float) -> None:
+        self._count("append")
+        super().finish(job, status, time)
+
+
+@pytest.mark.parametrize("method", ["append", "flush"])
+@pytest.mark.parametrize("writes", range(8))
+async def test_a_journal_that_breaks_surfaces_and_nothing_hangs(writes: int, method: str) -> None:
+    async def rest(call: Call) -> None:
+        await asyncio.sleep(0)
+
+    fake = FakeExecutor(rest, card(needs={"cores": 1.0}, effect=Effect.IRREVERSIBLE))
+    slots = SlotTable({"cores": 2.0})
+    rt = runtime(fake, slots=slots, journal=FullDisk(writes, method=method))
+    one = work(*(step(f"s{i}") for i in range(8)), cards=[fake.card])
+
+    with pytest.raises(BackendError, match="No space left"):
+        await rt.run(one, {})
+    assert slots.is_idle()
+
+
+@pytest.mark.parametrize("method", ["append", "flush"])
+async def test_an_irreversible_task_does_not_begin_when_that_cannot_be_written_down(method: str) -> None:
+    fake = FakeExecutor(card=card(effect=Effect.IRREVERSIBLE))
+    rt = runtime(fake, journal=FullDisk(1, method=method))
+
+    with pytest.raises(BackendError):
+        await rt.run(work(step("a"), step("b"), cards=[fake.card]), {})
+    assert fake.calls == []
+
+
+async def test_the_start_of_an_irreversible_task_is_flushed_before_it_begins() -> None:
+    written: list[str] = []
+
+    class Watched(MemoryJournal):
+        def append(self, job: str, event: Event) -> None:
+            written.append(type(event).__name__)
+            super().append(job, event)
+
+        def flush(self) -> None:
+            written.append("flush")
+
+    async def behave(call: Call) -> None:
+        written.append("effect")
+
+    fake = FakeExecutor(behave, card(effect=Effect.IRREVERSIBLE))
+    await runtime(fake, journal=Watched()).run(work(step("a"), cards=[fake.card]), {})
+
+    begun = written.index("TaskStarted")
+    assert written[begun : begun + 3] == ["TaskStarted", "flush", "effect"]
+
+
+async def test_a_value_that_cannot_be_journalled_is_a_failed_task() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    for value in (object(), {1: 2}, float("nan"), {"x": {1, 2}}, circle, b"bytes"):
+        result = await runtime(FakeExecutor(does(value)), journal=MemoryJournal()).run(work(step("a", retry=3)), {})
+
+        assert reasons(result) == ["bad-result"], value
+        assert isinstance(result.history[-1], TaskFailed)
+
+
+async def test_text_that_is_not_utf8_can_be_journalled() -> None:
+    journal = MemoryJournal()
+    for i, value in enumerate(["\udcff.txt", {"name": "\udcff", "ü": 1}]):
+        result = await runtime(FakeExecutor(does(value)), journal=journal).run(work(step("a")), {}, job=f"j{i}")
+
+        assert result.status == "succeeded"
+        assert next(e.value for e in journal.read(f"j{i}")[1] if isinstance(e, TaskSucceeded)) == value
+
+
+# ------------------------------------------------------------------------------------------------------------- performance
+
+
+async def test_waiting_in_a_long_queue_costs_nothing_per_event() -> None:
+    """Ten thousand tasks wait for one core: what each start costs does not depend on how many wait."""
+    fake = FakeExecutor(card=card(needs={"cores": 1.0}))
+    rt = runtime(fake, slots=SlotTable({"cores": 1.0, "executor:fake": 1e6}, {"executor:fake": 1e9}))
+    one = work(step("a", each="${inputs.xs}"), cards=[fake.card])
+    began = time.perf_counter()
+    result = await rt.run(one, {"xs": [0] * 10_000})
+
+    assert result.status == "succeeded"
+    assert time.perf_counter() - began < 10
+
+
+def test_the_catalog_of_the_fakes_has_both() -> None:
+    assert [one.name for one in CATALOG.providers("work")] == ["fake", "other"]
+
+
+async def test_a_cancelled_row_has_the_executor_that_was_chosen() -> None:
+    async def behave(call: Call) -> None:
+        await asyncio.sleep(30)
+
+    rt = runtime(FakeExecutor(behave))
+    async with running(rt, work(step("a")), {}, job="j") as job:
+        rt.cancel("j")
+        result = await job
+
+    assert isinstance(result.history[-1], TaskCancelled)
+    assert [(row.executor, row.status) for row in result.tasks] == [("fake", "cancelled")]
