@@ -8,101 +8,30 @@ once. After the timing of a durable case its jobs are run again, interrupted hal
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.cases import CASES, STEPS, steps_in
+from benchmarks.desk import checked_run, desk, plan_of, settings_of
 from benchmarks.floor import floor_of
-from benchmarks.graphs import Plan, declared, handle_of_chain, loaded
-from benchmarks.ledger import Ledger
+from benchmarks.graphs import declared, handle_of_chain, loaded
 from benchmarks.report import finish, in_fresh_processes
+from benchmarks.resume import resumed
 from benchmarks.timing import PAIRS, Row, Run, Subject, beside_floor, hand_over, peak_mb, taken_by
 from murakkab import app
-from murakkab.errors import NotFoundError
-from murakkab.ports import Journal
 
 SYSTEM: Final = "murakkab"
 JOURNALS: Final = ("none", "memory", "sqlite")
 #: Steps of the larger job in the growth cases, and how many pairs of them are timed.
 MANY: Final = 20_000
 GROWTH_PAIRS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """A runtime with a journal, in a folder of its own."""
-
-    runtime: app.Runtime
-    journal: Journal | None
-
-    async def run(self, plan: Plan, work: app.Work | None = None) -> list[app.JobResult]:
-        """Return how the jobs of one run ended. Many at once are the children of one task group, as they are in a server."""
-        work = work or plan.work
-        if len(plan.inputs) == 1:
-            return [await self.runtime.run(work, plan.inputs[0])]
-        async with asyncio.TaskGroup() as group:
-            jobs = [group.create_task(self.runtime.run(work, inputs)) for inputs in plan.inputs]
-        return [job.result() for job in jobs]
-
-    async def drain(self) -> None:
-        """Return when the journal has nothing left to do."""
-        if self.journal is not None:
-            with contextlib.suppress(NotFoundError):
-                self.journal.read("no-such-job")
-
-
-def settings_of(journal: str, home: Path) -> app.Settings:
-    """Return settings with which a user gets such a journal."""
-    return app.Settings(home=home, durable=journal == "sqlite")
-
-
-@asynccontextmanager
-async def desk(journal: str, home: Path) -> AsyncIterator[Desk]:
-    """A desk whose journal is `none`, `memory` or `sqlite`."""
-    settings = settings_of(journal, home)
-    opened = _journal(journal, settings)
-    try:
-        async with app.open_runtime(settings, journal=opened) as runtime:
-            yield Desk(runtime, opened)
-    finally:
-        if opened is not None:
-            opened.close()
-
-
-def _journal(name: str, settings: app.Settings) -> Journal | None:
-    if name == "none":
-        return None
-    return app.memory_journal() if name == "memory" else app.open_journal(settings)
-
-
-def plan_of(case: str, shape: str, n: int = STEPS) -> Plan:
-    """Return the case as declared steps (in Python), or as one `for_each` step (in YAML)."""
-    return loaded(case, n) if shape == "for_each" else declared(case, n)
-
-
-def check(plan: Plan, results: list[app.JobResult]) -> None:
-    """Raise unless every job has returned what it must."""
-    for result, expected in zip(results, plan.outputs, strict=True):
-        result.raise_for_status()
-        if list(result.outputs.values()) != [expected]:
-            raise AssertionError(f"job {result.job} returned {result.outputs!r:.200}, not {expected!r:.200}")
-
-
-async def checked_run(at: Desk, plan: Plan, steps: int) -> None:
-    """Run once, and raise unless the results are right and every step ran exactly once."""
-    ledger = Ledger()
-    check(plan, await at.run(plan, ledger.counted(plan.work)))
-    if not ledger.is_each_once(steps):
-        raise AssertionError(f"{ledger.begun.total()} calls of {len(ledger.begun)} steps, where there are {steps}")
 
 
 # ------------------------------------------------------------------------------------------------------------------- cases
@@ -200,54 +129,6 @@ def _repeated(run: Callable[[], Awaitable[Any]]) -> Run:
             await run()
 
     return runs
-
-
-# ------------------------------------------------------------------------------------------------------------------ resume
-
-
-async def resumed(plan: Plan, steps: int) -> str:
-    """Interrupt the jobs half-way, reopen the journal and resume them. Returns what happened in words.
-
-    Raises unless every step has completed exactly once and the results are right.
-    """
-    ledger = Ledger(hang_after=steps // 2)
-    work = ledger.counted(plan.work)
-    with tempfile.TemporaryDirectory() as folder:
-        async with desk("sqlite", Path(folder)) as at:
-            running = asyncio.ensure_future(_named_jobs(at, plan, work))
-            await ledger.reached.wait()
-            running.cancel()
-            await asyncio.wait([running])
-        complete, ledger.hang_after = ledger.ended.total(), None
-        async with desk("sqlite", Path(folder)) as at:
-            again = await _take_up(at, plan, work)
-    if not ledger.is_each_ended_once(steps):
-        raise AssertionError(f"{ledger.ended.total()} completions of {len(ledger.ended)} steps, where there are {steps}")
-    return f"interrupted with {complete:,} of {steps:,} steps complete; resumed {again:,} jobs, none of the complete steps ran again"
-
-
-async def _named_jobs(at: Desk, plan: Plan, work: app.Work) -> None:
-    async with asyncio.TaskGroup() as group:
-        for number, inputs in enumerate(plan.inputs):
-            group.create_task(at.runtime.run(work, inputs, job=f"job-{number}"))
-
-
-async def _take_up(at: Desk, plan: Plan, work: app.Work) -> int:
-    """Resume the jobs that were interrupted, begin those that had not begun, and check what they return; give the number resumed."""
-    assert at.journal is not None
-    status = {one.job: one.status for one in at.journal.jobs()}
-    resumed_jobs = 0
-    for number, (inputs, expected) in enumerate(zip(plan.inputs, plan.outputs, strict=True)):
-        job = f"job-{number}"
-        if status.get(job) == "succeeded":
-            continue
-        if job in status:
-            resumed_jobs += 1
-            result = await at.runtime.resume(job, work)
-        else:
-            result = await at.runtime.run(work, inputs, job=job)
-        check(replace(plan, inputs=[inputs], outputs=[expected]), [result])
-    return resumed_jobs
 
 
 # -------------------------------------------------------------------------------------------------------------------- main

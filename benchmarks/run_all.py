@@ -15,7 +15,8 @@ from typing import Final
 from benchmarks import startup
 from benchmarks.overhead import overhead_rows
 from benchmarks.peers.__main__ import peer_rows, recipes
-from benchmarks.report import console, finish, target_table
+from benchmarks.report import console, finish
+from benchmarks.tables import target_table
 from benchmarks.timing import ROOT, Row
 
 RESULTS: Final = ROOT / "benchmarks" / "results"

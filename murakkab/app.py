@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -23,12 +24,13 @@ from murakkab.load import parse
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
 from murakkab.planner.compile import compile_workflow
-from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ResultCache
+from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
 from murakkab.runtime.driver import Runtime, Verdict, Work, replay
 from murakkab.runtime.journal import MemoryJournal
+from murakkab.runtime.messages import FinishJob
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.sqlite_journal import SqliteJournal
@@ -65,7 +67,7 @@ class Settings:
     @property
     def key(self) -> Hashable:
         """Equal for settings that mean the same."""
-        return self.home.absolute(), self.durable, self.power_safe, self.cores, tuple(sorted(self.slots.items()))
+        return self.home.resolve(), self.durable, self.power_safe, self.cores, tuple(sorted(self.slots.items()))
 
 
 def system_clock() -> Clock:
@@ -90,7 +92,9 @@ def executors() -> Mapping[str, Executor]:
             for one in point.load().EXECUTORS:
                 found[one.card.name] = one
         except Exception as exc:
-            raise MurakkabError(f"the plug-in {point.name!r} ({point.value}) cannot be loaded: {exc}", hint="mend or uninstall it") from exc
+            cause = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+            message = f"the plug-in {point.name!r} ({point.value}) cannot be loaded: {cause}"
+            raise MurakkabError(message, hint="mend or uninstall it") from exc
     return found
 
 
@@ -175,7 +179,8 @@ def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]
         elif declared.required:
             wrong.append(f"input {name!r} ({declared.type}) is missing")
         else:
-            inputs[name] = declared.default
+            # A copy: a step may change what it is given, and the next job has the same default.
+            inputs[name] = deepcopy(declared.default)
     if wrong:
         known = ", ".join(f"{name}: {one.type}" for name, one in workflow.inputs.items())
         raise InputError("; ".join(wrong), hint=f"{workflow.name} takes {known or 'no inputs'}")
@@ -279,7 +284,10 @@ def work_of(journal: Journal, job: str, functions: Mapping[str, Callable[..., An
     read = from_document(header.workflow)
     if read.workflow is None or read.diagnostics:
         raise SpecError(read.diagnostics)
-    work = prepare(read.workflow, functions)
+    return _as_chosen(prepare(read.workflow, functions), header)
+
+
+def _as_chosen(work: Work, header: JobHeader) -> Work:
     known = executors()
     choices = {
         name: replace(choice, executor=known[chosen].card, why="chosen when the job began")
@@ -290,12 +298,21 @@ def work_of(journal: Journal, job: str, functions: Mapping[str, Callable[..., An
 
 
 def state_of(journal: Journal, job: str) -> tuple[Work, JobState, JobResult]:
-    """Return a journalled job as it stands: its workflow, its state, and its result so far."""
-    work = work_of(journal, job)
-    _, past = journal.read(job)
+    """Return a journalled job as it stands: its workflow, its state, and its result so far.
+
+    Nothing is run, so functions that cannot be found here (those of a script, say) do no harm.
+    """
+    header, past = journal.read(job)
+    read = from_document(header.workflow)
+    if read.workflow is None or read.diagnostics:
+        raise SpecError(read.diagnostics)
+    functions, described, _ = _functions(read.workflow)
+    graph = compile_workflow(read.workflow, catalog(), described)
+    work = _as_chosen(Work(graph, choose(graph, catalog()), functions), header)
     state = replay(work.graph, past)
     status = next((one.status for one in journal.jobs() if one.job == job), "interrupted")
-    result = JobResult(job, status, {}, tuple(state.failures), work.graph, work.deployment, past)
+    outputs = next((command.outputs for command in state.commands if isinstance(command, FinishJob)), {})
+    result = JobResult(job, status, outputs, tuple(state.failures), work.graph, work.deployment, past)
     return work, state, result
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic, Path
-from murakkab.spec import WILD, Expr, First, PathItem, Ref, Template, Wild
+from murakkab.spec import WILD, Expr, First, Maybe, PathItem, Ref, Template, Wild
 from murakkab.types import ANY, Type, field_type, list_of, optional
 
 #: What a step, an input, a loop variable and a field may be called.
@@ -219,6 +219,8 @@ def write_pointer(path: tuple[PathItem, ...]) -> str:
 
 
 def _write_item(item: PathItem) -> str:
+    if isinstance(item, Maybe):
+        item = item.item
     if isinstance(item, Wild):
         return "*"
     if isinstance(item, int):
@@ -272,6 +274,42 @@ def refs_in(expr: Expr) -> Iterator[Ref]:
     elif isinstance(expr, list | tuple):
         for value in expr:
             yield from refs_in(value)
+
+
+def map_refs(expr: Expr, change: Callable[[Ref], Ref]) -> Expr:
+    """Return *expr* with every reference replaced by what *change* makes of it."""
+    if isinstance(expr, Ref):
+        return change(expr)
+    if isinstance(expr, Template):
+        return Template(tuple(part if isinstance(part, str) else change(part) for part in expr.parts))
+    if isinstance(expr, First):
+        return First(tuple(map_refs(option, change) for option in expr.options))
+    if isinstance(expr, dict):
+        return {name: map_refs(inner, change) for name, inner in expr.items()}
+    if isinstance(expr, list):
+        return [map_refs(inner, change) for inner in expr]
+    return expr
+
+
+def forgiving(of: Type, path: tuple[PathItem, ...]) -> tuple[PathItem, ...]:
+    """Return *path* with a `Maybe` for every element that leads to nothing when an optional part of a value of type *of* is missing."""
+    found: list[PathItem] = []
+    for item in path:
+        at = of.item if of.kind == "optional" and of.item is not None else of
+        inner = _step_into(of, item)
+        if isinstance(inner, str) or isinstance(item, Maybe):
+            return (*found, *path[len(found) :])
+        may_miss = of.kind == "optional" or (isinstance(item, str) and _may_be_missing(at, item))
+        found.append(Maybe(item) if may_miss else item)
+        of = inner
+    return tuple(found)
+
+
+def _may_be_missing(of: Type, name: str) -> bool:
+    if of.kind == "file":
+        return name != "uri"
+    found = of.field(name)
+    return found is not None and found.optional
 
 
 def type_at(of: Type, path: tuple[PathItem, ...]) -> Type | str:

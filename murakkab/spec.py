@@ -27,7 +27,19 @@ class Wild:
 
 
 WILD: Final = Wild()
-PathItem = str | int | Wild
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A path element that may lead to nothing, by the type of the data: it gives null then, and `[*]` no elements.
+
+    Never written by anybody: the compiler puts it in the place of elements below optional fields.
+    """
+
+    item: str | int | Wild
+
+
+PathItem = str | int | Wild | Maybe
 
 
 class Effect(StrEnum):
@@ -53,7 +65,8 @@ class Ref:
 
     def __str__(self) -> str:
         """Return the YAML form, `${source.path[0][*]}`."""
-        steps = "".join(f".{p}" if isinstance(p, str) else "[*]" if isinstance(p, Wild) else f"[{p}]" for p in self.path)
+        path = (p.item if isinstance(p, Maybe) else p for p in self.path)
+        steps = "".join(f".{p}" if isinstance(p, str) else "[*]" if isinstance(p, Wild) else f"[{p}]" for p in path)
         return f"${{{self.source}{steps}}}"
 
 

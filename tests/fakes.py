@@ -1,7 +1,8 @@
 """Fakes, and short ways to write graphs. The fakes keep the promises of `murakkab.ports`: `tests/conformance` holds them to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from murakkab.references import parse_expr
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.driver import Runtime, Work
 from murakkab.runtime.messages import Command, Event, JobSubmitted, StartTask
+from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.state import JobState
 from murakkab.spec import Effect, Expr, Input, Loop, OnError, Output, Rescue, Retry, Step, Workflow
@@ -144,7 +146,9 @@ class FakeExecutor:
         return [call.task for call in self.calls]
 
 
-def card(name: str = "fake", *, needs: Mapping[str, float] | None = None, limits: Limits | None = None, effect: Effect = Effect.WRITE) -> ExecutorCard:
+def card(
+    name: str = "fake", *, needs: Mapping[str, float] | None = None, limits: Limits | None = None, effect: Effect = Effect.WRITE
+) -> ExecutorCard:
     """Return the card of a fake; `needs` may name cores."""
     wanted = dict(needs or {})
     return ExecutorCard(name, "work", "", FAKE.knobs, effect, needs=Needs(wanted.pop("cores", 0.0), wanted), limits=limits or Limits())
@@ -163,3 +167,39 @@ def runtime(*executors: FakeExecutor, slots: SlotTable | None = None, journal: A
     outside.setdefault("clock", asyncio.get_running_loop().time)
     known = {one.card.name: one for one in executors}
     return Runtime(known, Outside(None, **outside), slots=slots or SlotTable({"cores": 4.0}), journal=journal)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def running(rt: Runtime, *args: Any, **more: Any) -> AsyncIterator["asyncio.Task[JobResult]"]:
+    """A job that has begun; what it raises is the test's to look at."""
+    task = asyncio.ensure_future(rt.run(*args, **more))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    yield task
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def does(*answers: Any) -> Callable[[Call], Any]:
+    """Return a behaviour that gives one answer per call; exceptions are raised."""
+    left = list(answers)
+
+    async def behave(call: Call) -> Any:
+        answer = left.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    return behave
+
+
+def reasons(result: JobResult) -> list[str]:
+    return [failure.reason for failure in result.failures]
+
+
+async def all_of(*jobs: Coroutine[Any, Any, JobResult]) -> list[JobResult]:
+    """Return how jobs ended that run at once."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(job) for job in jobs]
+    return [task.result() for task in tasks]

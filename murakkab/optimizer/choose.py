@@ -20,7 +20,7 @@ _MEASURES: Final[Mapping[str, Callable[[Quote], float]]] = {
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None) -> Deployment:
     """Return one choice per step: the pinned executor, else the provider whose quote is best under the goal, earlier registered first.
 
-    Raises `PlanError` when no executor provides a capability, or none that does has the knobs that the step sets.
+    Raises `PlanError` when no executor provides a capability, none that does has the knobs that the step sets, or a pinned one is missing.
     """
     goal = graph.workflow.goal if goal is None else goal
     return Deployment({name: _choice(node, catalog, goal) for name, node in graph.nodes.items()}, goal)
@@ -28,7 +28,10 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None) -> Depl
 
 def _choice(node: Node, catalog: Catalog, goal: Goal) -> Choice:
     if node.executor:
-        return Choice(node.name, catalog.executors[node.executor], node.knobs, "asked for by the step")
+        card = catalog.executors.get(node.executor)
+        if card is None:
+            raise PlanError(f"step {node.name!r} needs executor {node.executor!r}, which is not installed")
+        return Choice(node.name, card, node.knobs, "asked for by the step")
     cards = catalog.providers(node.uses)
     if not cards:
         raise PlanError(

@@ -9,8 +9,9 @@ from murakkab.catalog import Catalog, ExecutorCard
 from murakkab.document import digest
 from murakkab.expressions import compile_condition
 from murakkab.plan import Node, Stream, TaskGraph
-from murakkab.planner.check import result_types
+from murakkab.planner.forgive import forgiven, forgiven_expr
 from murakkab.planner.rewrite import simplify
+from murakkab.planner.survey import capability_of, survey
 from murakkab.references import refs_in
 from murakkab.spec import WILD, Effect, Expr, First, Ref, Rescue, Step, Workflow
 from murakkab.types import ANY, Type
@@ -21,10 +22,13 @@ ASSUMED_SECONDS = 1.0
 
 def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any] | None = None) -> TaskGraph:
     """Return the task graph of a checked workflow: needs, streams, conditions, critical-path ranks; rewritten where effects allow."""
-    types = result_types(workflow, catalog, functions or {})
+    scope = survey(workflow, catalog, functions or {}).scope
     order = {name: i for i, name in enumerate(workflow.steps)}
-    nodes = {name: _node(step, workflow, catalog, result=types.get(name, ANY), order=order) for name, step in workflow.steps.items()}
-    outputs: dict[str, Expr] = {name: output.value for name, output in workflow.outputs.items()}
+    nodes = {
+        name: _node(forgiven(step, scope), workflow, catalog, result=scope.get(name, ANY), order=order)
+        for name, step in workflow.steps.items()
+    }
+    outputs = {name: forgiven_expr(output.value, scope) for name, output in workflow.outputs.items()}
     if not outputs:
         outputs = {name: Ref(name) for name in _sinks(nodes)}
     optional = frozenset(name for name, output in workflow.outputs.items() if output.optional) if workflow.outputs else frozenset(outputs)
@@ -54,7 +58,7 @@ def _node(step: Step, workflow: Workflow, catalog: Catalog, *, result: Type, ord
     needs = tuple(sorted(hard | soft | set(step.after), key=order.__getitem__))
     return Node(
         name=step.name,
-        uses=step.uses or ("python" if step.call else ""),
+        uses=capability_of(step),
         call=step.call,
         with_=dict(step.with_),
         loops=step.for_each,
@@ -140,7 +144,7 @@ def effect_of(step: Step, catalog: Catalog) -> Effect:
     """Return the declared effect, else the worst among the executors that may be chosen or fallen back to; unknown code may write."""
     if step.effect is not None:
         return step.effect
-    cards = list(candidates(step.uses, step.executor, catalog))
+    cards = list(candidates(capability_of(step), step.executor, catalog))
     if step.on_error.fallback in catalog.executors:
         cards.append(catalog.executors[step.on_error.fallback])
     order = list(Effect)

@@ -7,8 +7,8 @@ from graphlib import TopologicalSorter
 
 from murakkab.expressions import names_in
 from murakkab.plan import Node, Stream
-from murakkab.references import refs_in
-from murakkab.spec import Expr, First, Loop, OnError, Ref, Template
+from murakkab.references import map_refs, refs_in
+from murakkab.spec import Expr, Loop, OnError, Ref
 
 
 def simplify(
@@ -42,7 +42,7 @@ def _merge(nodes: dict[str, Node], outputs: dict[str, Expr]) -> tuple[dict[str, 
 
 def _likeness(node: Node) -> str:
     """Everything that decides what the step does; two steps of the same likeness do the same."""
-    parts = replace(node, name="", rank=0.0, consumers=(), feeds=(), condition=None)
+    parts = replace(node, name="", rank=0.0, needs=tuple(sorted(node.needs)), consumers=(), feeds=(), condition=None)
     return json.dumps([_canonical(getattr(parts, field)) for field in parts.__slots__])
 
 
@@ -75,19 +75,7 @@ def _renamed(node: Node, twins: Mapping[str, str]) -> Node:
 
 
 def _rename(expr: Expr, twins: Mapping[str, str]) -> Expr:
-    if isinstance(expr, Ref):
-        return Ref(twins.get(expr.source, expr.source), expr.path)
-    if isinstance(expr, Template):
-        return Template(
-            tuple(part if isinstance(part, str) else Ref(twins.get(part.source, part.source), part.path) for part in expr.parts)
-        )
-    if isinstance(expr, First):
-        return First(tuple(_rename(option, twins) for option in expr.options))
-    if isinstance(expr, dict):
-        return {name: _rename(inner, twins) for name, inner in expr.items()}
-    if isinstance(expr, list):
-        return [_rename(inner, twins) for inner in expr]
-    return expr
+    return map_refs(expr, lambda ref: Ref(twins.get(ref.source, ref.source), ref.path))
 
 
 def _drop_unused(nodes: dict[str, Node], outputs: Mapping[str, Expr]) -> tuple[dict[str, Node], list[str]]:

@@ -26,10 +26,11 @@ def advance(job: "JobState") -> None:
     ready = job.ready
     while ready:
         entry = ready.popleft()
-        if type(entry) is StepRecord:
-            _look(job, entry)
-        else:
+        step = entry.step
+        if entry is not step or (step.map is None and not step.must_skip and not step.missing):
             run(job, entry)
+        else:
+            _look(job, step)
     if not job.running and not job.finished and (not job.unsettled or job.ending or not job.backing_off):
         finish(job)
 
@@ -124,7 +125,9 @@ def run(job: "JobState", record: TaskRecord) -> None:
         if node.condition is not None and not node.condition(ChainMap(scope, known)):  # type: ignore[arg-type]
             settle_task(job, record, Status.SKIPPED, cause=f"when: {node.condition_source} is false")
             return
-        inputs = {name: value_of(expr, scope, known) for name, expr in node.with_.items()}
+        inputs: dict[str, Any] = {}
+        for name, expr in node.with_.items():
+            inputs[name] = value_of(expr, scope, known)
         knobs = {name: value_of(expr, scope, known) for name, expr in node.knobs.items()} if node.knobs else None
     except InputSkipped as exc:
         settle_task(job, record, Status.SKIPPED, cause=f"{exc} was skipped")

@@ -94,7 +94,8 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
     if policy is not None and outside.cache is not None:
         key = cache_key(way.executor.card, call.knobs, call.inputs, target=way.target)
         hit = outside.cache.get(key, outside.clock())
-        if hit is not None:
+        # What was kept under an older declaration may not fit any more: it is made anew.
+        if hit is not None and not (way.check is not None and way.check(hit[0])):
             return hit[0], True
     if outside.tracer is None:
         value = await _timed(call, way)
@@ -102,7 +103,10 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
         with outside.tracer.attempt(job, call.task, call.attempt, way.name):
             value = await _timed(call, way)
     if key and policy is not None and outside.cache is not None:
-        outside.cache.put(key, value, None if policy.ttl is None else outside.clock() + policy.ttl)
+        try:
+            outside.cache.put(key, value, None if policy.ttl is None else outside.clock() + policy.ttl)
+        except (TypeError, ValueError) as exc:
+            raise ExecutorError(f"its result is not JSON data: {exc}", reason="bad-result", retryable=False) from exc
     return value, False
 
 

@@ -64,10 +64,11 @@ class Attempts:
 
     def start(self, start: StartTask) -> None:
         """Run an attempt, once its slots are granted."""
-        way = self._way(start)
+        way = self._ways[start.node.name] if not start.executor else self._way(start)
         if not way.needs or self._gate.ask(self, start.task, way.needs, start.node.rank):
             self._ready.append(start)
-            self._spread_soon()
+            if not self._spreading:
+                self._spread_soon()
         else:
             self._waiting[start.task] = start
 
@@ -138,15 +139,18 @@ class Attempts:
         """Run ready attempts back to back, as long as none of them leaves a mark that the next would see."""
         me = asyncio.current_task()
         assert me is not None
+        ready = self._ready
         burst = 0
         try:
-            while self._ready and not me.cancelling() and _is_same(copy_context(), self.context):
-                await self._run_one(self._ready.popleft(), me)
+            while ready:
+                await self._run_one(ready.popleft(), me)
+                if not ready or me.cancelling() or not _is_same(copy_context(), self.context):
+                    break
                 burst += 1
-                if burst >= _BURST and self._ready:
+                if burst >= _BURST:
                     burst = 0
                     await asyncio.sleep(0)
-            if self._ready:
+            if ready:
                 self._spread_soon()
         except Exception as exc:
             self._owner.crash(exc)
@@ -154,9 +158,9 @@ class Attempts:
             self._workers.discard(me)
 
     async def _run_one(self, start: StartTask, me: "asyncio.Task[None]") -> None:
-        if self._ready:
+        if self._ready and not self._spreading:
             self._spread_soon()
-        way = self._way(start)
+        way = self._ways[start.node.name] if not start.executor else self._way(start)
         task = start.task
         self._running[task] = me
         try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,19 +35,25 @@ _encode_ascii = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 #: Values that the fast encoder and the strict one write alike.
 _SCALARS: Final = (str, int, bool, type(None))
 _LEAVES: Final = frozenset((*_SCALARS, float))
+#: Python reads no number of more digits than 4300; the strict encoder writes none.
+_LONG: Final = 4000
 #: Deeper data could be written at one depth of the stack and not be read back at another.
 _MAX_DEPTH: Final = 200
 _MAX_ID: Final = 200
+_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def encoded(event: Event) -> str:
     """Return the fields of *event* as a JSON list. Raises `ExecutorError` when its value is not JSON data."""
-    if type(event) is messages.TaskSucceeded and type(event.value) in _SCALARS:
-        try:
-            return to_json(event).decode()
-        except PydanticSerializationError:
-            return _encode_ascii(event)
     try:
+        if type(event) is messages.TaskSucceeded and type(event.value) in _SCALARS:
+            try:
+                text = to_json(event)
+            except PydanticSerializationError:
+                # Half a surrogate pair.
+                return _strict(event)
+            if len(text) < _LONG or type(event.value) is not int:
+                return text.decode()
         return _strict(event)
     except (TypeError, ValueError, RecursionError) as exc:
         hint = "return JSON data, or annotate the result with a dataclass or pydantic model so that it can be converted"
@@ -62,6 +69,8 @@ def _strict(data: Any) -> str:
         try:
             text.encode()
         except UnicodeEncodeError:
+            if _PAIR.search(text):
+                raise ValueError("its text holds a surrogate pair in two halves, which JSON would join") from None
             # Half a surrogate pair, as in the name of a file that is not UTF-8: JSON can escape it, UTF-8 cannot hold it.
             return _encode_ascii(data)
     return text
@@ -107,6 +116,9 @@ def decoded_header(text: str, workflow: Mapping[str, Any]) -> JobHeader:
 
 
 def encoded_workflow(workflow: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the workflow as JSON, and the digest of that."""
-    text = _encode(workflow)
+    """Return the workflow as JSON, and the digest of that. Raises `InputError`."""
+    try:
+        text = _strict(workflow)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InputError(f"the workflow cannot be journalled: {exc}", hint="its constants must be JSON data") from None
     return text, hashlib.sha256(text.encode()).hexdigest()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from murakkab.runtime.records import Key
-from murakkab.runtime.resolution import Known, ReferenceFailed, matches, value_of
+from murakkab.runtime.resolution import Known, ReferenceFailed, matches, shown, value_of
 from murakkab.spec import Loop, PathItem, Ref
 
 
@@ -40,7 +40,7 @@ def _listed(loop: Loop, scope: Mapping[str, Any], known: Known) -> Iterator[tupl
     listed = value_of(loop.over, scope, known)
     if not isinstance(listed, list | tuple):
         over = loop.over if isinstance(loop.over, Ref) else "its value"
-        raise ReferenceFailed(f"for_each needs a list; {over} is {type(listed).__name__}")
+        raise ReferenceFailed(f"for_each needs a list; {over} is {shown(listed)}")
     for i, element in enumerate(listed):
         yield (i,), element
 

@@ -45,9 +45,17 @@ class Gate:
         self._watch_rates()
 
     def _watch_rates(self) -> None:
+        """Wake up when the next start is due, sooner than planned if somebody may start sooner."""
         due = self.slots.due()
-        if due is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._rate_due)
+        if due is None:
+            return
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, due - self._clock())
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._rate_due)
 
     def _rate_due(self) -> None:
         self._timer = None

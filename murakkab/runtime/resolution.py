@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from murakkab.spec import WILD, Expr, First, PathItem, Ref, Template
+from murakkab.spec import WILD, Expr, First, Maybe, PathItem, Ref, Template, Wild
 
 
 class Skipped:
@@ -29,6 +29,8 @@ class ReferenceFailed(Exception):
 
 
 Known = Mapping[str, Any]
+#: What stands for itself; most literals are of these types.
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def value_of(expr: Expr, scope: Known, known: Known) -> Any:
@@ -37,6 +39,8 @@ def value_of(expr: Expr, scope: Known, known: Known) -> Any:
     Raises `InputSkipped` or `ReferenceFailed`.
     """
     kind = type(expr)
+    if kind in _PLAIN:
+        return expr
     if kind is Ref:
         source: str = expr.source  # type: ignore[union-attr]
         value = scope[source] if source in scope else known[source]
@@ -64,24 +68,32 @@ def _first(options: Sequence[Expr], scope: Known, known: Known) -> Any:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError) as exc:
+        raise ReferenceFailed(f"a template takes text and JSON data: {exc}") from None
 
 
 def select(value: Any, path: Sequence[PathItem]) -> Any:
     """Return what *path* leads to; with a wildcard, the flat list of all matches. Raises `ReferenceFailed`."""
-    if WILD not in path:
-        for element in path:
-            value = _into(value, element)
-        return value
-    return [found for _, found in matches(value, path)]
+    for depth, element in enumerate(path):
+        if element is WILD or (type(element) is Maybe and element.item is WILD):
+            return [found for _, found in matches(value, path[depth:])]
+        value = _into(value, element)
+    return value
 
 
 def matches(value: Any, path: Sequence[PathItem]) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Yield each match of *path* with the positions its wildcards took, in order."""
     for depth, element in enumerate(path):
-        if element is WILD:
+        item = element.item if isinstance(element, Maybe) else element
+        if item is WILD:
+            if value is None and item is not element:
+                return
             if not isinstance(value, list | tuple):
-                raise ReferenceFailed(f"[*] needs a list, not {_shown(value)}")
+                raise ReferenceFailed(f"[*] needs a list, not {shown(value)}")
             for i, inner in enumerate(value):
                 for key, found in matches(inner, path[depth + 1 :]):
                     yield (i, *key), found
@@ -91,14 +103,16 @@ def matches(value: Any, path: Sequence[PathItem]) -> Iterator[tuple[tuple[int, .
 
 
 def _into(value: Any, element: PathItem) -> Any:
+    if isinstance(element, Maybe):
+        return _into_maybe(value, element.item)
     try:
         if isinstance(element, str):
             if isinstance(value, Mapping):
                 return value[element]
-            raise ReferenceFailed(f".{element} needs a record, not {_shown(value)}")
+            raise ReferenceFailed(f".{element} needs a record, not {shown(value)}")
         if isinstance(value, list | tuple):
             return value[element]  # type: ignore[index]
-        raise ReferenceFailed(f"[{element}] needs a list, not {_shown(value)}")
+        raise ReferenceFailed(f"[{element}] needs a list, not {shown(value)}")
     except KeyError:
         there = ", ".join(map(str, list(value)[:8])) or "nothing"
         raise ReferenceFailed(f"there is no field {element!r}; there is {there}") from None
@@ -106,5 +120,12 @@ def _into(value: Any, element: PathItem) -> Any:
         raise ReferenceFailed(f"there is no element {element}; the list has {len(value)}") from None
 
 
-def _shown(value: Any) -> str:
+def _into_maybe(value: Any, item: str | int | Wild) -> Any:
+    if value is None or (isinstance(value, Mapping) and item not in value):
+        return None
+    return _into(value, item)
+
+
+def shown(value: Any) -> str:
+    """Return what *value* is, as messages name it."""
     return {type(None): "null", dict: "a record", list: "a list"}.get(type(value), type(value).__name__)

@@ -25,7 +25,8 @@ class SlotTable:
         self._due: dict[str, float] = {}
         self._held: dict[Ticket, _Wanted] = {}
         self._queues: dict[_Wanted, list[tuple[float, int, Ticket]]] = {}
-        self._waiting: dict[Ticket, _Wanted] = {}
+        #: Who waits, by number of arrival: what a queue holds of a ticket that withdrew is not there for it when it asks again.
+        self._waiting: dict[Ticket, int] = {}
         self._arrival = count()
 
     def fitting(self, needs: Mapping[str, float]) -> dict[str, float]:
@@ -41,8 +42,8 @@ class SlotTable:
             return True
         if queue is None:
             queue = self._queues[wanted] = []
-        heapq.heappush(queue, (-rank, next(self._arrival), ticket))
-        self._waiting[ticket] = wanted
+        arrival = self._waiting[ticket] = next(self._arrival)
+        heapq.heappush(queue, (-rank, arrival, ticket))
         return False
 
     def give_back(self, ticket: Ticket, now: float) -> list[Ticket]:
@@ -96,7 +97,7 @@ class SlotTable:
     def _queue(self, wanted: _Wanted) -> list[tuple[float, int, Ticket]] | None:
         """Return the queue of those that want the same, a ticket that still waits at its head; None when nobody does."""
         queue = self._queues.get(wanted)
-        while queue and self._waiting.get(queue[0][2]) != wanted:
+        while queue and self._waiting.get(queue[0][2]) != queue[0][1]:
             heapq.heappop(queue)
         if not queue:
             self._queues.pop(wanted, None)

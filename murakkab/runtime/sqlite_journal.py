@@ -3,7 +3,8 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ from murakkab.errors import BackendError, ConflictError, InputError, MurakkabErr
 from murakkab.ports import Artifacts, JobHeader, JobSummary
 from murakkab.runtime.codec import decoded, decoded_header, encoded, encoded_header, encoded_workflow
 from murakkab.runtime.messages import Event
-from murakkab.runtime.tail import Line, Recovery, Tail, dead_owners, is_alive, lines_of, segments
+from murakkab.runtime.tail import Line, Recovery, Tail, dead_owners, is_alive, is_known, lines_of, segments
 
+#: The format of the file, in its `user_version`. A file of a newer format is refused.
+_VERSION: Final = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS workflows (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (
@@ -41,8 +44,10 @@ class SqliteJournal:
     """Jobs in one SQLite file, shared by any number of processes. `sync`: survive a power cut, at a disk flush per event."""
 
     def __init__(self, path: Path, artifacts: Artifacts, *, sync: bool = False) -> None:
-        """Open the journal and recover what dead processes left. Raises `InputError` when *path* is another kind of file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Open the journal and recover what dead processes left.
+
+        Raises `InputError` when *path* cannot be written, is another kind of file, or was written by a newer version.
+        """
         self._folder = path.with_name(path.name + "-tails")
         self._artifacts = artifacts
         #: Guards the tail and what is pending: held for microseconds. `_database` is held for whole transactions, and taken first.
@@ -58,10 +63,13 @@ class SqliteJournal:
         self._some = threading.Event()
         self._closing = threading.Event()
         self._broken: MurakkabError | None = None
-        with Recovery(self._folder):
-            self._db = _connected(path)
+        self._db, self._tail = _opened(path, self._folder, sync=sync)
+        try:
             self._recover()
-            self._tail = Tail(self._folder, sync=sync)
+        except BaseException:
+            self._tail.close(is_folded=True)
+            self._db.close()
+            raise
         self._folder_thread = threading.Thread(target=self._keep_folding, name="murakkab-journal", daemon=True)
         self._folder_thread.start()
 
@@ -72,10 +80,13 @@ class SqliteJournal:
         if header.job in self._numbers or (not is_fresh and self._owner(header.job) != _NO_JOB):
             raise ConflictError(f"job {header.job!r} exists already")
         self._numbers[header.job] = 0
-        self._write(header.job, "header", text)
-        if not is_fresh and self._owner(header.job) != self._tail.owner:
+        try:
+            self._write(header.job, "header", text)
+            if not is_fresh and self._owner(header.job) != self._tail.owner:
+                raise ConflictError(f"job {header.job!r} was just begun by another process")
+        except BaseException:
             del self._numbers[header.job]
-            raise ConflictError(f"job {header.job!r} was just begun by another process")
+            raise
 
     def append(self, job: str, event: Event) -> None:
         """See `ports.Journal`."""
@@ -98,10 +109,14 @@ class SqliteJournal:
             if status:
                 self._write(job, "finish", f"{time!r} {status}")
                 self.flush()
+                if status != "succeeded":
+                    # Another process may claim it from now on, and reads the database. What cannot be folded now will be.
+                    with suppress(BackendError):
+                        self._fold()
             else:
                 self._fold()
                 status_before, end_before = self._before.get(job, ("interrupted", None))
-                with self._database, self._db:
+                with self._database, _writing(), self._db:
                     _end(self._db, job, self._tail.owner, status_before, end_before)
         finally:
             self._before.pop(job, None)
@@ -109,20 +124,21 @@ class SqliteJournal:
 
     def claim(self, job: str) -> None:
         """See `ports.Journal`."""
-        with Recovery(self._folder):
-            self._recover()
+        self._recover()
         owner = self._owner(job)
         if owner == _NO_JOB:
             raise NotFoundError(f"there is no job {job!r}", hint="`murakkab jobs` lists them")
         if job in self._numbers:
             raise ConflictError(f"job {job!r} is running")
-        if owner and owner != self._tail.owner and is_alive(self._folder, owner):
+        # Not whether it lives: it may have died just now, with events in its tail.
+        if owner and owner != self._tail.owner and is_known(self._folder, owner):
             raise ConflictError(f"job {job!r} is running in another process")
-        with self._database, self._db:
+        with self._database, _writing(), self._db:
             self._before[job], self._numbers[job] = _take(self._db, job, owner, self._tail.owner)
 
     def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:
         """See `ports.Journal`."""
+        self._recover()
         self._fold()
         with self._database:
             sql = "SELECT header, document FROM jobs JOIN workflows ON digest = digest_of WHERE job = ?"
@@ -135,6 +151,7 @@ class SqliteJournal:
 
     def jobs(self) -> Sequence[JobSummary]:
         """See `ports.Journal`."""
+        self._recover()
         self._fold()
         sql = """SELECT job, workflow, status, created, finished, owner,
             (SELECT count(*) FROM events e WHERE e.job = j.job) FROM jobs j ORDER BY created DESC"""
@@ -159,7 +176,7 @@ class SqliteJournal:
         with self._database:
             try:
                 self._fold()
-                with self._db:
+                with _writing(), self._db:
                     _disown(self._db, self._tail.owner)
                 is_folded = True
             finally:
@@ -173,10 +190,12 @@ class SqliteJournal:
             text, digest = encoded_workflow(workflow)
             if len(self._workflows) > _WORKFLOWS_REMEMBERED:
                 self._workflows.clear()
+            self._numbers[digest] = 0
+            try:
+                self._write(digest, "workflow", text)
+            finally:
+                del self._numbers[digest]
             known = self._workflows[id(workflow)] = (workflow, digest)
-            self._numbers.setdefault(digest, 0)
-            self._write(digest, "workflow", text)
-            del self._numbers[digest]
         return known[1]
 
     def _owner(self, job: str) -> str | None:
@@ -188,7 +207,8 @@ class SqliteJournal:
 
     def _write(self, job: str, kind: str, body: str) -> None:
         if len(body) > _SPILL:
-            body = "@" + str(self._artifacts.put(body.encode(), suffix=".json", media_type="application/json")["uri"])
+            with _writing():
+                body = "@" + str(self._artifacts.put(body.encode(), suffix=".json", media_type="application/json")["uri"])
         with self._mutex:
             if self._broken is not None:
                 raise self._broken
@@ -204,59 +224,95 @@ class SqliteJournal:
         while not self._closing.is_set():
             self._some.wait()
             self._closing.wait(_FOLD_EVERY)
-            broken: MurakkabError | None = None
             try:
                 self._fold()
             except Exception as exc:
                 # Told to whoever writes next: a journal that cannot keep up must stop the jobs. The tail still has it all.
-                broken = _unwritable(exc)
-                self._some.set()
-            with self._mutex:
-                self._broken = broken
-            if broken is not None:
+                with self._mutex:
+                    if self._pending:
+                        self._broken = exc if isinstance(exc, BackendError) else _unwritable(exc)
                 self._closing.wait(_FOLD_AGAIN)
 
     def _fold(self) -> None:
         """Move what the tail holds into the database."""
-        with self._database:
+        with self._database, _writing():
             with self._mutex:
-                self._some.clear()
                 if not self._pending:
+                    self._some.clear()
                     return
                 done = self._tail.rotate()
                 lines, self._pending = self._pending, []
+                self._some.clear()
             try:
                 with self._db:
                     _insert(self._db, lines, self._tail.owner, self._artifacts)
             except BaseException:
                 with self._mutex:
                     self._pending[:0] = lines
+                    self._some.set()
                 raise
+            with self._mutex:
+                if isinstance(self._broken, BackendError):
+                    self._broken = None
             for segment in done:
                 segment.unlink(missing_ok=True)
 
     def _recover(self) -> None:
-        """Fold the tails of processes that died, and give up their jobs. Only under `Recovery`."""
-        for owner in dead_owners(self._folder):
-            left = segments(self._folder, owner)
-            with self._database, self._db:
-                for segment in left:
-                    _insert(self._db, lines_of(segment), owner, self._artifacts)
-                _disown(self._db, owner)
-            for path in (*left, self._folder / f"{owner}.lock"):
-                path.unlink(missing_ok=True)
+        """Fold the tails of processes that died, and give up their jobs."""
+        with _writing():
+            if not dead_owners(self._folder):
+                return
+            with Recovery(self._folder):
+                for owner in dead_owners(self._folder):
+                    left = segments(self._folder, owner)
+                    with self._database, self._db:
+                        for segment in left:
+                            _insert(self._db, lines_of(segment), owner, self._artifacts)
+                        _disown(self._db, owner)
+                    for path in (*left, self._folder / f"{owner}.lock"):
+                        path.unlink(missing_ok=True)
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30.0, check_same_thread=False)
+def _opened(path: Path, folder: Path, *, sync: bool) -> tuple[sqlite3.Connection, Tail]:
+    """Return the database and a tail of our own. Raises `InputError`."""
     try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-    except sqlite3.DatabaseError as exc:
-        db.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A tail whose lock is not yet held looks like a dead owner's; nobody may look before it is.
+        with Recovery(folder), ExitStack() as stack:
+            db = stack.enter_context(closing(_connected(path, sync=sync)))
+            tail = Tail(folder, sync=sync)
+            stack.pop_all()
+            return db, tail
+    except OSError as exc:
+        message = f"{path.parent} cannot hold a journal: {exc.strerror or exc}"
+        raise InputError(message, hint="give another folder, or make that one writable") from exc
+
+
+def _connected(path: Path, *, sync: bool) -> sqlite3.Connection:
+    try:
+        with ExitStack() as stack:
+            db = stack.enter_context(closing(sqlite3.connect(path, timeout=30.0, check_same_thread=False)))
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                message = f"{path} was written by a newer version of Murakkab: format {version}, and this one knows up to {_VERSION}"
+                raise InputError(message, hint="update Murakkab, or give another place")
+            db.execute("PRAGMA journal_mode = WAL")
+            # A segment is removed once it is folded: where a power cut matters, the fold must be on the disk by then.
+            db.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
+            db.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};" if version != _VERSION else _SCHEMA)
+            stack.pop_all()
+            return db
+    except sqlite3.Error as exc:
         raise InputError(f"{path} cannot be used as a journal: {exc}", hint="give another place, or move that file away") from exc
-    return db
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell what SQLite and the disk refuse as `BackendError`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as exc:
+        raise _unwritable(exc) from exc
 
 
 def _unwritable(exc: Exception) -> BackendError:
@@ -277,7 +333,9 @@ def _insert(db: sqlite3.Connection, lines: Iterable[Line], owner: str, artifacts
         if kind == "workflow":
             db.execute("INSERT OR IGNORE INTO workflows VALUES (?, ?)", (job, body))
         elif kind == "header":
-            _insert_job(db, json.loads(_whole(body, artifacts)), owner, body)
+            # One too long for the journal may have been deleted with the artifacts: that job is lost, the others are not.
+            with suppress(NotFoundError):
+                _insert_job(db, json.loads(_whole(body, artifacts)), owner, body)
         elif kind == "finish":
             time, _, status = body.partition(" ")
             ends.append((job, float(time), status))

@@ -26,7 +26,11 @@ class Tail:
         self._number = 0
         self._buffer: list[str] = []
         self._size = 0
-        self._file = self._open(0)
+        try:
+            self._file = self._open(0)
+        except OSError:
+            os.close(self._lock)
+            raise
 
     def append(self, line: Line) -> None:
         """Add one line to those that the next `flush` writes."""
@@ -63,6 +67,8 @@ class Tail:
     def close(self, *, is_folded: bool) -> None:
         """Stop being an owner, and remove what is folded; what is not is recovered by whoever opens the journal next."""
         os.close(self._file)
+        # The number of the file may soon be another file's: nothing may be written to it by a late `flush`.
+        self._buffer.clear()
         if is_folded:
             self._path(self._number).unlink(missing_ok=True)
             (self._folder / f"{self.owner}.lock").unlink(missing_ok=True)
@@ -72,7 +78,13 @@ class Tail:
         return self._folder / f"{self.owner}.{number:09d}.tail"
 
     def _open(self, number: int) -> int:
-        return os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if self._sync:
+            # The name of a new file survives a power cut only once its folder is on the disk.
+            folder = os.open(self._folder, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        return file
 
 
 def segments(folder: Path, owner: str) -> list[Path]:
@@ -83,6 +95,9 @@ def segments(folder: Path, owner: str) -> list[Path]:
 def lines_of(segment: Path) -> Iterator[Line]:
     """Yield the whole lines of a segment. Death may have cut off the last; a power cut may do worse, and what follows is void."""
     for line in segment.read_bytes().split(b"\n")[:-1]:
+        if b"\0" in line:
+            # Never written: a block that did not reach the disk.
+            return
         try:
             job, number, kind, body = line.decode().split("\t", 3)
             at = int(number)
@@ -105,6 +120,11 @@ def is_alive(folder: Path, owner: str) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def is_known(folder: Path, owner: str) -> bool:
+    """True until the tail of *owner* is folded and its jobs are given up, whether or not it lives."""
+    return (folder / f"{owner}.lock").exists()
 
 
 def dead_owners(folder: Path) -> list[str]:

@@ -1,11 +1,8 @@
-"""The driver on a real event loop: many things at once, user code of every kind, failures from every side. Nothing hangs, nothing leaks."""
+"""Jobs on a real event loop: many at once, user code of every kind, failures from every side."""
 
 import asyncio
-import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -16,52 +13,29 @@ from murakkab.catalog import Limits
 from murakkab.errors import BackendError, ConflictError, ExecutorError, NotFoundError, PlanError
 from murakkab.ports import Call
 from murakkab.runtime.cache import MemoryResultCache
-from murakkab.runtime.driver import Runtime
-from murakkab.runtime.journal import MemoryJournal
-from murakkab.runtime.messages import Event, TaskCancelled, TaskFailed, TaskStarted, TaskSucceeded
-from murakkab.runtime.result import JobResult
+from murakkab.runtime.messages import TaskCancelled
 from murakkab.runtime.slots import SlotTable
 from murakkab.spec import CachePolicy, Effect, Retry
 from murakkab.types import INT
-from tests.fakes import CATALOG, FALLBACK, OTHER, FakeClock, FakeExecutor, card, default, echo, runtime, step, work
+from tests.fakes import (
+    CATALOG,
+    FALLBACK,
+    OTHER,
+    FakeClock,
+    FakeExecutor,
+    all_of,
+    card,
+    default,
+    does,
+    echo,
+    reasons,
+    running,
+    runtime,
+    step,
+    work,
+)
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-async def nothing_is_left(anyio_backend: str) -> AsyncIterator[None]:
-    """No task of the loop outlives a test, but that of the test runner."""
-    yield
-    assert [task for task in asyncio.all_tasks() if "TestRunner" not in repr(task)] == []
-
-
-@asynccontextmanager
-async def running(rt: Runtime, *args: Any, **more: Any) -> AsyncIterator["asyncio.Task[JobResult]"]:
-    """A job that has begun; what it raises is the test's to look at."""
-    task = asyncio.ensure_future(rt.run(*args, **more))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    yield task
-    if not task.done():
-        task.cancel()
-        await asyncio.wait([task])
-
-
-def does(*answers: Any) -> Callable[[Call], Any]:
-    """Return a behaviour that gives one answer per call; exceptions are raised."""
-    left = list(answers)
-
-    async def behave(call: Call) -> Any:
-        answer = left.pop(0)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    return behave
-
-
-def reasons(result: JobResult) -> list[str]:
-    return [failure.reason for failure in result.failures]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 
 
 # ------------------------------------------------------------------------------------------------------------ parallelism
@@ -126,7 +100,7 @@ async def test_two_thousand_jobs_at_once() -> None:
     slots = SlotTable({"cores": 8.0})
     rt = runtime(fake, slots=slots)
     one = work(step("a"), step("b", x="${a}"), step("c", x="${a}"), step("d", x="${b}", y="${c}"), cards=[fake.card])
-    results = await asyncio.gather(*(rt.run(one, {}) for _ in range(2000)))
+    results = await all_of(*(rt.run(one, {}) for _ in range(2000)))
 
     assert {result.status for result in results} == {"succeeded"}
     assert len({result.job for result in results}) == 2000
@@ -178,16 +152,21 @@ async def test_a_start_rate_spaces_tasks() -> None:
 
 
 async def test_a_start_rate_by_a_clock_that_stands_still_lets_one_task_through() -> None:
+    second = asyncio.Event()
+
+    async def behave(call: Call) -> None:
+        if len(fake.calls) == 2:
+            second.set()
+
     clock = FakeClock()
-    fake = FakeExecutor()
+    fake = FakeExecutor(behave)
     slots = SlotTable({"executor:fake": 100.0}, {"executor:fake": 1000.0})
     rt = runtime(fake, slots=slots, clock=clock)
     async with running(rt, work(step("a", each="${inputs.xs}")), {"xs": [0] * 3}) as job:
         await asyncio.sleep(0.02)
         assert len(fake.calls) == 1
         clock.now += 0.001
-        while len(fake.calls) < 2:
-            await asyncio.sleep(0.001)
+        await asyncio.wait_for(second.wait(), 10)
         assert len(fake.calls) == 2
         clock.now += 0.001
         assert (await job).status == "succeeded"
@@ -229,7 +208,9 @@ class Strange(BaseException):
     pass
 
 
-@pytest.mark.parametrize("raised", [SystemExit(3), Strange("odd"), BaseExceptionGroup("many", [Strange()]), Unprintable(), StopAsyncIteration()])
+@pytest.mark.parametrize(
+    "raised", [SystemExit(3), Strange("odd"), BaseExceptionGroup("many", [Strange()]), Unprintable(), StopAsyncIteration()]
+)
 async def test_whatever_user_code_raises_ends_its_task_and_not_the_process(raised: BaseException) -> None:
     result = await runtime(FakeExecutor(does(raised, "fine"))).run(work(step("a"), step("b")), {})
 
@@ -400,261 +381,6 @@ async def test_a_job_past_its_deadline_is_stopped() -> None:
     assert [row.status for row in result.tasks] == ["cancelled"]
 
 
-# -------------------------------------------------------------------------------------------------------------- cancelling
-
-
-async def test_cancelling_reaches_running_tasks_and_waiting_ones() -> None:
-    stopped: list[str] = []
-
-    async def behave(call: Call) -> None:
-        try:
-            await asyncio.sleep(30)
-        finally:
-            stopped.append(call.task)
-
-    fake = FakeExecutor(behave, card(needs={"cores": 1.0}))
-    slots = SlotTable({"cores": 2.0})
-    rt = runtime(fake, slots=slots)
-    one = work(step("a", each="${inputs.xs}"), step("b", x="${a}"), cards=[fake.card])
-    async with running(rt, one, {"xs": [0] * 5}, job="j") as job:
-        rt.cancel("j", "enough")
-        result = await job
-
-    assert result.status == "cancelled"
-    assert sorted(stopped) == ["a[0]", "a[1]"]
-    assert [row.status for row in result.tasks] == ["cancelled"] * 5
-    assert slots.is_idle()
-
-
-async def test_cancelling_lets_go_of_a_thread() -> None:
-    release = threading.Event()
-
-    async def behave(call: Call) -> None:
-        await anyio.to_thread.run_sync(release.wait, abandon_on_cancel=True)
-
-    rt = runtime(FakeExecutor(behave))
-    async with running(rt, work(step("a")), {}, job="j") as job:
-        await asyncio.sleep(0.01)
-        rt.cancel("j")
-        result = await job
-    release.set()
-
-    assert result.status == "cancelled"
-
-
-async def test_a_task_that_finishes_although_it_is_stopped_has_finished() -> None:
-    async def behave(call: Call) -> str:
-        try:
-            await asyncio.sleep(30)
-        except asyncio.CancelledError:
-            return "done anyway"
-        return "never"
-
-    rt = runtime(FakeExecutor(behave))
-    async with running(rt, work(step("a")), {}, job="j") as job:
-        rt.cancel("j")
-        result = await job
-
-    assert result.status == "cancelled"
-    assert [row.status for row in result.tasks] == ["succeeded"]
-
-
-async def test_a_task_may_clean_up_and_fail_while_it_is_stopped() -> None:
-    async def behave(call: Call) -> None:
-        try:
-            await asyncio.sleep(30)
-        except asyncio.CancelledError:
-            await asyncio.sleep(0.001)
-            raise ValueError("while cleaning up") from None
-
-    rt = runtime(FakeExecutor(behave))
-    async with running(rt, work(step("a"), step("b")), {}, job="j") as job:
-        rt.cancel("j")
-        result = await job
-
-    assert result.status == "cancelled"
-    assert [row.status for row in result.tasks] == ["failed", "failed"]
-
-
-async def test_a_step_may_cancel_its_own_job() -> None:
-    async def behave(call: Call) -> str:
-        if call.task == "a":
-            rt.cancel("j", "the step said so")
-        return call.task
-
-    rt = runtime(FakeExecutor(behave))
-    chain = [step("a"), *(step(f"b{i}", after=("a" if not i else f"b{i - 1}",)) for i in range(500))]
-    result = await rt.run(work(*chain), {}, job="j")
-
-    assert result.status == "cancelled"
-
-
-async def test_cancelling_a_job_that_does_not_run_is_refused() -> None:
-    with pytest.raises(NotFoundError, match="'j' does not run here"):
-        runtime(FakeExecutor()).cancel("j")
-
-
-async def test_cancelling_run_itself_stops_every_attempt_and_gives_everything_back() -> None:
-    stopped: list[str] = []
-
-    async def behave(call: Call) -> None:
-        try:
-            await asyncio.sleep(30)
-        finally:
-            stopped.append(call.task)
-
-    fake = FakeExecutor(behave, card(needs={"cores": 1.0}))
-    slots, journal = SlotTable({"cores": 2.0}), MemoryJournal()
-    rt = runtime(fake, slots=slots, journal=journal)
-    async with running(rt, work(step("a", each="${inputs.xs}"), cards=[fake.card]), {"xs": [0] * 5}) as job:
-        job.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await job
-
-    assert sorted(stopped) == ["a[0]", "a[1]"]
-    assert slots.is_idle()
-    assert [one.status for one in journal.jobs()] == ["interrupted"]
-
-
-async def test_cancelling_run_before_a_granted_task_began_gives_its_slots_back() -> None:
-    fake = FakeExecutor(card=card(needs={"cores": 1.0}))
-    slots = SlotTable({"cores": 2.0})
-    rt = runtime(fake, slots=slots)
-    job = asyncio.ensure_future(rt.run(work(step("a"), step("b"), step("c"), cards=[fake.card]), {}))
-    await asyncio.sleep(0)
-    assert not slots.is_idle()
-    job.cancel()
-    await asyncio.wait([job])
-
-    assert fake.calls == []
-    assert slots.is_idle()
-
-
-async def test_a_scope_around_run_may_be_cancelled() -> None:
-    async def behave(call: Call) -> None:
-        await asyncio.sleep(30)
-
-    rt = runtime(FakeExecutor(behave))
-    with anyio.move_on_after(0.01) as scope:
-        await rt.run(work(step("a"), step("b")), {})
-
-    assert scope.cancelled_caught
-
-
-# ------------------------------------------------------------------------------------------------------------ context, loop
-
-VARIABLE: contextvars.ContextVar[Any] = contextvars.ContextVar("variable", default="clean")
-
-
-class Incomparable:
-    def __eq__(self, other: object) -> bool:
-        raise ValueError("the truth of this is ambiguous")
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-async def test_what_a_step_sets_in_its_context_does_not_reach_the_next() -> None:
-    async def behave(call: Call) -> Any:
-        seen = VARIABLE.get()
-        VARIABLE.set(f"dirt of {call.task}")
-        if call.task.endswith(("1", "3")):
-            await asyncio.sleep(0)
-        return seen
-
-    steps = [step("s0"), *(step(f"s{i}", x=f"${{s{i - 1}}}") for i in range(1, 6)), *(step(f"t{i}", after=("s2",)) for i in range(5))]
-    result = await runtime(FakeExecutor(behave)).run(work(*steps, outputs={one.name: f"${{{one.name}}}" for one in steps}), {})
-
-    assert set(result.outputs.values()) == {"clean"}
-
-
-async def test_nor_does_it_through_slots_or_retries_or_other_jobs() -> None:
-    failures = iter([True, False])
-
-    async def behave(call: Call) -> Any:
-        seen = VARIABLE.get()
-        VARIABLE.set(f"dirt of {call.task}")
-        if call.task == "r" and next(failures):
-            raise ValueError
-        await asyncio.sleep(0)
-        return seen
-
-    fake = FakeExecutor(behave, card(needs={"cores": 1.0}))
-    rt = runtime(fake, slots=SlotTable({"cores": 1.0}))
-    one = work(step("a"), step("b"), step("c", x="${b}"), step("r", retry=2), cards=[fake.card])
-    VARIABLE.set("clean")
-    results = await asyncio.gather(rt.run(one, {}), rt.run(work(step("a"), step("b"), cards=[fake.card]), {}))
-
-    assert {value for result in results for value in result.outputs.values()} == {"clean"}
-
-
-async def test_a_step_sees_the_context_of_whoever_runs_the_job() -> None:
-    async def behave(call: Call) -> Any:
-        return VARIABLE.get()
-
-    token = VARIABLE.set("caller")
-    result = await runtime(FakeExecutor(behave)).run(work(step("a"), step("b", x="${a}")), {})
-    VARIABLE.reset(token)
-
-    assert result.outputs == {"b": "caller"}
-
-
-async def test_values_that_cannot_be_compared_do_no_harm() -> None:
-    async def behave(call: Call) -> str:
-        VARIABLE.set(Incomparable())
-        return call.task
-
-    token = VARIABLE.set(Incomparable())
-    result = await runtime(FakeExecutor(behave)).run(work(step("a"), step("b", x="${a}"), step("c", x="${b}")), {})
-    VARIABLE.reset(token)
-
-    assert result.outputs == {"c": "c"}
-
-
-# --------------------------------------------------------------------------------------------------------------- observers
-
-
-async def test_observers_hear_every_event_in_order_with_starts() -> None:
-    heard: list[tuple[str, str]] = []
-
-    def listen(job: str, event: Event) -> None:
-        heard.append((type(event).__name__, getattr(event, "task", job)))
-
-    await runtime(FakeExecutor()).run(work(step("a"), step("b", x="${a}")), {}, job="j", observers=[listen])
-
-    assert heard == [
-        ("JobSubmitted", "j"),
-        ("TaskStarted", "a"),
-        ("TaskSucceeded", "a"),
-        ("TaskStarted", "b"),
-        ("TaskSucceeded", "b"),
-    ]
-
-
-async def test_an_observer_may_cancel_the_job_in_the_middle_of_an_event() -> None:
-    journal = MemoryJournal()
-
-    def listen(job: str, event: Event) -> None:
-        if isinstance(event, TaskSucceeded):
-            rt.cancel(job)
-
-    rt = runtime(FakeExecutor(), journal=journal)
-    chain = [step("s0"), *(step(f"s{i}", after=(f"s{i - 1}",)) for i in range(1, 300))]
-    one = work(*chain)
-    result = await rt.run(one, {}, job="j", observers=[listen])
-
-    assert result.status == "cancelled"
-    assert list(journal.read("j")[1]) == list(result.history)
-
-
-async def test_an_observer_that_raises_ends_the_job_with_its_error() -> None:
-    def listen(job: str, event: Event) -> None:
-        if isinstance(event, TaskStarted) and event.task == "b":
-            raise RuntimeError("cannot draw")
-
-    with pytest.raises(RuntimeError, match="cannot draw"):
-        await runtime(FakeExecutor()).run(work(step("a"), step("b", x="${a}")), {}, observers=[listen])
-
-
 # ------------------------------------------------------------------------------------------------------------------- cache
 
 
@@ -721,101 +447,6 @@ async def test_a_job_id_can_be_used_once_at_a_time() -> None:
         release.set()
         assert (await job).status == "succeeded"
     assert (await rt.run(one, {}, job="j")).status == "succeeded"
-
-
-# ------------------------------------------------------------------------------------------------------------ broken journal
-
-
-class FullDisk(MemoryJournal):
-    """Fails from the n-th write on."""
-
-    def __init__(self, writes: int, *, method: str = "append") -> None:
-        super().__init__()
-        self.left = writes
-        self.method = method
-
-    def _count(self, method: str) -> None:
-        if method == self.method:
-            self.left -= 1
-            if self.left < 0:
-                raise BackendError("the journal cannot be written: No space left on device")
-
-    def append(self, job: str, event: Event) -> None:
-        self._count("append")
-        super().append(job, event)
-
-    def flush(self) -> None:
-        self._count("flush")
-
-    def finish(self, job: str, status: str, time: float) -> None:
-        self._count("append")
-        super().finish(job, status, time)
-
-
-@pytest.mark.parametrize("method", ["append", "flush"])
-@pytest.mark.parametrize("writes", range(8))
-async def test_a_journal_that_breaks_surfaces_and_nothing_hangs(writes: int, method: str) -> None:
-    async def rest(call: Call) -> None:
-        await asyncio.sleep(0)
-
-    fake = FakeExecutor(rest, card(needs={"cores": 1.0}, effect=Effect.IRREVERSIBLE))
-    slots = SlotTable({"cores": 2.0})
-    rt = runtime(fake, slots=slots, journal=FullDisk(writes, method=method))
-    one = work(*(step(f"s{i}") for i in range(8)), cards=[fake.card])
-
-    with pytest.raises(BackendError, match="No space left"):
-        await rt.run(one, {})
-    assert slots.is_idle()
-
-
-@pytest.mark.parametrize("method", ["append", "flush"])
-async def test_an_irreversible_task_does_not_begin_when_that_cannot_be_written_down(method: str) -> None:
-    fake = FakeExecutor(card=card(effect=Effect.IRREVERSIBLE))
-    rt = runtime(fake, journal=FullDisk(1, method=method))
-
-    with pytest.raises(BackendError):
-        await rt.run(work(step("a"), step("b"), cards=[fake.card]), {})
-    assert fake.calls == []
-
-
-async def test_the_start_of_an_irreversible_task_is_flushed_before_it_begins() -> None:
-    written: list[str] = []
-
-    class Watched(MemoryJournal):
-        def append(self, job: str, event: Event) -> None:
-            written.append(type(event).__name__)
-            super().append(job, event)
-
-        def flush(self) -> None:
-            written.append("flush")
-
-    async def behave(call: Call) -> None:
-        written.append("effect")
-
-    fake = FakeExecutor(behave, card(effect=Effect.IRREVERSIBLE))
-    await runtime(fake, journal=Watched()).run(work(step("a"), cards=[fake.card]), {})
-
-    begun = written.index("TaskStarted")
-    assert written[begun : begun + 3] == ["TaskStarted", "flush", "effect"]
-
-
-async def test_a_value_that_cannot_be_journalled_is_a_failed_task() -> None:
-    circle: list[Any] = []
-    circle.append(circle)
-    for value in (object(), {1: 2}, float("nan"), {"x": {1, 2}}, circle, b"bytes"):
-        result = await runtime(FakeExecutor(does(value)), journal=MemoryJournal()).run(work(step("a", retry=3)), {})
-
-        assert reasons(result) == ["bad-result"], value
-        assert isinstance(result.history[-1], TaskFailed)
-
-
-async def test_text_that_is_not_utf8_can_be_journalled() -> None:
-    journal = MemoryJournal()
-    for i, value in enumerate(["\udcff.txt", {"name": "\udcff", "ü": 1}]):
-        result = await runtime(FakeExecutor(does(value)), journal=journal).run(work(step("a")), {}, job=f"j{i}")
-
-        assert result.status == "succeeded"
-        assert next(e.value for e in journal.read(f"j{i}")[1] if isinstance(e, TaskSucceeded)) == value
 
 
 # ------------------------------------------------------------------------------------------------------------- performance

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from murakkab.references import forgiving, type_at
 from murakkab.runtime.resolution import SKIPPED, InputSkipped, ReferenceFailed, matches, select, value_of
-from murakkab.spec import WILD, Ref
+from murakkab.spec import WILD, Maybe, Ref
+from murakkab.types import list_of, mismatch, parse_type
 from tests.fakes import expr
 
 KNOWN = {
@@ -87,3 +91,75 @@ def test_matches_tell_the_places_that_their_wildcards_took() -> None:
 
 def test_a_value_is_handed_on_and_not_copied_or_changed() -> None:
     assert value_of(expr("${scenes}"), {}, KNOWN) is KNOWN["scenes"]
+
+
+def test_data_without_a_json_form_does_not_fit_into_a_template() -> None:
+    with pytest.raises(ReferenceFailed, match="a template takes text and JSON data"):
+        value_of(expr({"$template": "${a}"}), {}, {"a": object()})
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "found"),
+    [
+        ({}, (Maybe("x"),), None),
+        ({"x": None}, (Maybe("x"), Maybe("y"), Maybe(3)), None),
+        ({"x": {"y": [1, 2]}}, (Maybe("x"), Maybe("y"), Maybe(1)), 2),
+        (None, (Maybe(WILD),), []),
+        ({}, (Maybe("x"), Maybe(WILD), "y"), []),
+        ({"x": [{"y": 1}]}, (Maybe("x"), Maybe(WILD), "y"), [1]),
+        ([{}, {"x": None}, {"x": 1}], (WILD, Maybe("x")), [None, None, 1]),
+        ([{}, {"x": [1, 2]}], (WILD, Maybe("x"), Maybe(WILD)), [1, 2]),
+    ],
+)
+def test_where_something_may_be_missing_null_is_found(value: Any, path: Any, found: Any) -> None:
+    assert select(value, path) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "reason"),
+    [
+        ({"x": {}}, (Maybe("x"), "y"), "there is no field 'y'"),
+        ({"x": None}, (Maybe("x"), "y"), ".y needs a record, not null"),
+        ([1], (Maybe(1),), "there is no element 1"),
+        ("text", (Maybe("x"),), ".x needs a record, not str"),
+        (3, (Maybe(WILD),), r"\[\*\] needs a list, not int"),
+    ],
+)
+def test_what_may_be_missing_is_no_excuse_for_what_may_not(value: Any, path: Any, reason: str) -> None:
+    with pytest.raises(ReferenceFailed, match=reason):
+        select(value, path)
+
+
+OPTIONAL = parse_type("{a?: {b: int?, c?: list[{d?: str, e: int}], m?: map[int]}, f: file, g: list[{h?: list[int]}]}")
+INNER = st.fixed_dictionaries({"e": st.integers()}, optional={"d": st.text()})
+VALUES = st.fixed_dictionaries(
+    {
+        "f": st.fixed_dictionaries({"uri": st.text()}, optional={"size": st.none() | st.integers(), "sha256": st.text()}),
+        "g": st.lists(st.fixed_dictionaries({}, optional={"h": st.none() | st.lists(st.integers())})),
+    },
+    optional={
+        "a": st.fixed_dictionaries(
+            {"b": st.none() | st.integers()}, optional={"c": st.lists(INNER), "m": st.dictionaries(st.text(), st.integers())}
+        )
+    },
+)
+
+
+@given(
+    st.lists(VALUES, max_size=3),
+    st.sampled_from(
+        ["a", "a.b", "a.c", "a.c[*]", "a.c[*].d", "a.c[*].e", "a.m", "f", "f.uri", "f.size", "f.sha256", "g[*].h", "g[*].h[*]"]
+    ),
+)
+def test_a_path_through_optional_fields_leads_to_what_its_type_promises(values: list[Any], written: str) -> None:
+    """Whatever is missing: no failure, and a value of the type that the checker told whoever takes it."""
+    ref = expr(f"${{s[*].{written}}}")
+    assert isinstance(ref, Ref)
+    for of, value, path in ((list_of(OPTIONAL), values, ref.path), *((OPTIONAL, one, ref.path[1:]) for one in values)):
+        promised = type_at(of, path)
+        assert not isinstance(promised, str)
+        try:
+            found = select(value, forgiving(of, path))
+        except ReferenceFailed as exc:
+            pytest.fail(f"{path} of {value}: {exc}")
+        assert mismatch(promised, found) == ""

@@ -1,5 +1,6 @@
 """Who may run now: never more than there is, everything given back, most critical first, nobody forgotten."""
 
+import time
 from typing import Any
 
 import pytest
@@ -140,7 +141,7 @@ def test_the_most_critical_goes_first_and_equals_in_the_order_they_came() -> Non
     for ticket, rank in (("b", 1), ("c", 1), ("a", 2), ("d", 0)):
         assert not table.ask(ticket, {"cores": 1}, rank, 0)
 
-    order = ["running"]
+    order: list[Any] = ["running"]
     while order[-1] != "d":
         order += table.give_back(order[-1], 0)
     assert order == ["running", "a", "b", "c", "d"]
@@ -188,7 +189,7 @@ def test_a_rate_is_not_what_a_ticket_without_room_waits_for() -> None:
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.7]), min_size=1, max_size=50))
 def test_fractions_of_cores_add_up_again(amounts: list[float]) -> None:
     table = SlotTable({"cores": 1.0})
-    held = [i for i, amount in enumerate(amounts) if table.ask(i, {"cores": amount}, 0, 0)]
+    held: list[Any] = [i for i, amount in enumerate(amounts) if table.ask(i, {"cores": amount}, 0, 0)]
     while held:
         held += table.give_back(held.pop(), 0)
 
@@ -201,3 +202,74 @@ def test_ten_tenths_of_a_core_fit_into_one() -> None:
 
     assert all(table.ask(i, {"cores": 0.1}, 0, 0) for i in range(10))
     assert not table.ask("more", {"cores": 0.1}, 0, 0)
+
+
+def test_one_that_withdraws_and_asks_again_waits_at_the_end() -> None:
+    table = SlotTable({"cores": 1})
+    table.ask("running", {"cores": 1}, 0, 0)
+    table.ask("first", {"cores": 1}, 9, 0)
+    table.ask("a", {"cores": 1}, 5, 0)
+    table.ask("b", {"cores": 1}, 1, 0)
+    table.withdraw("a")
+    table.ask("a", {"cores": 1}, 1, 0)
+
+    assert table.give_back("running", 0) == ["first"]
+    assert table.give_back("first", 0) == ["b"]
+    assert table.give_back("b", 0) == ["a"]
+    assert table.give_back("a", 0) == []
+    assert table.is_idle()
+
+
+def test_a_rate_holds_up_only_those_that_start_there() -> None:
+    table = SlotTable({"api": 10.0, "cores": 1.0}, {"api": 1.0})
+    table.ask("a", {"api": 1}, 0, 0.0)
+    assert not table.ask("b", {"api": 1, "cores": 1}, 9, 0.0)
+
+    assert table.ask("c", {"cores": 1}, 0, 0.0)
+    assert table.due() is None
+    assert table.give_back("c", 0.5) == []
+    assert table.due() == 1.0
+
+
+def test_a_wait_longer_than_the_gap_saves_up_no_starts() -> None:
+    table = SlotTable({"api": 10.0}, {"api": 1.0})
+    table.ask("a", {"api": 1}, 0, 0.0)
+
+    assert table.ask("b", {"api": 1}, 0, 100.0)
+    assert not table.ask("c", {"api": 1}, 0, 100.5)
+
+
+def seconds_per_grant(tickets: int) -> float:
+    """Return what a grant costs while *tickets* wait for the same."""
+    table = SlotTable({"cores": 1.0})
+    needs = {"cores": 1.0}
+    table.ask(-1, needs, 0.0, 0.0)
+    for ticket in range(tickets):
+        table.ask(ticket, needs, float(ticket % 7), 0.0)
+    held: Any = -1
+    grants = 500
+    began = time.process_time()
+    for _ in range(grants):
+        (held,) = table.give_back(held, 0.0)
+    return (time.process_time() - began) / grants
+
+
+def test_a_grant_costs_the_same_however_many_wait() -> None:
+    few = min(seconds_per_grant(1_000) for _ in range(5))
+    many = min(seconds_per_grant(20_000) for _ in range(5))
+
+    assert many < 5 * few
+
+
+def test_withdrawing_costs_the_same_however_many_wait() -> None:
+    table = SlotTable({"cores": 1.0})
+    table.ask(-1, {"cores": 1.0}, 0.0, 0.0)
+    for ticket in range(50_000):
+        table.ask(ticket, {"cores": 1.0}, 0.0, 0.0)
+    began = time.process_time()
+    assert all(table.withdraw(ticket) for ticket in range(50_000))
+    took = time.process_time() - began
+
+    assert took < 1.0
+    assert table.give_back(-1, 0.0) == []
+    assert table.is_idle()

@@ -151,7 +151,9 @@ def test_an_output_that_leads_nowhere_fails_the_job() -> None:
     talk = Talk(graph(step("a"), outputs={"x": "${a.x}", "y": "${a.y}"}))
     done(talk, "a", {"y": 1})
 
-    assert finish_of(talk) == FinishJob("failed", {"y": 1}, (Failure("", "bad-reference", "output 'x': there is no field 'x'; there is y"),))
+    assert finish_of(talk) == FinishJob(
+        "failed", {"y": 1}, (Failure("", "bad-reference", "output 'x': there is no field 'x'; there is y"),)
+    )
 
 
 def test_ten_thousand_skipped_steps_in_a_row_need_no_stack() -> None:

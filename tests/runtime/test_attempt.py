@@ -1,0 +1,299 @@
+"""One attempt: whatever an executor does, an event tells how it ended."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from murakkab.errors import BackendError, ConflictError, ExecutorError
+from murakkab.plan import Node
+from murakkab.ports import Call
+from murakkab.runtime.attempt import Outside, Way, attempt, way_of
+from murakkab.runtime.cache import MemoryResultCache
+from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
+from murakkab.spec import CachePolicy
+from murakkab.types import ANY, INT, STR, Type, parse_type
+from tests.fakes import FakeClock, FakeExecutor, card, does, graph, step
+
+
+def node_of(result: Type = ANY, **parts: Any) -> Node:
+    """Return the node of a step."""
+    node = graph(step("s", **parts)).nodes["s"]
+    return Node(**{name: getattr(node, name) for name in Node.__slots__} | {"result": result})
+
+
+def outside_of(**parts: Any) -> Outside:
+    """Return a world without artifacts."""
+    parts.setdefault("clock", FakeClock())
+    return Outside(None, **parts)  # type: ignore[arg-type]
+
+
+def way(executor: FakeExecutor, outside: Outside, node: Node, **parts: Any) -> Way:
+    """Return the way to run *node*."""
+    return way_of(node, executor, knobs=node.knobs, target=parts.get("target"), needs={}, outside=outside)
+
+
+async def tried(fake: FakeExecutor, node: Node, outside: Outside, **start: Any) -> TaskSucceeded | TaskFailed:
+    """Return how an attempt at *node* ended."""
+    start.setdefault("inputs", {"x": 1})
+    return await attempt("j1", StartTask("s", node, **start), way(fake, outside, node), outside)
+
+
+async def tells(behave: Any, node: Node | None = None, **outside: Any) -> TaskSucceeded | TaskFailed:
+    """Return how an attempt ended whose executor behaves so."""
+    return await tried(FakeExecutor(behave), node or node_of(), outside_of(**outside))
+
+
+# ------------------------------------------------------------------------------------------------------------- how it ends
+
+
+async def test_a_value_is_told_with_when_it_began_and_ended_and_what_it_cost() -> None:
+    clock = FakeClock(10.0)
+
+    async def behave(call: Call) -> Any:
+        clock.now += 2.0
+        return dict(call.inputs)
+
+    assert await tells(behave, clock=clock) == TaskSucceeded(12.0, "s", {"x": 1}, 10.0, executor="fake")
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+@pytest.mark.parametrize(
+    ("error", "reason", "message", "retryable"),
+    [
+        (ValueError("no"), "exception", "ValueError: no", True),
+        (ValueError(), "exception", "ValueError", True),
+        (KeyError("k"), "exception", "KeyError: 'k'", True),
+        (SystemExit(3), "exception", "SystemExit: 3", True),
+        (TimeoutError(), "exception", "TimeoutError", True),
+        (ExecutorError("bad", hint="mend it", reason="http-500"), "http-500", "bad; mend it", True),
+        (ExecutorError("bad", reason="http-400", retryable=False), "http-400", "bad", False),
+        (BackendError("away"), "backend-error", "away", True),
+        (ConflictError("taken"), "conflict", "taken", False),
+    ],
+)
+async def test_a_failure_is_told_with_its_reason(
+    error: BaseException, reason: str, message: str, *, retryable: bool, limit: float | None
+) -> None:
+    event = await tells(does(error), node_of(timeout=limit))
+
+    assert isinstance(event, TaskFailed)
+    expected = type(error).code if isinstance(error, BackendError | ConflictError) else reason
+    assert (event.reason, event.message, event.retryable, event.executor) == (expected, message, retryable, "fake")
+
+
+async def test_an_exception_that_cannot_be_shown_is_named() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("even this fails")
+
+    event = await tells(does(Mute()))
+
+    assert isinstance(event, TaskFailed)
+    assert event.message == "Mute"
+
+
+async def test_cancellation_and_the_keyboard_are_not_failures() -> None:
+    for stop in (asyncio.CancelledError(), KeyboardInterrupt()):
+        with pytest.raises(type(stop)):
+            await tells(does(stop))
+
+
+# ----------------------------------------------------------------------------------------------------------- what must hold
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+@pytest.mark.parametrize(
+    ("wanted", "value", "message"),
+    [
+        (INT, "1", "its result is not what the step promises: int is wanted, str is given"),
+        (INT, True, "its result is not what the step promises: int is wanted, bool is given"),
+        (STR, None, "its result is not what the step promises: str is wanted, null is given"),
+        (
+            parse_type("list[{a: int, b?: str}]"),
+            [{"a": 1}, {"a": 1, "b": 2}],
+            "its result is not what the step promises: [1].b: str is wanted, int is given",
+        ),
+    ],
+)
+async def test_a_result_of_another_type_is_a_failure_that_another_try_does_not_mend(
+    wanted: Type, value: Any, message: str, *, limit: float | None
+) -> None:
+    event = await tells(does(value), node_of(wanted, timeout=limit))
+
+    assert isinstance(event, TaskFailed)
+    assert (event.reason, event.message, event.retryable) == ("bad-result", message, False)
+
+
+async def test_a_result_of_the_declared_type_passes() -> None:
+    event = await tells(does([{"a": 1}]), node_of(parse_type("list[{a: int, b?: str}]")))
+
+    assert isinstance(event, TaskSucceeded)
+
+
+async def test_an_attempt_that_takes_too_long_is_stopped() -> None:
+    stopped = asyncio.Event()
+
+    async def behave(call: Call) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    event = await tells(behave, node_of(timeout=0.01))
+
+    assert isinstance(event, TaskFailed)
+    assert (event.reason, event.retryable) == ("timeout", True)
+    assert event.message == "no result within 0.01 s; raise its `timeout`, or look why it is slow"
+    assert stopped.is_set()
+
+
+async def test_a_timeout_does_not_swallow_being_cancelled() -> None:
+    async def behave(call: Call) -> Any:
+        await asyncio.Event().wait()
+
+    running = asyncio.ensure_future(tells(behave, node_of(timeout=60.0)))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+# ------------------------------------------------------------------------------------------------------------------- knobs
+
+
+async def test_knobs_that_were_computed_stand_in_for_those_that_were_written() -> None:
+    fake = FakeExecutor()
+    node = node_of(knobs={"speed": "${inputs.flag}"})
+    await tried(fake, node, outside_of(), knobs={"speed": 3, "of another executor": 1}, attempt=2)
+
+    assert fake.calls[0].knobs == {"speed": 3}
+    assert (fake.calls[0].task, fake.calls[0].attempt) == ("s", 2)
+
+
+# ------------------------------------------------------------------------------------------------------------------- cache
+
+CACHED = CachePolicy(10.0)
+
+
+async def test_what_is_kept_is_not_made_again_until_it_expires() -> None:
+    clock = FakeClock(0.0)
+    fake, outside, node = FakeExecutor(does(1, 2)), outside_of(clock=clock, cache=MemoryResultCache()), node_of(cache=CACHED)
+    first = await tried(fake, node, outside)
+    clock.now = 9.0
+    second = await tried(fake, node, outside)
+    clock.now = 10.0
+    third = await tried(fake, node, outside)
+
+    found = [(event.value, event.cached) for event in (first, second, third) if isinstance(event, TaskSucceeded)]
+    assert found == [(1, False), (1, True), (2, False)]
+    assert len(fake.calls) == 2
+
+
+async def test_what_is_kept_costs_nothing() -> None:
+    priced = card()
+    fake = FakeExecutor(does(1), card=type(priced)("fake", "work", "", quote=type(priced.quote)(usd=0.5)))
+    outside, node = outside_of(cache=MemoryResultCache()), node_of(cache=CachePolicy())
+    events = [await tried(fake, node, outside) for _ in range(2)]
+
+    assert [event.usd for event in events if isinstance(event, TaskSucceeded)] == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("other", [{"inputs": {"x": 2}}, {"inputs": {"x": 1, "y": 1}}, {"knobs": {"speed": 2}}])
+async def test_other_inputs_or_knobs_are_another_result(other: dict[str, Any]) -> None:
+    fake, outside = FakeExecutor(does(1, 2)), outside_of(cache=MemoryResultCache())
+    node = node_of(cache=CACHED, knobs={"speed": 1})
+    await tried(fake, node, outside, knobs={"speed": 1})
+    event = await tried(fake, node, outside, **{"knobs": {"speed": 1}, **other})
+
+    assert isinstance(event, TaskSucceeded)
+    assert (event.value, event.cached) == (2, False)
+
+
+async def test_failures_and_misfits_are_never_kept() -> None:
+    fake, outside = FakeExecutor(does(ValueError(), "1", 3)), outside_of(cache=MemoryResultCache())
+    node = node_of(INT, cache=CACHED)
+    events = [await tried(fake, node, outside) for _ in range(4)]
+
+    assert [type(event) for event in events] == [TaskFailed, TaskFailed, TaskSucceeded, TaskSucceeded]
+    assert len(fake.calls) == 3
+
+
+async def test_what_was_kept_under_another_declaration_and_does_not_fit_is_made_anew() -> None:
+    fake, outside = FakeExecutor(does("1", 2)), outside_of(cache=MemoryResultCache())
+    await tried(fake, node_of(STR, cache=CACHED), outside)
+    event = await tried(fake, node_of(INT, cache=CACHED), outside)
+
+    assert isinstance(event, TaskSucceeded)
+    assert (event.value, event.cached) == (2, False)
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])
+async def test_what_cannot_be_kept_is_no_result(value: Any) -> None:
+    event = await tried(FakeExecutor(does(value)), node_of(cache=CACHED), outside_of(cache=MemoryResultCache()))
+
+    assert isinstance(event, TaskFailed)
+    assert (event.reason, event.retryable) == ("bad-result", False)
+
+
+async def test_without_a_policy_or_a_cache_every_attempt_runs() -> None:
+    fake = FakeExecutor(does(1, 2, 3, 4))
+    for node, outside in ((node_of(), outside_of(cache=MemoryResultCache())), (node_of(cache=CACHED), outside_of())):
+        await tried(fake, node, outside)
+        await tried(fake, node, outside)
+
+    assert len(fake.calls) == 4
+
+
+# ------------------------------------------------------------------------------------------------------------------ tracing
+
+
+class Spans:
+    """Stands in for the tracer."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    @contextmanager
+    def attempt(self, job: str, task: str, attempt: int, executor: str) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as exc:
+            self.told.append((job, task, attempt, executor, type(exc).__name__))
+            raise
+        self.told.append((job, task, attempt, executor, "done"))
+
+
+async def test_an_attempt_has_a_span_that_hears_how_it_ended() -> None:
+    spans = Spans()
+    outside = outside_of(tracer=spans)
+    fake = FakeExecutor(does(1, "1", ValueError()))
+    for number in (1, 2, 3):
+        await tried(fake, node_of(INT), outside, attempt=number)
+
+    assert spans.told == [
+        ("j1", "s", 1, "fake", "done"),
+        ("j1", "s", 2, "fake", "ExecutorError"),
+        ("j1", "s", 3, "fake", "ValueError"),
+    ]
+
+
+async def test_what_comes_out_of_the_cache_was_no_attempt() -> None:
+    spans = Spans()
+    outside = outside_of(tracer=spans, cache=MemoryResultCache())
+    for _ in range(2):
+        await tried(FakeExecutor(does(1)), node_of(cache=CACHED), outside)
+
+    assert len(spans.told) == 1
+
+
+def test_without_timeout_cache_and_tracing_nothing_stands_between_the_loop_and_the_executor() -> None:
+    fake = FakeExecutor()
+
+    assert way(fake, outside_of(cache=MemoryResultCache()), node_of()).is_plain
+    assert not way(fake, outside_of(), node_of(timeout=1.0)).is_plain
+    assert not way(fake, outside_of(), node_of(cache=CACHED)).is_plain
+    assert not way(fake, outside_of(tracer=Spans()), node_of()).is_plain
+    assert way(fake, outside_of(), node_of()).check is None
