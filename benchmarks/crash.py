@@ -30,7 +30,8 @@ from typing import Any, Final
 from rich.table import Table
 
 from benchmarks.crash_steps import PAID, START, Plan, after_payment, mixed, payment, recorded, results_in
-from benchmarks.report import console, machine
+from benchmarks.machine import machine
+from benchmarks.report import console
 from murakkab import app
 from murakkab.errors import NotFoundError
 from murakkab.runtime.messages import DoubtResolved, Event, TaskSucceeded
@@ -39,9 +40,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results" / "crash.json"
 #: Seconds that a process may take for what it is to do before something must be wrong.
 _PATIENCE: Final = 120.0
-#: Of ten kills, so many come right after the start and around the end; the others anywhere between.
+#: Parts of the kills that come right after the start of a process, and around the end of the job.
 _EARLY: Final = 0.3
-_LATE: Final = 0.15
+_LATE: Final = 0.07
+#: The others come when up to this part of the job's steps has begun since: so they are spread over the whole of it.
+_STRIDE: Final = 0.2
 
 
 # ------------------------------------------------------------------------------------------------- the process that is killed
@@ -220,8 +223,7 @@ def _one_job(report: Report, kills: int, chance: random.Random, home: Path) -> N
     while look.status != "succeeded":
         report.resumed += bool(look.status)
         with started(home, job, str(report.steps)) as process:
-            left = report.steps - len(look.completed)
-            was_killed = report.kills < kills and _killed(process, chance, look, _folder(home, job), left=left)
+            was_killed = report.kills < kills and _killed(process, chance, look, _folder(home, job), steps=report.steps)
             if not was_killed and (process.wait(_PATIENCE) or _line(process) != "succeeded"):
                 report.wrong.append(f"{job}: its process ended badly, with {process.returncode}")
                 return
@@ -237,13 +239,14 @@ def _one_job(report: Report, kills: int, chance: random.Random, home: Path) -> N
     report.executed_again += len(look.record) - len(set(look.record))
 
 
-def _killed(process: "subprocess.Popen[str]", chance: random.Random, look: Look, folder: Path, *, left: int) -> bool:
-    """Kill the process at a random moment, with so many steps *left*; False when it has come to its end before that."""
+def _killed(process: "subprocess.Popen[str]", chance: random.Random, look: Look, folder: Path, *, steps: int) -> bool:
+    """Kill the process at a random moment; False when it has come to its end before that."""
+    left, stride = steps - len(look.completed), int(steps * _STRIDE)
     kind = chance.random()
     if kind < _EARLY:
         begun, delay = 0, 10 ** chance.uniform(-4, -1)
     elif kind < 1 - _LATE:
-        begun, delay = chance.randint(0, left), chance.uniform(0, 0.005)
+        begun, delay = chance.randint(0, min(left, stride)), chance.uniform(0, 0.005)
     else:
         begun, delay = max(0, left - chance.randint(0, 3)), chance.uniform(0, 0.04)
     _wait_for(process, lambda: len(recorded(folder)) >= len(look.record) + begun)

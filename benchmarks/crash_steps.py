@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 #: Steps of one round: links of a chain, one that spreads, its items, one that joins them.
 LINKS: Final = 8
@@ -17,6 +17,7 @@ ROUND: Final = LINKS + 1 + ITEMS + 1
 #: What a person says that the payment in doubt has returned.
 PAID: Final = 4711
 _HERE: Final = "benchmarks.crash_steps"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def _begin(folder: str, name: str) -> None:
     os.close(record)
 
 
-def _done(folder: str, name: str, value: Any) -> Any:
+def _done(folder: str, name: str, value: T) -> T:
     """Write the result file, whole or not at all, and return the value."""
     results = Path(folder, "results")
     results.mkdir(parents=True, exist_ok=True)
@@ -152,7 +153,7 @@ class Sketch:
         self.needs[spread] = [before] if before else []
         ids = [f"{items}[{piece.at}]" for piece in pieces]
         self.values |= {name: _linked(piece.value) for name, piece in zip(ids, pieces, strict=True)}
-        self.needs |= dict.fromkeys(ids, [spread])
+        self.needs |= {key: [spread] for key in ids}
         self._add(join, "join", values=f"${{{items}}}")
         self.values[join] = _joined([_linked(piece.value) for piece in pieces])
         self.needs[join] = ids

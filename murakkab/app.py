@@ -253,8 +253,13 @@ def _meter() -> Meter:
     return open_meter()
 
 
+def _core_count() -> int:
+    """Return how many cores this process may use; where the system does not say (macOS), how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _slots(settings: Settings) -> SlotTable:
-    cores = settings.cores if settings.cores is not None else float(len(os.sched_getaffinity(0)))
+    cores = settings.cores if settings.cores is not None else float(_core_count())
     cards = [one.card for one in executors().values()]
     capacity = {"cores": cores, **settings.slots}
     rates: dict[str, float] = {}

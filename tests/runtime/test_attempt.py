@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,8 +21,7 @@ from tests.fakes import FakeClock, FakeExecutor, card, does, graph, step
 
 def node_of(result: Type = ANY, **parts: Any) -> Node:
     """Return the node of a step."""
-    node = graph(step("s", **parts)).nodes["s"]
-    return Node(**{name: getattr(node, name) for name in Node.__slots__} | {"result": result})
+    return replace(graph(step("s", **parts)).nodes["s"], result=result)
 
 
 def outside_of(**parts: Any) -> Outside:

@@ -31,6 +31,37 @@ def test_what_is_flushed_is_in_the_file_and_nothing_before(tail: Tail, tmp_path:
     tail.close(is_folded=True)
 
 
+@pytest.mark.parametrize("taken", [0, 1, 10, 40])
+def test_a_write_that_fails_half_way_leaves_no_half_line_and_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    tail = Tail(tmp_path)
+    tail.append(LINES[0])
+    tail.flush()
+    tail.append(LINES[1])
+    tail.append(LINES[2])
+    last: Line = ("job", 3, "kind", "body")
+    write, left = os.write, taken
+
+    def full(handle: int, content: bytes) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(28, "No space left on device")
+        done, left = write(handle, content[:left]), 0
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            tail.flush()
+    assert written(tmp_path, tail.owner) == [LINES[0]]
+    tail.append(last)
+    tail.flush()
+
+    assert written(tmp_path, tail.owner) == [*LINES, last]
+    tail.close(is_folded=True)
+
+
 def test_a_new_segment_begins_where_the_old_one_ends(tail: Tail, tmp_path: Path) -> None:
     folder = tmp_path / "tails"
     tail.append(LINES[0])

@@ -1,8 +1,9 @@
 """From a text to a running job: every mistake at once, one runtime for those who share, and looking back."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from murakkab import app
 from murakkab.errors import BackendError, InputError, MurakkabError, NotFoundError, PlanError, SpecError
 from murakkab.ports import Call, JobHeader
+from murakkab.runtime.slots import SlotTable
 from murakkab.spec import Goal, Input, Output, Ref, Step, Workflow
 from murakkab.types import INT, parse_type
 from tests.fakes import FakeExecutor, card
@@ -364,6 +366,31 @@ async def test_a_journal_that_is_handed_in_stays_open_and_is_not_shared(tmp_path
     async with app.open_runtime(settings(tmp_path), journal=journal) as one, app.open_runtime(settings(tmp_path), journal=journal) as other:
         assert one is not other
     assert journal.closed == 0
+
+
+async def test_without_a_number_of_cores_it_is_all_that_there_are_also_where_a_process_has_no_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[dict[str, float]] = []
+
+    class Slots(SlotTable):
+        def __init__(self, capacity: Mapping[str, float], rates: Mapping[str, float] | None = None) -> None:
+            super().__init__(capacity, rates)
+            made.append(dict(capacity))
+
+    monkeypatch.setattr(app, "SlotTable", Slots)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    async with app.open_runtime(settings(tmp_path)):
+        pass
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    async with app.open_runtime(settings(tmp_path)):
+        pass
+    async with app.open_runtime(settings(tmp_path, cores=1.5, slots={"gpu": 2})):
+        pass
+
+    assert [one["cores"] for one in made] == [3.0, 5.0, 1.5]
+    assert made[2]["gpu"] == 2
 
 
 async def test_limits_of_executors_hold_for_all_jobs_of_a_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
