@@ -26,7 +26,7 @@ test: $(VENV)/.ready-dev
 check: $(VENV)/.ready-dev
 	@echo '-- format' && $(BIN)/ruff format --check .
 	@echo '-- lint' && $(BIN)/ruff check .
-	@echo '-- types (mypy)' && $(BIN)/mypy
+	@echo '-- types (mypy)' && $(BIN)/mypy && $(BIN)/mypy benchmarks
 	@echo '-- types (basedpyright)' && $(BIN)/basedpyright
 	@echo '-- import contracts' && $(BIN)/lint-imports
 

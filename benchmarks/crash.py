@@ -202,11 +202,11 @@ class Report:
 
 
 def crash_test(kills: int, seed: int, steps: int, folder: Path, *, say: Callable[[str], None] = print) -> Report:
-    """Kill and resume jobs below *folder* until so many kills were delivered and every job has come to its end."""
+    """Kill and resume jobs below *folder* until so many kills were delivered and every job has come to its end, or one is wrong."""
     report = Report(steps, seed)
     chance = random.Random(seed)
     began = time.perf_counter()
-    while report.kills < kills or not report.jobs:
+    while (report.kills < kills or not report.jobs) and not report.wrong:
         report.jobs += 1
         before = report.kills
         _one_job(report, kills, chance, folder / "home")

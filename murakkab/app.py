@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog
 from murakkab.document import from_document
+from murakkab.dsl import StepFunction
 from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, SpecError
 from murakkab.load import parse
 from murakkab.optimizer.choose import choose
@@ -142,7 +143,9 @@ def _functions(workflow: Workflow) -> tuple[dict[str, Callable[..., Any]], dict[
     for step in workflow.steps.values():
         if step.call and step.call not in functions:
             try:
-                functions[step.call] = load_function(step.call)
+                found = load_function(step.call)
+                # The function itself: behind its decorator nobody can tell that it is async.
+                functions[step.call] = found.function if isinstance(found, StepFunction) else found
                 described[step.call] = describe(functions[step.call])
             except (NotFoundError, InputError) as exc:
                 described[step.call] = Capability("python", "", open_inputs=True)

@@ -155,6 +155,8 @@ class Recording:
     places: dict[str, Place] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     _conditions: list[str] = field(default_factory=list)
+    #: The last number given to a name.
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def record(self, target: Target, fields: StepFields, given: Arguments) -> Placeholder:
         """Return the value-to-be of a new step."""
@@ -201,10 +203,11 @@ class Recording:
         base = re.sub(r"\W+", "_", wish, flags=re.ASCII).strip("_") if not _NAME.fullmatch(wish) else wish
         base = base if _NAME.fullmatch(base) else f"step_{base}"
         base = f"{base}_" if base in _TAKEN else base
-        number = 2
         name = base
         while name in self.steps:
-            name, number = f"{base}_{number}", number + 1
+            # Counted on from the last time: a workflow may call one step thousands of times.
+            self._numbers[base] = number = self._numbers.get(base, 1) + 1
+            name = f"{base}_{number}"
         return name
 
     def _call_of(self, function: Callable[..., Any]) -> str:

@@ -11,7 +11,7 @@ from murakkab.ports import Artifacts, Call, Clock, Executor, ResultCache
 from murakkab.runtime.cache_key import cache_key
 from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.runtime.tracing import Tracer
-from murakkab.spec import CachePolicy
+from murakkab.spec import CachePolicy, Effect
 from murakkab.types import checker
 
 
@@ -41,6 +41,8 @@ class Way:
     cache: CachePolicy | None
     #: No timeout, no cache, no tracing: nothing stands between the loop and the executor.
     is_plain: bool
+    #: Nobody may find out only afterwards that it began.
+    is_irreversible: bool
     #: How to try once more when this one has failed for good.
     fallback: "Way | None" = None
 
@@ -48,8 +50,19 @@ class Way:
 def way_of(node: Node, executor: Executor, *, knobs: Mapping[str, Any], target: Any, needs: Mapping[str, float], outside: Outside) -> Way:
     """Return the prepared way to run the tasks of *node* with *executor*."""
     plain = node.timeout is None and node.cache is None and outside.tracer is None
-    card = executor.card
-    return Way(executor, card.name, knobs, target, checker(node.result), needs, card.quote.usd, node.timeout, node.cache, plain)
+    return Way(
+        executor=executor,
+        name=executor.card.name,
+        knobs=knobs,
+        target=target,
+        check=checker(node.result),
+        needs=needs,
+        usd=executor.card.quote.usd,
+        timeout=node.timeout,
+        cache=node.cache,
+        is_plain=plain,
+        is_irreversible=node.effect is Effect.IRREVERSIBLE,
+    )
 
 
 async def attempt(job: str, start: StartTask, way: Way, outside: Outside) -> TaskSucceeded | TaskFailed:

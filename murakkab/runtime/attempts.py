@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextvars import Context, copy_context
 from typing import Protocol
 
+from murakkab.ports import Observer
 from murakkab.runtime.attempt import Outside, Way, attempt
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.messages import Event, StartTask, TaskCancelled, TaskFailed
@@ -24,6 +25,8 @@ class Owner(Protocol):
     """The job whose attempts these are."""
 
     job: str
+    #: Whoever wants to hear that attempts begin.
+    observers: list[Observer]
 
     def deliver(self, event: Event) -> None:
         """Hear how an attempt ended."""
@@ -51,8 +54,8 @@ class Attempts:
         self._outside = outside
         self._gate = gate
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, StartTask] = {}
-        self._ready: deque[StartTask] = deque()
+        self._waiting: dict[str, tuple[StartTask, Way]] = {}
+        self._ready: deque[tuple[StartTask, Way]] = deque()
         #: Attempts in flight and the worker that runs each.
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancelling: set[str] = set()
@@ -64,13 +67,15 @@ class Attempts:
 
     def start(self, start: StartTask) -> None:
         """Run an attempt, once its slots are granted."""
-        way = self._ways[start.node.name] if not start.executor else self._way(start)
+        way = self._ways[start.node.name]
+        if start.executor and way.fallback is not None:
+            way = way.fallback
         if not way.needs or self._gate.ask(self, start.task, way.needs, start.node.rank):
-            self._ready.append(start)
+            self._ready.append((start, way))
             if not self._spreading:
                 self._spread_soon()
         else:
-            self._waiting[start.task] = start
+            self._waiting[start.task] = start, way
 
     def admit(self, task: str) -> None:
         """Let a worker take the waiting *task*; its slots are granted."""
@@ -99,8 +104,8 @@ class Attempts:
             self._gate.withdraw(self, task)
         self._waiting.clear()
         while self._ready:
-            start = self._ready.popleft()
-            if self._way(start).needs:
+            start, way = self._ready.popleft()
+            if way.needs:
                 self._gate.give_back(self, start.task)
 
     async def close(self) -> None:
@@ -118,10 +123,6 @@ class Attempts:
             self._workers -= {worker for worker in self._workers if worker.done()}
         if again is not None:
             raise again
-
-    def _way(self, start: StartTask) -> Way:
-        way = self._ways[start.node.name]
-        return way if not start.executor or way.fallback is None else way.fallback
 
     def _spread_soon(self) -> None:
         if not self._spreading:
@@ -143,7 +144,8 @@ class Attempts:
         burst = 0
         try:
             while ready:
-                await self._run_one(ready.popleft(), me)
+                start, way = ready.popleft()
+                await self._run_one(start, way, me)
                 if not ready or me.cancelling() or not _is_same(copy_context(), self.context):
                     break
                 burst += 1
@@ -157,16 +159,16 @@ class Attempts:
         finally:
             self._workers.discard(me)
 
-    async def _run_one(self, start: StartTask, me: "asyncio.Task[None]") -> None:
+    async def _run_one(self, start: StartTask, way: Way, me: "asyncio.Task[None]") -> None:
         if self._ready and not self._spreading:
             self._spread_soon()
-        way = self._ways[start.node.name] if not start.executor else self._way(start)
         task = start.task
         self._running[task] = me
         try:
             if task in self._cancelling:
                 raise asyncio.CancelledError
-            self._owner.announce(start)
+            if way.is_irreversible or self._owner.observers:
+                self._owner.announce(start)
             event: Event = await attempt(self._owner.job, start, way, self._outside)
         except asyncio.CancelledError:
             if self._owner.is_over():

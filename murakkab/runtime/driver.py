@@ -179,6 +179,7 @@ class Runtime:
                     node.timeout,
                     node.cache,
                     node.on_error.fallback,
+                    node.effect,
                 )
                 way = alike.get(likeness)
                 if way is None:

@@ -1,6 +1,7 @@
 """policy: how a list becomes the tasks of a `for_each` step, and how their results become a list again."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from murakkab.runtime.records import Key
@@ -21,19 +22,23 @@ def elements_arrived(
 ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
     """Yield the tasks that one result of the streamed source gives: its elements below *rest*, or itself."""
     place, value = arrival
+    name, deeper = loops[0].name, loops[1:]
     for inner, element in matches(value, rest):
-        yield from _deeper(((*place, *inner),), {loops[0].name: element}, loops[1:], known)
+        if deeper:
+            yield from _deeper(((*place, *inner),), {name: element}, deeper, known)
+        else:
+            yield ((*place, *inner),), {name: element}
 
 
 def _deeper(key: Key, scope: Mapping[str, Any], loops: Sequence[Loop], known: Known) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    if not loops:
-        yield key, scope
-        return
     if key:
         yield key, scope
-    loop = loops[0]
+    loop, deeper = loops[0], loops[1:]
     for place, element in _listed(loop, scope, known):
-        yield from _deeper((*key, place), {**scope, loop.name: element}, loops[1:], known)
+        if deeper:
+            yield from _deeper((*key, place), {**scope, loop.name: element}, deeper, known)
+        else:
+            yield (*key, place), {**scope, loop.name: element}
 
 
 def _listed(loop: Loop, scope: Mapping[str, Any], known: Known) -> Iterator[tuple[tuple[int, ...], Any]]:
@@ -47,11 +52,15 @@ def _listed(loop: Loop, scope: Mapping[str, Any], known: Known) -> Iterator[tupl
 
 def task_id(step: str, key: Key) -> str:
     """Return `frames[0.2][1]`: a place per loop level, dots where a list was flattened."""
+    if len(key) == 1 and len(key[0]) == 1:
+        return f"{step}[{key[0][0]}]"
     return step + "".join("[" + ".".join(map(str, place)) + "]" for place in key)
 
 
 def nested(results: Iterable[tuple[Key, Any]], branches: Iterable[Key], levels: int) -> list[Any]:
     """Return the results in the order of their keys, nested *levels* deep; a branch without results is an empty list."""
+    if levels == 1:
+        return [value for _, value in sorted(results, key=itemgetter(0))]
     tree: dict[tuple[int, ...], Any] = {}
     for branch in branches:
         _descend(tree, branch)

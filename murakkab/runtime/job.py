@@ -117,7 +117,8 @@ class RunningJob:
             self._attempts.drop_waiting()
 
     def _flush_before(self, commands: Sequence[Command], journal: Journal) -> None:
-        if commands:
+        # What finishes a job acts on nothing, and `Journal.finish` flushes.
+        if commands and type(commands[-1]) is not FinishJob:
             journal.flush()
         elif not self._flushing:
             self._flushing = True
