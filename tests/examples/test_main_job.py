@@ -36,9 +36,7 @@ async def test_the_objects_shown_and_mentioned_in_both_clips(root: Path, tmp_pat
 
     everything = sorted({*SHOWN, *MENTIONED["cat"], *MENTIONED["person"]})
     assert (result.status, result.failures) == ("succeeded", ())
-    assert result.outputs == {"objects": everything}
-    [report] = values(result, "report")
-    assert report == {"objects": everything, "shown": SHOWN, "mentioned": sorted({*MENTIONED["cat"], *MENTIONED["person"]})}
+    assert result.outputs == {"objects": everything, "shown": SHOWN, "mentioned": sorted({*MENTIONED["cat"], *MENTIONED["person"]})}
     assert {step: len(values(result, step)) for step in STEPS} == STEPS
     cuts = {tuple(scene["end"] for scene in scenes) for scenes in values(result, "scenes")}
     assert cuts == {(6.0, 9.68, 12.8), (6.16, 9.28, 12.64)}
