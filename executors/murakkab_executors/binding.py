@@ -8,7 +8,7 @@ from typing import Any
 from murakkab.errors import ExecutorError
 from murakkab.ports import Call
 from murakkab.signature import annotations_of, takes_call
-from murakkab_executors.conversion import Convert, brief, json_data, reader, writer
+from murakkab_executors.conversion import Convert, brief, json_data, owned, reader, writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class Binding:
 
     def arguments(self, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
         """Return the keyword arguments. Raises `ExecutorError` where a value or a name does not fit the function."""
-        arguments = {**given, self.call_name: call} if self.call_name else dict(given)
+        arguments = dict(owned(given))
+        if self.call_name:
+            arguments[self.call_name] = call
         for name, read in self.readers.items():
             if name in arguments:
                 arguments[name] = self._read(name, read, arguments[name])

@@ -23,6 +23,7 @@ _KEYS: Final = (str, Any, object)
 #: Types whose values are JSON data whatever the value; a float may still be NaN.
 SAFE: Final = frozenset({str, int, bool, _NULL})
 _NUMBERS: Final = SAFE | {float}
+_SHARED: Final = frozenset({list, dict})
 _DEEPEST: Final = 200
 
 
@@ -157,3 +158,22 @@ def _key(key: Any, where: str) -> str:
 
 def _bad(where: str, what: str, cure: str) -> ExecutorError:
     return ExecutorError(f"{where} {what}", hint=cure, reason="bad-result", retryable=False)
+
+
+def owned(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs with every list and mapping copied: what a function does to them nobody else sees, now or in a later attempt."""
+    for value in inputs.values():
+        if type(value) in _SHARED:
+            return {name: _copied(value, 0) for name, value in inputs.items()}
+    return inputs
+
+
+def _copied(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if depth > _DEEPEST:
+        return value
+    if kind is list:
+        return [inner if type(inner) in _NUMBERS else _copied(inner, depth + 1) for inner in value]
+    if kind is dict:
+        return {name: inner if type(inner) in _NUMBERS else _copied(inner, depth + 1) for name, inner in value.items()}
+    return value

@@ -15,7 +15,7 @@ from murakkab.errors import InputError, MurakkabError, NotFoundError
 from murakkab.ports import Call
 from murakkab.spec import Effect
 from murakkab_executors.binding import Binding, bind, misfit
-from murakkab_executors.conversion import SAFE, json_data
+from murakkab_executors.conversion import SAFE, json_data, owned
 
 #: Functions remembered at a time. A service that makes new functions for every job must not grow for ever.
 _REMEMBERED: Final = 4096
@@ -44,7 +44,7 @@ class PythonExecutor:
         if not binding.is_direct:
             return await self._run_converted(binding, call)
         try:
-            made = function(**call.inputs)
+            made = function(**owned(call.inputs))
         except TypeError as error:  # a coroutine function runs nothing before it is awaited: only the names can be wrong
             raise misfit(function, str(error)) from None
         value = await made

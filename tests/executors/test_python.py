@@ -197,3 +197,22 @@ def test_a_module_that_fails_says_where(package: str) -> None:
 def test_a_module_that_misses_another_names_it(package: str) -> None:
     with pytest.raises(InputError, match=r"needs the module 'no_such_library'.*pip install no_such_library"):
         load_function(f"{package}.needy:f")
+
+
+async def test_a_step_that_changes_its_input_changes_it_for_nobody_else() -> None:
+    """Consumers of one value shared the list itself, so a change by one reached the others, and a resumed job saw something else."""
+
+    async def spoil(items: list[dict[str, int]]) -> int:
+        items[0]["n"] = 99
+        items.append({})
+        return len(items)
+
+    def spoil_in_a_thread(items: list[dict[str, int]]) -> int:
+        items[0]["n"] = 98
+        items.clear()
+        return len(items)
+
+    inputs = {"items": [{"n": 1}]}
+    assert await ran(spoil, **inputs) == 2
+    assert await ran(spoil_in_a_thread, **inputs) == 0
+    assert inputs == {"items": [{"n": 1}]}
