@@ -42,7 +42,7 @@ class RunOptions(TypedDict, total=False):
     {"gpu-memory-mb": 24000}. `goal` takes the place of the goal that the workflow declares.
     """
 
-    home: Path
+    home: str | Path
     durable: bool
     power_safe: bool
     cores: float

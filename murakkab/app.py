@@ -163,7 +163,7 @@ def prepare(
         missing, more, wrong = _functions(replace(workflow, steps={n: s for n, s in workflow.steps.items() if s.call not in functions}))
         functions |= missing
         described |= more
-        wrong += check(workflow, catalog(), described)
+        wrong += check(workflow if goal is None else replace(workflow, goal=goal), catalog(), described)
         if wrong:
             raise SpecError(wrong)
     graph = compile_workflow(workflow, catalog(), described)

@@ -160,8 +160,8 @@ class Failure:
     attempt: int = 1
 
     def __str__(self) -> str:
-        """Return `task: reason: message`."""
-        return f"{self.task}: {self.reason}: {self.message}"
+        """Return `task: reason: message`, without the task where the job itself failed."""
+        return f"{self.task}: {self.reason}: {self.message}" if self.task else f"{self.reason}: {self.message}"
 
 
 class JobError(MurakkabError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _OWN_MODULES: Final = frozenset(
-    {"contextlib", *(f"murakkab.{name}" for name in ("placeholders", "composition", "recording", "dsl", "api"))}
+    {"contextlib", "functools", *(f"murakkab.{name}" for name in ("placeholders", "composition", "recording", "dsl", "api"))}
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Words that a condition cannot use as a bare name.

@@ -128,7 +128,8 @@ def runner(declared: Declared, settings: Mapping[str, Any], *, goal: Goal | None
         work = app.prepare(declared.workflow, declared.functions, goal=goal)
     except SpecError as error:
         raise declared.placed(error) from None
-    return Runner(declared, work, app.Settings(**settings), signature)
+    given = {**settings, "home": Path(settings["home"])} if "home" in settings else settings
+    return Runner(declared, work, app.Settings(**given), signature)
 
 
 def refuse_inside_loop(method: str) -> None:

@@ -234,6 +234,8 @@ def _parse(text: str, *, depth: int) -> tuple[Type, str]:
             found = Type(word)
         else:
             shown = (word or text)[:60]
+            if not shown:
+                raise TypeSyntaxError("a type is missing at the end")
             raise TypeSyntaxError(f"{shown!r} is not a type; there are {', '.join(SCALARS)}, list[T], map[T], {{name: T}} and T?")
     rest = rest.lstrip()
     return (optional(found), rest[1:]) if rest.startswith("?") else (found, rest)

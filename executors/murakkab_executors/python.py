@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import anyio.to_thread
 
 from murakkab.catalog import ExecutorCard, Quote
-from murakkab.errors import InputError, MurakkabError, NotFoundError
+from murakkab.errors import ExecutorError, InputError, MurakkabError, NotFoundError
 from murakkab.ports import Call
 from murakkab.spec import Effect
 from murakkab_executors.binding import Binding, bind, misfit
@@ -65,7 +65,11 @@ class PythonExecutor:
 
 def _called(binding: Binding, call: Call) -> Any:
     """Return the JSON result, or the awaitable that a plain function made: the loop must await it."""
-    value = binding.function(**binding.arguments(call.inputs, call))
+    try:
+        value = binding.function(**binding.arguments(call.inputs, call))
+    except KeyboardInterrupt as error:
+        # Ctrl-C reaches the main thread only: here it is the function's own, and ends the step, not the process.
+        raise ExecutorError("KeyboardInterrupt, raised by the function itself", reason="exception") from error
     return value if isinstance(value, Awaitable) else binding.result(value)
 
 
@@ -95,7 +99,9 @@ def _module(name: str) -> ModuleType:
         missing = error.name or ""
         if name != missing and not name.startswith(f"{missing}."):
             raise InputError(f"{name} needs the module {missing!r}, which is not installed", hint=f"pip install {missing}") from error
-        raise NotFoundError(f"there is no module {missing!r}", hint=_nearest(missing, _siblings(missing))) from None
+        near = _nearest(missing, _siblings(missing))
+        where = "is it installed, or its folder on PYTHONPATH?"
+        raise NotFoundError(f"there is no module {missing!r}", hint=f"{near} {where}" if near else where) from None
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         message = f"{name} cannot be imported: {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
@@ -111,7 +117,7 @@ def _siblings(module: str) -> Iterable[str]:
 
 def _nearest(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(names), n=1)
-    return f"did you mean {close[0]!r}?" if close else "is it installed, and its folder on PYTHONPATH?"
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _origin(module: ModuleType) -> str:

@@ -99,7 +99,7 @@ async def _start(argv: list[str], environment: Mapping[str, str], cwd: str, outc
     with anyio.CancelScope(shield=True):
         try:
             outcome.append(await anyio.open_process(argv, cwd=cwd or None, env=environment, start_new_session=True))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             outcome.append(_not_started(argv, environment, cwd, error))
 
 

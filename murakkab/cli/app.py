@@ -22,7 +22,10 @@ from murakkab.errors import MurakkabError
 app = typer.Typer(
     name="murakkab",
     help="Say what an AI workflow does and what matters; Murakkab decides how it runs.",
-    epilog="Exit status: 0 done, 1 failed, 2 mistake in file or inputs, 3 no plan, 4 not found, 5 conflict, 7 held, 130 stopped.",
+    epilog=(
+        "Exit status: 0 done, 1 failed, 2 mistake in file or inputs, 3 no plan, 4 not found, 5 conflict, 6 backend down, 7 held, "
+        "130 stopped."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -125,7 +128,7 @@ def resume(
 ) -> None:
     """Go on with a job that was stopped, failed or held.
 
-    What it completed is not run again.
+    What it completed is not run again. The workflow and the inputs are those it began with: a file that was changed since is not read.
 
     Example: murakkab resume 3f9a
 

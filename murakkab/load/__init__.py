@@ -47,9 +47,11 @@ def parse(text: str | bytes, file: str = "workflow") -> Parsed:
 
 
 def _follows(diagnostic: Diagnostic, broken: set[Path]) -> bool:
-    """Return whether *diagnostic* is about something that could not be read, or a missing piece of what holds that."""
+    """Return whether *diagnostic* is about something that could not be read, a missing piece of what holds that, or its value."""
     path = diagnostic.path
     if any(path[:i] in broken for i in range(1, len(path) + 1)):
         return True
+    if diagnostic.code == "type-mismatch":
+        return any(other[:-1] == path and str(other[-1]).startswith(("$", "path")) for other in broken)
     missing = diagnostic.code in ("no-work", "missing-input")
     return missing and any(other[: len(path)] == path for other in broken)

@@ -17,6 +17,8 @@ from murakkab.spec import Expr, Goal, Rescue, Step, Workflow
 from murakkab.types import ANY, Type
 
 _MEASURES: Final = ("latency", "energy", "cost", "quality")
+#: The shortest deadline of a job, in seconds.
+_SHORTEST: Final = 0.001
 _SECTIONS: Final = ("workflow", "inputs", "steps", "outputs", "goal")
 
 
@@ -60,6 +62,8 @@ def _heading(workflow: Workflow) -> Iterator[Diagnostic]:
     name = workflow.name
     if name and (len(name) > 200 or not name.isprintable() or not name.strip()):
         yield Diagnostic("bad-name", "the name of the workflow is not one line of up to 200 characters", "", ("workflow",))
+    if workflow.timeout is not None and not workflow.timeout >= _SHORTEST:
+        yield Diagnostic("out-of-range", f"timeout cannot be {workflow.timeout:g}", f"it is at least {_SHORTEST:g}", ("timeout",))
 
 
 def _inputs(workflow: Workflow, problems: list[Diagnostic]) -> None:
@@ -86,7 +90,11 @@ def _rings(workflow: Workflow) -> Iterator[Diagnostic]:
 
 
 def _goal(goal: Goal) -> Iterator[Diagnostic]:
-    for i, name in enumerate(goal.minimize):
+    given: object = goal.minimize
+    if isinstance(given, str):
+        # Python takes it for one measure per letter.
+        yield Diagnostic("unknown-goal", f"minimize={given!r} is not a tuple", f"write minimize=({given!r},)", ("goal", "minimize"))
+    for i, name in enumerate(() if isinstance(given, str) else goal.minimize):
         if name not in _MEASURES:
             hint = did_you_mean(name, _MEASURES, others="there are")
             yield Diagnostic("unknown-goal", f"{name!r} cannot be minimised", hint, ("goal", "minimize", i))

@@ -139,7 +139,7 @@ def _between(value: float, low: float | None, high: float | None) -> bool:
 def _range_hint(low: float | None, high: float | None) -> str:
     if high is None:
         return f"it is at least {low:g}"
-    return f"it is at most {high:g}" if low is None else f"it is between {low:g} and {high:g}"
+    return f"it is at most {high:g}" if low is None else f"it is between {low:,.10g} and {high:,.10g}"
 
 
 def _numbers(step: Step, _survey: Survey) -> Found:

@@ -92,6 +92,9 @@ async def attempt(job: str, start: StartTask, way: Way, outside: Outside) -> Tas
 
 
 def _shown(exc: BaseException) -> str:
+    if isinstance(exc, BaseExceptionGroup):
+        # What a task group says of itself tells nobody anything.
+        return ", ".join(map(_shown, exc.exceptions))
     name = type(exc).__name__
     try:
         text = str(exc)

@@ -45,7 +45,7 @@ def _listed(loop: Loop, scope: Mapping[str, Any], known: Known) -> Iterator[tupl
     listed = value_of(loop.over, scope, known)
     if not isinstance(listed, list | tuple):
         over = loop.over if isinstance(loop.over, Ref) else "its value"
-        raise ReferenceFailed(f"for_each needs a list; {over} is {shown(listed)}")
+        raise ReferenceFailed(f"a list is needed; {over} is {shown(listed)}")
     for i, element in enumerate(listed):
         yield (i,), element
 

@@ -216,3 +216,22 @@ async def test_a_step_that_changes_its_input_changes_it_for_nobody_else() -> Non
     assert await ran(spoil, **inputs) == 2
     assert await ran(spoil_in_a_thread, **inputs) == 0
     assert inputs == {"items": [{"n": 1}]}
+
+
+async def test_a_step_that_raises_keyboard_interrupt_in_its_thread_fails_alone() -> None:
+    """It ended the process with a traceback, though Ctrl-C never reaches a thread."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(ExecutorError, match="KeyboardInterrupt, raised by the function itself"):
+        await ran(interrupt)
+
+
+def test_a_misspelt_module_may_also_be_out_of_reach_and_a_missing_function_is_not() -> None:
+    with pytest.raises(NotFoundError) as no_module:
+        load_function("jsom:loads")
+    assert no_module.value.hint == "did you mean 'json'? is it installed, or its folder on PYTHONPATH?"
+    with pytest.raises(NotFoundError) as no_function:
+        load_function("os:no_such_thing_here")
+    assert "PYTHONPATH" not in str(no_function.value)

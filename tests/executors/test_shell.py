@@ -189,3 +189,10 @@ async def test_what_a_program_leaves_behind_does_not_hold_it_up(monkeypatch: pyt
     os.kill(int(result["stdout"]), signal.SIGKILL)
 
     assert result["exit"] == 0
+
+
+async def test_an_argument_that_is_no_text_is_told_as_it_is() -> None:
+    """It was told as `ExceptionGroup: unhandled errors in a TaskGroup`."""
+    error = await failure("echo", 3)  # type: ignore[arg-type]  # what a value of type any may bring
+    assert error.reason == "bad-input"
+    assert "not int" in error.message

@@ -366,7 +366,7 @@ def test_the_deadline_of_a_workflow_is_written_as_yaml(tmp_path: Path) -> None:
 def test_the_deadline_of_a_workflow_ends_its_jobs() -> None:
     endless = Endless()
     hasty = workflow(timeout=0.05)(endless.workflow.__wrapped__)  # type: ignore[attr-defined]
-    with pytest.raises(JobFailed):
+    with pytest.raises(JobFailed, match="failed: deadline: "):  # and no empty task before it
         hasty.run()
     assert endless.stopped
 
@@ -390,3 +390,45 @@ def test_a_file_with_mistakes_is_refused_when_it_is_loaded(tmp_path: Path) -> No
         load_workflow(file)
     with pytest.raises(NotFoundError):
         load_workflow(tmp_path / "missing.yaml")
+
+
+def test_the_home_may_be_given_as_text(tmp_path: Path) -> None:
+    @workflow
+    def whole(n: int) -> int:
+        return n
+
+    assert whole.options(home=str(tmp_path / "home"), durable=True).run(3) == 3
+    assert (tmp_path / "home" / "journal.db").exists()
+
+
+def test_running_a_workflow_inside_another_is_placed_in_this_file() -> None:
+    @workflow
+    def outer(n: int) -> int:
+        return outer.run(n)
+
+    with pytest.raises(SpecError) as caught:
+        outer.run(1)
+    (found,) = caught.value.diagnostics
+    assert found.code == "nested-workflow"
+    assert found.place
+    assert found.place.file == __file__
+
+
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        (Goal(("beauty",)), "'beauty' cannot be minimised"),
+        (Goal(("latency",), {"quality": 7}), "the limit of quality cannot be 7"),
+        (Goal("energy"), r"minimize='energy' is not a tuple; write minimize=\('energy',\)"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_goal_for_some_jobs_is_checked_like_that_of_the_workflow(goal: Goal, message: str) -> None:
+    """It was not: an unknown measure ended in a `KeyError`, or was passed over."""
+
+    @workflow
+    def whole(n: int) -> int:
+        return n
+
+    with pytest.raises(SpecError, match=message) as caught:
+        whole.options(goal=goal).run(1)
+    assert len(caught.value.diagnostics) == 1

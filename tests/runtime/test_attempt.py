@@ -297,3 +297,12 @@ def test_without_timeout_cache_and_tracing_nothing_stands_between_the_loop_and_t
     assert not way(fake, outside_of(), node_of(cache=CACHED)).is_plain
     assert not way(fake, outside_of(tracer=Spans()), node_of()).is_plain
     assert way(fake, outside_of(), node_of()).check is None
+
+
+async def test_a_group_of_exceptions_is_told_by_what_is_in_it() -> None:
+    async def behave(call: Call) -> Any:
+        raise ExceptionGroup("unhandled errors", [ValueError("inner"), ExceptionGroup("more", [KeyError("k")])])
+
+    ended = await tells(behave)
+    assert isinstance(ended, TaskFailed)
+    assert ended.message == "ValueError: inner, KeyError: 'k'"

@@ -35,7 +35,7 @@ def test_what_has_arrived_takes_its_place_from_where_it_came() -> None:
 
 @pytest.mark.parametrize(("value", "said"), [(5, "int"), ("text", "str"), ({"a": 1}, "a record"), (None, "null")])
 def test_only_a_list_has_elements(value: Any, said: str) -> None:
-    with pytest.raises(ReferenceFailed, match=rf"for_each needs a list; \$\{{xs\}} is {said}"):
+    with pytest.raises(ReferenceFailed, match=rf"a list is needed; \$\{{xs\}} is {said}"):
         list(elements_of([A], {"xs": value}))
 
 
@@ -81,7 +81,7 @@ def test_elements_that_arrive_one_by_one_are_those_of_the_whole_list(xs: list[li
 
 def test_a_loop_over_a_value_that_was_written_down_goes_over_it() -> None:
     assert [scope["a"] for _, scope in elements_of([Loop("a", [1, Ref("xs")])], {"xs": [2]})] == [1, [2]]
-    with pytest.raises(ReferenceFailed, match="for_each needs a list; its value is a record"):
+    with pytest.raises(ReferenceFailed, match="a list is needed; its value is a record"):
         list(elements_of([Loop("a", {"b": 1})], {}))
 
 

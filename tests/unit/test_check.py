@@ -195,7 +195,7 @@ def test_result_types_know_functions_and_admit_what_is_unknown() -> None:
         ),
         ("  a: {uses: text-summary, with: {text: x}, max_parallel: 3}", "not-a-loop", ("max_parallel",), "for_each"),
         ("  a: {uses: text-summary, with: {text: x}, timeout: 0}", "out-of-range", ("timeout",), "at least"),
-        ("  a: {uses: text-summary, with: {text: x}, retry: 0}", "out-of-range", ("retry", "attempts"), "between 1 and 1000"),
+        ("  a: {uses: text-summary, with: {text: x}, retry: 0}", "out-of-range", ("retry", "attempts"), "between 1 and 1,000"),
         ("  a: {uses: text-summary, with: {text: x}, retry: {delay: -1}}", "out-of-range", ("retry", "delay"), "at least 0"),
         ("  a: {uses: text-summary, with: {text: x}, retry: {backoff: 0.5}}", "out-of-range", ("retry", "backoff"), "between 1"),
         ("  a: {uses: text-summary, with: {text: x}, retry: {jitter: 1.5}}", "out-of-range", ("retry", "jitter"), "between 0 and 1"),
@@ -408,3 +408,14 @@ def test_a_thousand_steps_are_checked_well_below_a_second_and_more_take_no_longe
 
 def test_thousands_of_mistakes_take_seconds_at_most() -> None:
     assert _seconds(_chain(600, extra=", executor: textrnk, after: [nope, s]")) < 4
+
+
+@pytest.mark.parametrize("seconds", [-3.0, 0.0, float("nan")])
+def test_a_deadline_that_no_job_can_meet_is_refused(seconds: float) -> None:
+    (found,) = check(Workflow("w", timeout=seconds), small_catalog(), {})
+    assert (found.code, found.path) == ("out-of-range", ("timeout",))
+
+
+def test_a_large_bound_is_shown_in_full() -> None:
+    found = mistakes("  a: {uses: text-summary, for_each: [], with: {text: x}, max_parallel: 0}")
+    assert [d.hint for d in found] == ["it is between 1 and 1,000,000"]

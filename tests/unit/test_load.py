@@ -11,9 +11,10 @@ from murakkab.errors import Diagnostic
 from murakkab.load import parse
 from murakkab.load.scalars import plain_value
 from murakkab.load.text import MAX_CHARACTERS
+from murakkab.planner.check import check
 from murakkab.spec import WILD, Goal, Input, Loop, Ref, Step, Workflow
 from murakkab.types import FILE, INT, STR, Type, list_of, parse_type
-from tests.catalogs import VIDEO_WORKFLOW
+from tests.catalogs import VIDEO_WORKFLOW, small_catalog
 from tests.strategies import workflows
 
 
@@ -277,3 +278,12 @@ def test_a_string_stays_of_type_text() -> None:
     parsed = parse("workflow: w\ninputs: {a: {type: str, default: yes}}\n")
     assert parsed.workflow is not None
     assert parsed.workflow.inputs["a"] == Input(STR, "yes", required=False)
+
+
+def test_what_a_broken_operator_would_give_is_no_mistake_of_its_own() -> None:
+    """Every reference that could not be read was also told to be null where text is wanted."""
+    for broken in ("{$template: 'x ${'}", "{$first: []}", "{$tmpl: x}", "{$ref: a, path: foo}"):
+        parsed = parse(f"workflow: w\nsteps:\n  a: {{uses: text-summary, with: {{text: {broken}}}}}\n")
+        assert len(parsed.diagnostics) == 1
+        assert parsed.workflow is not None
+        assert parsed.report(check(parsed.workflow, small_catalog(), {})) == parsed.diagnostics

@@ -148,3 +148,8 @@ def test_nothing_is_checked_where_everything_fits() -> None:
 )
 def test_field_type(of: Type, name: str, found: Type | None) -> None:
     assert field_type(of, name) == found
+
+
+def test_a_type_that_stops_short_says_so() -> None:
+    with pytest.raises(TypeSyntaxError, match="a type is missing at the end"):
+        parse_type("list[")
