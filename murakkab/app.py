@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from murakkab.catalog import Capability, Catalog
+from murakkab.catalog import Capability, Catalog, ExecutorCard
 from murakkab.document import from_document
 from murakkab.dsl import StepFunction
 from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, SpecError
@@ -49,6 +50,12 @@ __all__ = ["JobResult", "Runtime", "Settings", "Verdict", "Work"]
 _FAMILIES: Final = tuple(
     f"murakkab_executors.{name}" for name in ("python", "shell", "http", "file", "video", "detection", "audio", "text")
 )
+
+
+#: What each extra brings, by the names under which it is imported.
+_LIBRARIES: Final[Mapping[str, tuple[str, ...]]] = {"video": ("av", "cv2", "scenedetect"), "audio": ("av", "pocketsphinx")}
+#: Plain functions that run at a time: as many as AnyIO has threads for them.
+_THREADS: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +254,7 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         clock=system_clock(),
         cache=cache,
         tracer=open_tracer(os.environ),
+        lacking=_lacking,
     )
     return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=_meter())
 
@@ -261,10 +269,14 @@ def _core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _lacking(card: ExecutorCard) -> str:
+    return next((module for module in _LIBRARIES.get(card.extra, ()) if find_spec(module) is None), "")
+
+
 def _slots(settings: Settings) -> SlotTable:
     cores = settings.cores if settings.cores is not None else float(_core_count())
     cards = [one.card for one in executors().values()]
-    capacity = {"cores": cores, **settings.slots}
+    capacity = {"cores": cores, "threads": _THREADS, **settings.slots}
     rates: dict[str, float] = {}
     for card in cards:
         if card.limits.concurrency is not None or card.limits.rate_per_second is not None:

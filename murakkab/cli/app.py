@@ -56,6 +56,21 @@ _Goal = Annotated[
 _HERE = Path(".murakkab")
 
 
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the form that typer calls
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"murakkab {version('murakkab')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")] = False,  # noqa: FBT002
+) -> None:
+    """Say what an AI workflow does and what matters; Murakkab decides how it runs."""
+
+
 @app.command()
 def run(
     file: _File,

@@ -1,10 +1,11 @@
 """driver: one attempt of one task - from the command that starts it to the event that tells how it ended."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from murakkab.catalog import ExecutorCard
 from murakkab.errors import BackendError, ExecutorError, MurakkabError
 from murakkab.plan import Node
 from murakkab.ports import Artifacts, Call, Clock, Executor, ResultCache
@@ -13,6 +14,9 @@ from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.runtime.tracing import Tracer
 from murakkab.spec import CachePolicy, Effect
 from murakkab.types import checker
+
+#: Seconds that cancelled work has to clean up before it is left behind.
+_GRACE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Outside:
     clock: Clock
     cache: ResultCache | None = None
     tracer: Tracer | None = None
+    #: Names the library that an executor needs and that is not installed, "" when it has all.
+    lacking: Callable[[ExecutorCard], str] = lambda card: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +133,7 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
 
 
 async def _timed(call: Call, way: Way) -> Any:
-    limit = way.timeout
-    scope = asyncio.timeout(limit)
-    try:
-        async with scope:
-            value = await way.executor.run(call)
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise ExecutorError(f"no result within {limit:g} s", hint="raise its `timeout`, or look why it is slow", reason="timeout") from None
+    value = await (way.executor.run(call) if way.timeout is None else _within(way.timeout, way.executor.run(call)))
     if way.check is not None:
         _refuse_misfit(way.check(value))
     return value
@@ -144,3 +142,30 @@ async def _timed(call: Call, way: Way) -> Any:
 def _refuse_misfit(reason: str) -> None:
     if reason:
         raise ExecutorError(f"its result is not what the step promises: {reason}", reason="bad-result", retryable=False)
+
+
+async def _within(limit: float, work: Coroutine[Any, Any, Any]) -> Any:
+    """Return what *work* returns within *limit* seconds. Work that will not be cancelled is left behind: it must not hold up the job."""
+    task = asyncio.get_running_loop().create_task(_outcome(work))  # a task of its own: nobody can leave behind the one he runs in
+    try:
+        await asyncio.wait({task}, timeout=limit)
+        if task.done():
+            value, error = task.result()
+            if error is not None:
+                raise error
+            return value
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=_GRACE)
+    raise ExecutorError(f"no result within {limit:g} s", hint="raise its `timeout`, or look why it is slow", reason="timeout")
+
+
+async def _outcome(work: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """Return what *work* returns or raises. `SystemExit` out of a task would end the event loop, not the attempt."""
+    try:
+        return await work, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as exc:
+        return None, exc

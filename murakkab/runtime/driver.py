@@ -1,5 +1,6 @@
 """driver: every job of a process - one event loop, shared slots, one journal. Makes running jobs, resumes them, stops them."""
 
+import inspect
 import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -200,12 +201,17 @@ class Runtime:
         limited = f"executor:{name}"
         if limited in self._slots.capacity:
             wanted[limited] = 1.0
+        target = work.functions.get(node.call) if node.call else None
+        if target is not None and not inspect.iscoroutinefunction(target) and "threads" in self._slots.capacity:
+            # A plain function waits here for its thread, not behind the start of its attempt: the wait is no part of its timeout.
+            wanted["threads"] = 1.0
+        if lacking := self._outside.lacking(card):
+            raise PlanError(f"step {node.name!r} needs {lacking} for {name!r}", hint=f"pip install 'murakkab[{card.extra}]'")
         try:
             needs = self._slots.fitting(wanted)
         except KeyError as exc:
             hint = "declare how much of it there is"
             raise PlanError(f"executor {name!r} needs {exc.args[0]!r}, of which this process has none", hint=hint) from None
-        target = work.functions.get(node.call) if node.call else None
         return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
 
 

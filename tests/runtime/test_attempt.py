@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -306,3 +306,22 @@ async def test_a_group_of_exceptions_is_told_by_what_is_in_it() -> None:
     ended = await tells(behave)
     assert isinstance(ended, TaskFailed)
     assert ended.message == "ValueError: inner, KeyError: 'k'"
+
+
+async def test_work_that_will_not_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that swallowed its cancellation held up its job for ever, timeout or not."""
+    monkeypatch.setattr("murakkab.runtime.attempt._GRACE", 0.01)
+    released, left = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(call: Call) -> Any:
+        while not released.is_set():
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+        left.set()
+
+    fake = FakeExecutor(stubborn)
+    event = await tried(fake, node_of(timeout=0.01), outside_of())
+    assert isinstance(event, TaskFailed)
+    assert (event.reason, event.retryable) == ("timeout", True)
+    released.set()
+    await left.wait()

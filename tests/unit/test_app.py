@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint
@@ -17,7 +18,7 @@ from murakkab import app
 from murakkab.errors import BackendError, InputError, MurakkabError, NotFoundError, PlanError, SpecError
 from murakkab.ports import Call, JobHeader
 from murakkab.runtime.slots import SlotTable
-from murakkab.spec import Goal, Input, Output, Ref, Step, Workflow
+from murakkab.spec import Goal, Input, Loop, Output, Ref, Step, Workflow
 from murakkab.types import INT, parse_type
 from tests.fakes import FakeExecutor, card
 
@@ -516,3 +517,24 @@ def test_a_plug_in_that_cannot_be_imported_is_named_with_its_cause(
 
     with pytest.raises(MurakkabError, match="cannot be loaded: ValueError; mend"):
         app.executors()
+
+
+async def test_plain_functions_wait_for_a_thread_before_their_timeout_begins(tmp_path: Path) -> None:
+    """A thousand short calls once queued for forty threads with their clocks running, and the last ones timed out."""
+
+    def slow(x: int) -> int:
+        time.sleep(0.02)
+        return x
+
+    steps = {"s": Step("s", call="m:slow", with_={"x": Ref("item")}, for_each=(Loop("item", list(range(400))),), timeout=0.15)}
+    work = app.prepare(Workflow("w", steps=steps), {"m:slow": slow})
+    result = await app.run_work(work, {}, settings=app.Settings(home=tmp_path))
+    assert (result.status, len(result.outputs["s"])) == ("succeeded", 400)
+
+
+async def test_a_missing_library_is_named_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app._LIBRARIES, "audio", ("av", "no_such_library"))  # type: ignore[arg-type]
+    with_ = {"audio": {"source": {"uri": "file:///a.mp4"}, "start": 0.0, "end": 1.0}}
+    work = app.prepare(Workflow("w", steps={"s": Step("s", uses="speech-to-text", with_=with_)}))
+    with pytest.raises(PlanError, match=r"no_such_library.*murakkab\[audio\]"):
+        await app.run_work(work, {}, settings=app.Settings(home=tmp_path))

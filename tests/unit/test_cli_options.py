@@ -53,7 +53,10 @@ CAUSES = [Failure("frames[0]", "failed", "no")]
             JobFailed("m", job="j1", causes=CAUSES),
             "mend the cause, then: murakkab resume j1; its story: murakkab show j1 --task 'frames[0]'",
         ),
-        (JobFailed("m", job="j1", causes=[Failure("", "deadline", "late")]), "mend the cause, then: murakkab resume j1"),
+        (
+            JobFailed("m", job="j1", causes=[Failure("", "deadline", "late")]),
+            "mend the cause, then: murakkab resume j1",
+        ),
     ],
 )
 def test_an_error_of_a_job_advises_the_very_command_to_type(error: JobError, advice: str) -> None:
