@@ -12,7 +12,7 @@ from enum import Enum
 from string import Formatter
 from typing import Any, Final, TypeVar, cast
 
-from murakkab.placeholders import Formula, Operators, Placeholder, every, literal, mistake, path_of
+from murakkab.placeholders import WRITING, Formula, Operators, Placeholder, every, literal, mistake, path_of
 from murakkab.spec import WILD, Expr, First, Ref, Template
 from murakkab.types import ANY, BOOL, INT, STR, list_of
 from murakkab.values import File
@@ -26,11 +26,7 @@ _MAX_DEPTH: Final = 60
 def as_expr(value: object, *, depth: int = 0) -> Expr:
     """Return *value*, with placeholders anywhere in it, as an expression. Raises `SpecError` for what is not JSON data."""
     if isinstance(value, Placeholder):
-        if not value.spread__ and isinstance(value.expr__, Ref) and WILD in value.expr__.path:
-            raise mistake(
-                "part-of-many", "an element is used outside of its each(...)", "return a part of it from the function given to each"
-            )
-        return value.expr__
+        return _referred(value)
     if isinstance(value, Operators):
         raise mistake("not-json", "a condition cannot be handed to a step", "use it in when(...), or compute it inside a step")
     if isinstance(value, Enum):
@@ -46,6 +42,14 @@ def as_expr(value: object, *, depth: int = 0) -> Expr:
     if depth > _MAX_DEPTH:
         raise mistake("too-deep", f"a value is nested more than {_MAX_DEPTH} deep", "put the data into a file and pass that")
     return _container(value, depth + 1)
+
+
+def _referred(value: Placeholder) -> Expr:
+    if value.home__ is not WRITING.get():
+        raise mistake("outside-workflow", "a value of another workflow is used here", "call the step that makes it in this workflow too")
+    if not value.spread__ and isinstance(value.expr__, Ref) and WILD in value.expr__.path:
+        raise mistake("part-of-many", "an element is used outside of its each(...)", "return a part of it from the function given to each")
+    return value.expr__
 
 
 def _container(value: object, depth: int) -> Expr:

@@ -226,7 +226,7 @@ def declare(
         inputs = _inputs(function, interface, annotations)
         with recording_into(recording):
             returned = function(**{n: Placeholder(Ref("inputs", (n,)), one.type) for n, one in inputs.items()})
-        outputs, returns = _outputs(returned, annotations.get("return", Any))
+            outputs, returns = _outputs(returned, annotations.get("return", Any))
     except SpecError as error:
         found = [d if d.place else dataclasses.replace(d, place=place) for d in error.diagnostics]
         raise SpecError([*recording.diagnostics, *found]) from None

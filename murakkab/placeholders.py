@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -95,15 +96,21 @@ class Formula(Operators):
         return f"<condition {self.text__}>"
 
 
+#: What is being written down, None outside of any workflow.
+WRITING: Final[ContextVar[object | None]] = ContextVar("murakkab_writing", default=None)
+
+
 class Placeholder(Operators):
     """A value that is not there yet. Its own names end in two underscores, so that every other name is a field of the value.
 
     `spread__`: it stands for all the matches of a path with `[*]`, so nothing can be taken out of it by name.
+    `home__`: the workflow that was being written down when it was made; it means nothing in another.
     """
 
-    __slots__ = ("expr__", "spread__", "type__")
+    __slots__ = ("expr__", "home__", "spread__", "type__")
 
     def __init__(self, expr: Expr, type_: Type, *, spread: bool = False) -> None:
+        self.home__ = WRITING.get()
         self.expr__ = expr
         self.type__ = type_
         self.spread__ = spread

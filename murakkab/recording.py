@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypedDict
 from murakkab.catalog import Capability
 from murakkab.composition import as_expr
 from murakkab.errors import Diagnostic, Place, SpecError
-from murakkab.placeholders import RESERVED, Formula, Placeholder, caller, condition_text, mistake
+from murakkab.placeholders import RESERVED, WRITING, Formula, Placeholder, caller, condition_text, mistake
 from murakkab.spec import CachePolicy, Effect, Expr, Loop, OnError, Ref, Rescue, Retry, Step
 from murakkab.types import ANY, list_of
 
@@ -253,8 +253,9 @@ def active() -> Recording | None:
 @contextmanager
 def recording_into(recording: Recording) -> Iterator[None]:
     """Make *recording* the active one inside the block."""
-    token = _ACTIVE.set(recording)
+    token, writing = _ACTIVE.set(recording), WRITING.set(recording)
     try:
         yield
     finally:
+        WRITING.reset(writing)
         _ACTIVE.reset(token)

@@ -630,3 +630,24 @@ def test_mistakes_found_later_get_the_place_of_their_step() -> None:
 def test_a_declaration_without_python_has_no_places() -> None:
     declared = Declared(declare(lambda: None).workflow)
     assert declared.placed(SpecError([Diagnostic("x", "y")])).diagnostics[0].place is None
+
+
+def test_a_value_of_another_workflow_is_refused() -> None:
+    """It was taken for the step of the same name in the workflow at hand."""
+    kept: list[int] = []
+
+    @step
+    def inc(x: int) -> int:
+        return x + 1
+
+    def first_one(x: int) -> int:
+        kept.append(inc(x))
+        return kept[0]
+
+    def second_one() -> int:
+        inc(5)
+        return inc(kept[0])
+
+    declare(first_one)
+    with pytest.raises(SpecError, match="a value of another workflow is used here"):
+        declare(second_one)
