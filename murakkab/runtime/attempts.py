@@ -17,8 +17,8 @@ from murakkab.runtime.messages import Event, StartTask, TaskCancelled, TaskFaile
 
 #: Attempts a worker runs without letting the loop look at anything else.
 _BURST = 64
-#: Workers made at once: enough that a wide fan-out of waits starts in a few turns of the loop, few enough that quick steps waste none.
-_SPREAD = 64
+#: Workers made at once: few at first, for quick steps need no more; four times as many whenever all of those were blocked.
+_SPREAD = 16
 
 
 class Owner(Protocol):
@@ -60,6 +60,8 @@ class Attempts:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancelling: set[str] = set()
         self._spreading = False
+        #: How many workers the next spread makes at most.
+        self._width = _SPREAD
         #: That of whoever runs the job. Workers begin in a copy of it, whatever context the step has that makes them necessary.
         self.context = copy_context()
         #: A nursery of our own: `TaskGroup` costs as much per child as the step that the child runs.
@@ -133,7 +135,8 @@ class Attempts:
         """Runs when every worker is blocked or at rest while attempts are ready: a few more workers, which spread again if they block."""
         self._spreading = False
         if not self._owner.is_over():
-            for _ in range(min(len(self._ready), _SPREAD)):
+            width, self._width = self._width, self._width * 4
+            for _ in range(min(len(self._ready), width)):
                 self._workers.add(self._loop.create_task(self._work(), context=self.context.copy()))
 
     async def _work(self) -> None:
@@ -154,6 +157,8 @@ class Attempts:
                     await asyncio.sleep(0)
             if ready:
                 self._spread_soon()
+            else:
+                self._width = _SPREAD
         except Exception as exc:
             self._owner.crash(exc)
         finally:
