@@ -88,6 +88,7 @@ def _grow(job: "JobState", step: StepRecord, grown: MapRecord) -> None:
         grown.arrivals.clear()
     except ReferenceFailed as exc:
         job.failures.append(Failure(step.node.name, "bad-reference", f"for_each: {exc}"))
+        job.note(step, Status.FAILED, f"bad-reference: for_each: {exc}")
         end(job, "failed", f"{step.node.name} cannot be expanded")
 
 

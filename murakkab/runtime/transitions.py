@@ -62,7 +62,7 @@ def _resumed(job: "JobState", event: JobResumed) -> None:
     job.ready.extend(job.held)
     job.held.clear()
     for step in job.steps.values():
-        if step.status is Status.CANCELLED and step.map is not None:
+        if step.map is not None and step.status in (Status.CANCELLED, Status.FAILED):
             step.status = Status.WAITING
     for record in list(job.tasks.values()):
         if record.status not in _UNFINISHED:

@@ -273,6 +273,7 @@ def test_a_map_over_what_is_no_list_fails_the_job_and_can_be_resumed() -> None:
     talk.tell(TaskCancelled, "c", talk.now)
 
     assert finish_of(talk).failures == (Failure("b", "bad-reference", "for_each: a list is needed; ${a} is int"),)
+    assert talk.state.statuses()["b"] == "failed"
     talk = resumed(talk)
     assert finish_of(talk).status == "failed"
 
