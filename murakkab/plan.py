@@ -61,7 +61,6 @@ class TaskGraph:
     nodes: Mapping[str, Node]
     outputs: Mapping[str, Expr]
     optional_outputs: frozenset[str] = frozenset()
-    output_needs: tuple[str, ...] = ()
     rewrites: tuple[str, ...] = ()
     digest: str = ""
 

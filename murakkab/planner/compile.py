@@ -33,13 +33,11 @@ def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[st
         outputs = {name: Ref(name) for name in _sinks(nodes)}
     optional = frozenset(name for name, output in workflow.outputs.items() if output.optional) if workflow.outputs else frozenset(outputs)
     nodes, outputs, rewrites = simplify(nodes, outputs, droppable=bool(workflow.outputs))
-    needed = {ref.source for expr in outputs.values() for ref in refs_in(expr)} - {"inputs"}
     return TaskGraph(
         workflow=workflow,
         nodes=_ranked(_linked(nodes), catalog),
         outputs=outputs,
         optional_outputs=optional,
-        output_needs=tuple(sorted(needed)),
         rewrites=tuple(rewrites),
         digest=digest(workflow),
     )

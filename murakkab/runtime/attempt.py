@@ -15,9 +15,6 @@ from murakkab.runtime.tracing import Tracer
 from murakkab.spec import CachePolicy, Effect
 from murakkab.types import checker
 
-#: Seconds that cancelled work has to clean up before it is left behind.
-_GRACE = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -29,6 +26,8 @@ class Outside:
     tracer: Tracer | None = None
     #: Names the library that an executor needs and that is not installed, "" when it has all.
     lacking: Callable[[ExecutorCard], str] = lambda card: ""
+    #: Seconds that cancelled work has to clean up before it is left behind.
+    grace: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +119,10 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
         if hit is not None and not (way.check is not None and way.check(hit[0])):
             return hit[0], True
     if outside.tracer is None:
-        value = await _timed(call, way)
+        value = await _timed(call, way, outside.grace)
     else:
         with outside.tracer.attempt(job, call.task, call.attempt, way.name):
-            value = await _timed(call, way)
+            value = await _timed(call, way, outside.grace)
     if key and policy is not None and outside.cache is not None:
         try:
             outside.cache.put(key, value, None if policy.ttl is None else outside.clock() + policy.ttl)
@@ -132,8 +131,8 @@ async def _guarded(job: str, call: Call, way: Way, outside: Outside) -> tuple[An
     return value, False
 
 
-async def _timed(call: Call, way: Way) -> Any:
-    value = await (way.executor.run(call) if way.timeout is None else _within(way.timeout, way.executor.run(call)))
+async def _timed(call: Call, way: Way, grace: float) -> Any:
+    value = await (way.executor.run(call) if way.timeout is None else _within(way.timeout, way.executor.run(call), grace))
     if way.check is not None:
         _refuse_misfit(way.check(value))
     return value
@@ -144,7 +143,7 @@ def _refuse_misfit(reason: str) -> None:
         raise ExecutorError(f"its result is not what the step promises: {reason}", reason="bad-result", retryable=False)
 
 
-async def _within(limit: float, work: Coroutine[Any, Any, Any]) -> Any:
+async def _within(limit: float, work: Coroutine[Any, Any, Any], grace: float) -> Any:
     """Return what *work* returns within *limit* seconds. Work that will not be cancelled is left behind: it must not hold up the job."""
     task = asyncio.get_running_loop().create_task(_outcome(work))  # a task of its own: nobody can leave behind the one he runs in
     try:
@@ -157,7 +156,7 @@ async def _within(limit: float, work: Coroutine[Any, Any, Any]) -> Any:
     finally:
         if not task.done():
             task.cancel()
-            await asyncio.wait({task}, timeout=_GRACE)
+            await asyncio.wait({task}, timeout=grace)
     raise ExecutorError(f"no result within {limit:g} s", hint="raise its `timeout`, or look why it is slow", reason="timeout")
 
 

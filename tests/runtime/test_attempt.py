@@ -308,9 +308,8 @@ async def test_a_group_of_exceptions_is_told_by_what_is_in_it() -> None:
     assert ended.message == "ValueError: inner, KeyError: 'k'"
 
 
-async def test_work_that_will_not_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_work_that_will_not_be_cancelled_is_left_behind() -> None:
     """A step that swallowed its cancellation held up its job for ever, timeout or not."""
-    monkeypatch.setattr("murakkab.runtime.attempt._GRACE", 0.01)
     released, left = asyncio.Event(), asyncio.Event()
 
     async def stubborn(call: Call) -> Any:
@@ -320,7 +319,7 @@ async def test_work_that_will_not_be_cancelled_is_left_behind(monkeypatch: pytes
         left.set()
 
     fake = FakeExecutor(stubborn)
-    event = await tried(fake, node_of(timeout=0.01), outside_of())
+    event = await tried(fake, node_of(timeout=0.01), outside_of(grace=0.01))
     assert isinstance(event, TaskFailed)
     assert (event.reason, event.retryable) == ("timeout", True)
     released.set()

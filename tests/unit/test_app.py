@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint
@@ -17,6 +16,7 @@ import pytest
 from murakkab import app
 from murakkab.errors import BackendError, InputError, MurakkabError, NotFoundError, PlanError, SpecError
 from murakkab.ports import Call, JobHeader
+from murakkab.runtime.messages import TaskStarted, TaskSucceeded
 from murakkab.runtime.slots import SlotTable
 from murakkab.spec import Goal, Input, Loop, Output, Ref, Step, Workflow
 from murakkab.types import INT, parse_type
@@ -519,17 +519,24 @@ def test_a_plug_in_that_cannot_be_imported_is_named_with_its_cause(
         app.executors()
 
 
-async def test_plain_functions_wait_for_a_thread_before_their_timeout_begins(tmp_path: Path) -> None:
-    """A thousand short calls once queued for forty threads with their clocks running, and the last ones timed out."""
+async def test_plain_functions_begin_only_when_a_thread_is_free(tmp_path: Path) -> None:
+    """A thousand short calls once queued for forty threads as if they had begun, with their timeouts running."""
+    begun: set[str] = set()
+    most = 0
 
-    def slow(x: int) -> int:
-        time.sleep(0.02)
-        return x
+    def watch(job: str, event: Any) -> None:
+        nonlocal most
+        if isinstance(event, TaskStarted):
+            begun.add(event.task)
+        elif isinstance(event, TaskSucceeded):
+            begun.discard(event.task)
+        most = max(most, len(begun))
 
-    steps = {"s": Step("s", call="m:slow", with_={"x": Ref("item")}, for_each=(Loop("item", list(range(400))),), timeout=0.15)}
-    work = app.prepare(Workflow("w", steps=steps), {"m:slow": slow})
-    result = await app.run_work(work, {}, settings=app.Settings(home=tmp_path))
-    assert (result.status, len(result.outputs["s"])) == ("succeeded", 400)
+    steps = {"s": Step("s", call="m:double", with_={"x": Ref("item")}, for_each=(Loop("item", list(range(200))),))}
+    work = app.prepare(Workflow("w", steps=steps), {"m:double": lambda x: 2 * x})
+    result = await app.run_work(work, {}, settings=app.Settings(home=tmp_path), observers=[watch])
+    assert (result.status, len(result.outputs["s"])) == ("succeeded", 200)
+    assert 1 < most <= 40
 
 
 async def test_a_missing_library_is_named_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,6 @@ def test_without_declared_outputs_what_nobody_consumes_is_one_and_may_be_skipped
 
     assert made.outputs == {"s": Ref("s"), "c": Ref("c")}
     assert made.optional_outputs == {"s", "c"}
-    assert made.output_needs == ("c", "s")
 
 
 def test_declared_outputs_are_taken_as_they_are() -> None:
@@ -162,7 +161,6 @@ def test_declared_outputs_are_taken_as_they_are() -> None:
 
     assert made.outputs == {"x": [Ref("b", ("y",)), Ref("inputs", ("xs",))], "z": 3}
     assert made.optional_outputs == {"z"}
-    assert made.output_needs == ("b",)
 
 
 # ------------------------------------------------------------------------------------------------------------- types, effects
