@@ -35,7 +35,8 @@ class Parameter:
 class Capability:
     """What a step can ask for: a name, a description, typed inputs and the type of the result.
 
-    `open_inputs`: any further input is handed through (a `python` step takes what its function takes).
+    `open_inputs`: any further input is handed through (a `python` step takes what its function takes). `streams`: the result is a list
+    whose elements are given one by one, as they are made.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Capability:
     inputs: tuple[Parameter, ...] = ()
     result: Type = ANY
     open_inputs: bool = False
+    streams: bool = False
 
     def input(self, name: str) -> Parameter | None:
         """Return the input of that name, or None."""
@@ -74,6 +76,7 @@ class Quote:
     joules: float | None = None
     quality: float | None = None
     source: str = "assumed"
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@
     │   ├── JobFailed            look at the causes; resume after mending them
     │   ├── JobCancelled         somebody asked for it
     │   ├── JobInterrupted       stopped on the way: resume it
-    │   └── JobHeld              a task in doubt waits for your verdict
+    │   ├── JobHeld              a task in doubt waits for your verdict
+    │   ├── JobWaiting           a person has to answer, or an event to come
+    │   └── JobPaused            its budget is spent: raise it, and resume
     └── InvalidTransition        a defect of Murakkab itself; carries the story to report
 
 Each class has a stable `code`, one exit status for the CLI and one status for REST. `EXITS` is that table.
@@ -53,12 +55,14 @@ class Diagnostic:
     hint: str = ""
     path: Path = ()
     place: Place | None = None
+    #: A warning is told, and stops nobody.
+    is_warning: bool = False
 
     def __str__(self) -> str:
-        """Return `place: code: message; hint`."""
+        """Return `place: code: message; hint`; a warning says so before its code."""
         where = str(self.place) if self.place else ".".join(map(str, self.path)) or "workflow"
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}: {self.code}: {self.message}{hint}"
+        return f"{where}: {'warning: ' * self.is_warning}{self.code}: {self.message}{hint}"
 
 
 class MurakkabError(Exception):
@@ -207,6 +211,22 @@ class JobHeld(JobError):
     http_status = 409
 
 
+class JobWaiting(JobError):
+    """Nothing is left to do before a person answers or an event comes. Nothing is lost: answer, or send it, and the job goes on."""
+
+    code = "job-waiting"
+    exit_status = 8
+    http_status = 409
+
+
+class JobPaused(JobError):
+    """The budget of the job is spent. What it completed is kept: raise the budget and resume it."""
+
+    code = "job-paused"
+    exit_status = 9
+    http_status = 409
+
+
 class InvalidTransition(MurakkabError):
     """An event met a task in a state that does not allow it: a defect of Murakkab. `story` tells how the task got there."""
 
@@ -234,6 +254,8 @@ EXITS: dict[str, tuple[int, int]] = {
         JobCancelled,
         JobInterrupted,
         JobHeld,
+        JobWaiting,
+        JobPaused,
         InvalidTransition,
     )
 }

@@ -3,12 +3,28 @@
 `TaskGraph` is all that the optimizer sees of a workflow, `Deployment` all that the runtime sees of the optimizer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab.catalog import ExecutorCard
-from murakkab.spec import CachePolicy, Effect, Expr, Goal, Loop, OnError, PathItem, Retry, Workflow
+from murakkab.spec import (
+    Approve,
+    CachePolicy,
+    Effect,
+    Expr,
+    Goal,
+    Input,
+    Loop,
+    Need,
+    OnError,
+    Otherwise,
+    PathItem,
+    Prefer,
+    Retry,
+    Wait,
+    Workflow,
+)
 from murakkab.types import ANY, Type
 
 
@@ -24,12 +40,58 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """What a step does inside when its work is a graph of its own: a block, a sub-workflow, or the one step that is done again and again.
+
+    `inputs` None: a block, which sees its surroundings, namely `captures` (steps, `inputs`, loop variables, `loop`) as they are when the
+    task begins. Otherwise a sub-workflow, which sees `inputs` alone: those that the step's `with_` gives, else their defaults.
+    `only`: the body is this one step, and its value is the value of the body; else that is the record of the `outputs`.
+    `need`: so many of the `sinks` (steps that no other uses) end the body; then its value is the record of the sinks that succeeded.
+    """
+
+    nodes: "Mapping[str, Node]"
+    outputs: Mapping[str, Expr] = field(default_factory=dict)
+    optional_outputs: frozenset[str] = frozenset()
+    inputs: Mapping[str, Input] | None = None
+    captures: frozenset[str] = frozenset()
+    only: str = ""
+    need: Need | None = None
+    sinks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """`repeat`, compiled: `until` is asked with `result` and `loop` beside what the step itself sees; None: every round is done."""
+
+    at_most: int
+    until: Callable[[Mapping[str, Any]], bool] | None = None
+    until_source: str = ""
+    otherwise: Otherwise = Otherwise.FAIL
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """A step, compiled. `needs` are the steps whose settling it awaits, `consumers` the reverse; `stream` is awaited element by element."""
+    """A step, compiled. `needs` are the steps whose settling it awaits, `consumers` the reverse; `stream` is awaited element by element.
+
+    `path` names it in the whole graph, `review/draft` for the step `draft` inside of `review`; `name` is unique among its siblings.
+    One that is not `is_plain` has no executor: its work is `body`, `approve` or `wait`.
+    """
 
     name: str
     uses: str
     call: str = ""
+    path: str = ""
+    body: Body | None = None
+    again: Again | None = None
+    approve: Approve | None = None
+    wait: Wait | None = None
+    need: Need | None = None
+    #: Its executor gives the elements of its result one by one, so that a `for_each` over them need not wait for the last.
+    streams: bool = False
+    #: Some of its inputs are secrets: they are put in just before the executor runs.
+    has_secrets: bool = False
+    prefer: Prefer = Prefer()
     with_: Mapping[str, Expr] = field(default_factory=dict)
     loops: tuple[Loop, ...] = ()
     stream: Stream | None = None
@@ -52,17 +114,35 @@ class Node:
     #: Longest path of expected work from the start of this step to the end of the job, in seconds: the priority of its tasks.
     rank: float = 0.0
 
+    @property
+    def is_plain(self) -> bool:
+        """True when an executor does it."""
+        return self.body is None and self.approve is None and self.wait is None
+
 
 @dataclass(frozen=True, slots=True)
 class TaskGraph:
-    """What to run: nodes in topological order, and how the outputs are made. `rewrites` says in words what the planner changed."""
+    """What to run: nodes in topological order, and how the outputs are made. `rewrites` says in words what the planner changed.
+
+    `finally_` runs when all nodes have settled, however the job ended; it captures like a block, and sees `job` as well.
+    """
 
     workflow: Workflow
     nodes: Mapping[str, Node]
     outputs: Mapping[str, Expr]
     optional_outputs: frozenset[str] = frozenset()
+    finally_: Body | None = None
     rewrites: tuple[str, ...] = ()
     digest: str = ""
+
+    def every_node(self) -> Iterator[Node]:
+        """Yield every node, those inside of others after them."""
+        agenda = [*self.nodes.values(), *(self.finally_.nodes.values() if self.finally_ else ())]
+        while agenda:
+            node = agenda.pop()
+            yield node
+            if node.body is not None:
+                agenda.extend(node.body.nodes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +157,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The choices for every step of a graph, under the goal they were made for."""
+    """The choices for every plain node of a graph, by its path, under the goal they were made for."""
 
     choices: Mapping[str, Choice]
     goal: Goal = Goal()

@@ -28,6 +28,23 @@ class Artifacts(Protocol):
         ...
 
 
+class Report:
+    """What an attempt says of itself while it runs, beside its result. Whatever it spent is billed, however the attempt ends.
+
+    `usd` None: the card's price holds. `emit` gives the next element of a result that is a list. `left`: what could not be stopped when the
+    attempt was cancelled, in words. Not safe from other threads, but for the fields, which may be set from one.
+    """
+
+    __slots__ = ("emit", "joules", "left", "tokens", "usd")
+
+    def __init__(self, emit: Callable[[Any], None] | None = None) -> None:
+        self.usd: float | None = None
+        self.joules: float | None = None
+        self.tokens = 0
+        self.left = ""
+        self.emit = emit
+
+
 class Call(NamedTuple):
     """What an executor is handed for one attempt. `inputs` are JSON data; `target` is the function of a `python` step, else None."""
 
@@ -37,6 +54,7 @@ class Call(NamedTuple):
     knobs: Mapping[str, Any]
     artifacts: Artifacts
     target: Any = None
+    report: Report = Report()
 
 
 class Executor(Protocol):
@@ -68,7 +86,7 @@ class JobHeader(NamedTuple):
 
 
 class JobSummary(NamedTuple):
-    """One line about a job. `status`: running, succeeded, failed, cancelled, held, or interrupted (its owner is gone)."""
+    """One line about a job. `status`: running, succeeded, failed, cancelled, held, waiting, paused, or interrupted (its owner is gone)."""
 
     job: str
     workflow: str

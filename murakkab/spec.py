@@ -4,10 +4,10 @@ Everything here is frozen. `with_`, conditions and outputs are *expressions*: JS
 anywhere. A reference is a value, never text pasted into text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from murakkab.types import ANY, Type
 
@@ -89,10 +89,50 @@ Expr = None | bool | int | float | str | Ref | Template | First | list["Expr"] |
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """One level of `for_each`: `name` takes each element of the list `over`."""
+    """One level of `for_each`: `name` takes each element of the list `over`; `beside`: further names, each with a list of equal length."""
 
     name: str
     over: Expr
+    beside: Mapping[str, Expr] = field(default_factory=dict)
+
+    def lists(self) -> Iterator[tuple[str, Expr]]:
+        """Yield every loop variable of this level with the list that it goes through."""
+        yield self.name, self.over
+        yield from self.beside.items()
+
+
+class Otherwise(StrEnum):
+    """What a loop gives that has used up its rounds while its condition never held."""
+
+    FAIL = "fail"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Do the work of a step again until a condition holds: at most `at_most` rounds, `delay` seconds apart.
+
+    Inside the step `loop` is `{index, last, history}`: the number of the round from zero, the result of the round before (null in the
+    first), and the results of all rounds before. `until` (CEL) also sees `result`, that of the round just done; without it every round
+    is done. The result of the step is that of its last round.
+    """
+
+    at_most: int = 0
+    until: str = ""
+    otherwise: Otherwise = Otherwise.FAIL
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """How many must succeed: `count` of them, or (where that is zero) the part `share` of all, rounded up. `of`: how many there are, when told.
+
+    Once as many have succeeded, the rest is cancelled; once as many cannot succeed any more, the step fails.
+    """
+
+    count: int = 0
+    share: float = 0.0
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +172,63 @@ class CachePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Approve:
+    """A question to a person. The result is `{approved, by}` and what `form` asks for; a "no" fails the task with the reason `rejected`."""
+
+    message: Expr = ""
+    form: "Mapping[str, Input]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for one thing: `seconds` (a number or a duration as text), the time `until` (ISO 8601, or seconds since the epoch), or an `event`.
+
+    The result is null, or what came with the event, a value of type `type`.
+    """
+
+    seconds: Expr = None
+    until: Expr = None
+    event: Expr = None
+    type: Type = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Prefer:
+    """Constraints on what may be chosen: the kind of `device`, and the `model` (the executor must have a knob `model` that takes it)."""
+
+    device: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Steps inside a step. They see everything around them; nobody outside sees them, but for the `outputs` of the block."""
+
+    steps: "Mapping[str, Step]" = field(default_factory=dict)
+    outputs: "Mapping[str, Output]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """A declared node. Exactly one of `uses` (a capability) and `call` (a Python function, `module:function`) is given."""
+    """A declared node. Its work is exactly one of these.
+
+    `uses` (a capability), `call` (a Python function, `module:function`), `workflow` (a key of `Workflow.workflows`), `block`, `approve`,
+    `wait`, or `does` alone (plain language, to be mapped to one of the others; beside `uses` or `call` it is a remark).
+    """
 
     name: str
     uses: str = ""
     call: str = ""
+    does: str = ""
+    workflow: str = ""
+    block: Block | None = None
+    approve: Approve | None = None
+    wait: Wait | None = None
     with_: Mapping[str, Expr] = field(default_factory=dict)
     for_each: tuple[Loop, ...] = ()
     max_parallel: int | None = None
+    repeat: Repeat | None = None
+    need: Need | None = None
     when: str = ""
     after: tuple[str, ...] = ()
     retry: Retry = Retry()
@@ -149,6 +237,7 @@ class Step:
     cache: CachePolicy | None = None
     effect: Effect | None = None
     executor: str = ""
+    prefer: Prefer = Prefer()
     knobs: Mapping[str, Expr] = field(default_factory=dict)
     description: str = ""
 
@@ -185,13 +274,22 @@ class Goal:
 class Workflow:
     """What is declared: typed inputs, steps, outputs and a goal. Says nothing about models or devices.
 
-    `timeout` is the job's deadline in seconds: past it everything running is cancelled and the job fails.
+    `timeout` is the job's deadline in seconds: past it everything running is cancelled and the job fails. `budget` (`cost` USD, `energy` J,
+    `tokens`, `time` s) pauses the job instead. `finally_`: steps that run when everything else has ended, however it ended; they also see
+    `job`. `secrets`: where each is kept, `env:NAME` or `file:PATH`. `workflows`: the definitions that steps use as a whole.
+    `profiles`: parts of a document by name, to be laid over this one (`dev`, `prod`).
     """
 
     name: str
     description: str = ""
+    version: str = ""
     inputs: Mapping[str, Input] = field(default_factory=dict)
     steps: Mapping[str, Step] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
+    finally_: Mapping[str, Step] = field(default_factory=dict)
     goal: Goal = Goal()
     timeout: float | None = None
+    budget: Mapping[str, float] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    workflows: "Mapping[str, Workflow]" = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

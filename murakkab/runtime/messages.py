@@ -10,15 +10,20 @@ from typing import Any, NamedTuple
 
 from murakkab.errors import Failure
 from murakkab.plan import Node
+from murakkab.spec import Input
 
 # ---------------------------------------------------------------------------------------------------------------- events
 
 
 class JobSubmitted(NamedTuple):
-    """A job was accepted with these inputs, already checked against the workflow."""
+    """A job was accepted with these inputs, already checked against the workflow.
+
+    With a budget, `expected` holds what one task of each step is expected to take, by path: `{cost, energy, tokens}`.
+    """
 
     time: float
     inputs: Mapping[str, Any]
+    expected: Mapping[str, Mapping[str, float]] | None = None
 
 
 class TaskStarted(NamedTuple):
@@ -30,7 +35,7 @@ class TaskStarted(NamedTuple):
 
 
 class TaskSucceeded(NamedTuple):
-    """An attempt ended with a value. `bill` holds measured facts: started, executor, cached, usd, joules."""
+    """An attempt ended with a value; what it took is measured or, where the executor says so, billed."""
 
     time: float
     task: str
@@ -40,6 +45,16 @@ class TaskSucceeded(NamedTuple):
     usd: float = 0.0
     joules: float | None = None
     executor: str = ""
+    tokens: int = 0
+
+
+class TaskYielded(NamedTuple):
+    """A running attempt gave the next element of its result; `number` counts from zero. Said again by a later attempt, it must be the same."""
+
+    time: float
+    task: str
+    number: int
+    value: Any
 
 
 class TaskFailed(NamedTuple):
@@ -52,14 +67,22 @@ class TaskFailed(NamedTuple):
     retryable: bool
     started: float
     executor: str = ""
+    usd: float = 0.0
+    joules: float | None = None
+    tokens: int = 0
 
 
 class TaskCancelled(NamedTuple):
-    """A running attempt was stopped on command."""
+    """A running attempt was stopped on command. `left`: what of it could not be stopped and runs on, in words."""
 
     time: float
     task: str
     started: float
+    executor: str = ""
+    usd: float = 0.0
+    joules: float | None = None
+    tokens: int = 0
+    left: str = ""
 
 
 class RetryDue(NamedTuple):
@@ -67,6 +90,46 @@ class RetryDue(NamedTuple):
 
     time: float
     task: str
+
+
+class TimerFired(NamedTuple):
+    """The time came that a task waits for: its `wait` is over, its own time is up, or its next round begins."""
+
+    time: float
+    task: str
+
+
+class Answered(NamedTuple):
+    """A person answered the question that a task asks: yes or no, and what its form asks for."""
+
+    time: float
+    task: str
+    approved: bool
+    values: Mapping[str, Any]
+    by: str = ""
+
+
+class SignalReceived(NamedTuple):
+    """An event from outside came for the job. It is kept until a task waits for it."""
+
+    time: float
+    name: str
+    value: Any = None
+
+
+class SkipRequested(NamedTuple):
+    """Somebody asked for one task or step to be stopped and passed over; `branch`: with everything that comes after it."""
+
+    time: float
+    task: str
+    branch: bool = False
+    reason: str = ""
+
+
+class BudgetSpent(NamedTuple):
+    """The time that the budget allows is over."""
+
+    time: float
 
 
 class DeadlinePassed(NamedTuple):
@@ -83,9 +146,23 @@ class CancelRequested(NamedTuple):
 
 
 class JobResumed(NamedTuple):
-    """A process took the job up again: what was in flight is lost or in doubt, what failed may be tried again."""
+    """A process took the job up again: what was in flight is lost or in doubt, what failed may be tried again.
+
+    `budget`: new limits in the place of the old. `ending`: the job is taken up only to end it, in this status ("cancelled").
+    """
 
     time: float
+    budget: Mapping[str, float] | None = None
+    ending: str = ""
+    reason: str = ""
+
+
+class JobForked(NamedTuple):
+    """What comes before this was taken over from another job, which was forked before its step `step`."""
+
+    time: float
+    job: str
+    step: str
 
 
 class DoubtResolved(NamedTuple):
@@ -101,12 +178,19 @@ Event = (
     JobSubmitted
     | TaskStarted
     | TaskSucceeded
+    | TaskYielded
     | TaskFailed
     | TaskCancelled
     | RetryDue
+    | TimerFired
+    | Answered
+    | SignalReceived
+    | SkipRequested
+    | BudgetSpent
     | DeadlinePassed
     | CancelRequested
     | JobResumed
+    | JobForked
     | DoubtResolved
 )
 
@@ -131,6 +215,33 @@ class WaitRetry(NamedTuple):
     delay: float
 
 
+class WaitTimer(NamedTuple):
+    """Send `TimerFired` after `delay` seconds, unless `DropTimer` comes first. A task has one timer at a time."""
+
+    task: str
+    delay: float
+
+
+class DropTimer(NamedTuple):
+    """Forget the timer of a task."""
+
+    task: str
+
+
+class WaitBudget(NamedTuple):
+    """Send `BudgetSpent` after `delay` seconds."""
+
+    delay: float
+
+
+class AskPerson(NamedTuple):
+    """Show a question to whoever may answer it; `Answered` is the reply."""
+
+    task: str
+    message: str
+    form: Mapping[str, Input]
+
+
 class WaitDeadline(NamedTuple):
     """Send `DeadlinePassed` when `delay` seconds are over, unless the job has finished."""
 
@@ -144,11 +255,14 @@ class CancelTask(NamedTuple):
 
 
 class FinishJob(NamedTuple):
-    """Nothing is left to do. `status` is succeeded, failed, cancelled or held."""
+    """Nothing is left to do here. `status`: succeeded, failed, cancelled, held (a task is in doubt), waiting or paused.
+
+    waiting: for people or events, which `failures` name; paused: the budget is spent.
+    """
 
     status: str
     outputs: Mapping[str, Any]
     failures: tuple[Failure, ...] = ()
 
 
-Command = StartTask | WaitRetry | WaitDeadline | CancelTask | FinishJob
+Command = StartTask | WaitRetry | WaitTimer | DropTimer | WaitBudget | WaitDeadline | AskPerson | CancelTask | FinishJob
