@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
-from murakkab.errors import ConflictError, InputError, InvalidTransition, NotFoundError, PlanError
+from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
 from murakkab.plan import Deployment, Node, TaskGraph
 from murakkab.ports import Executor, JobHeader, Journal, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
@@ -30,6 +30,8 @@ class Work:
     graph: TaskGraph
     deployment: Deployment
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    #: What was noticed when it was checked, and stops nobody.
+    warnings: tuple[Diagnostic, ...] = ()
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
