@@ -1,6 +1,6 @@
 """data: the seams - what the runtime asks of the outside world. Each has one conformance suite, run over every implementation and fake."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from murakkab.catalog import ExecutorCard
@@ -96,12 +96,23 @@ class JobSummary(NamedTuple):
     events: int
 
 
+class Letter(NamedTuple):
+    """An event that somebody outside wants a job to hear; `number` tells it from all others that ever came."""
+
+    number: int
+    job: str
+    event: Event
+
+
 class Journal(Protocol):
     """The memory of jobs. Append-only; one process owns a job at a time.
 
     What was appended before a `flush` survives the death of this process once that returns; it may block for microseconds, never for a
     network. Whoever acts on an event flushes first. Events of one job read back in the order they were appended. `finish` marks the
     job's end and flushes; a job may be resumed (and finished) again. Writing raises `BackendError` while nothing can be written.
+
+    Any process may `post` an event to a job that another owns. The owner asks for its `mail` now and then, and appends each letter or
+    drops it; what it leaves is handed to whoever claims the job next. So a letter is heard once, whoever dies when.
     """
 
     def create(self, header: JobHeader, *, is_fresh: bool = False) -> None:
@@ -111,8 +122,11 @@ class Journal(Protocol):
         """
         ...
 
-    def append(self, job: str, event: Event) -> None:
-        """Record an event of a job this process owns. Raises `ExecutorError` (bad-result) when its value is not JSON data."""
+    def append(self, job: str, event: Event, *, letter: int = 0) -> None:
+        """Record an event of a job this process owns; with it goes the *letter* that it came by, if it came by one.
+
+        Raises `ExecutorError` (bad-result) when its value is not JSON data.
+        """
         ...
 
     def flush(self) -> None:
@@ -133,6 +147,43 @@ class Journal(Protocol):
 
     def jobs(self) -> Sequence[JobSummary]:
         """Return a line per job, newest first."""
+        ...
+
+    def post(self, job: str, event: Event) -> int:
+        """Leave a letter for the living process that owns a job, and return its number; zero, and no letter, when nobody runs the job.
+
+        Raises `NotFoundError`, and `ExecutorError` (bad-result) when the event holds what is not JSON data.
+        """
+        ...
+
+    def mail(self) -> Sequence[Letter]:
+        """Return the letters, oldest first, for the jobs that this journal owns: each once, until the job is claimed again.
+
+        Takes microseconds when there are none.
+        """
+        ...
+
+    def drop(self, letter: int) -> None:
+        """Remove a letter that is not appended, because it does not fit the job."""
+        ...
+
+    def is_heard(self, letter: int) -> bool | None:
+        """Return True once a letter was appended or dropped, None while its job is owned.
+
+        False when nobody runs the job any more: the letter is withdrawn then.
+        """
+        ...
+
+    def delete(self, job: str) -> None:
+        """Forget a job and all its events. Raises `NotFoundError`, or `ConflictError` while its owner lives."""
+        ...
+
+    def texts(self, *, without: Collection[str] = ()) -> Iterator[str]:
+        """Yield everything that is written about the jobs but those in *without*: whatever they need is named there."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the space of what was deleted, as far as others who use the journal allow it."""
         ...
 
     def close(self) -> None:

@@ -129,10 +129,18 @@ def is_known(folder: Path, owner: str) -> bool:
 
 def dead_owners(folder: Path) -> list[str]:
     """Return the owners whose process has died and left its tail or its lock."""
+    return [owner for owner in _owners(folder) if not is_alive(folder, owner)]
+
+
+def living_owners(folder: Path) -> list[str]:
+    """Return the owners whose process lives."""
+    return [owner for owner in _owners(folder) if is_alive(folder, owner)]
+
+
+def _owners(folder: Path) -> list[str]:
     if not folder.exists():
         return []
-    owners = {path.name.partition(".")[0] for path in (*folder.glob("*.lock"), *folder.glob("*.tail"))} - {"recovery"}
-    return sorted(owner for owner in owners if not is_alive(folder, owner))
+    return sorted({path.name.partition(".")[0] for path in (*folder.glob("*.lock"), *folder.glob("*.tail"))} - {"recovery"})
 
 
 def _locked(path: Path) -> int:
