@@ -23,6 +23,7 @@ from murakkab.errors import (
     SpecError,
 )
 from murakkab.spec import CachePolicy, Effect, Goal, OnError, Retry
+from murakkab.steps import check_cancelled, spend
 from murakkab.values import File
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "StepFunction",
     "WorkflowHandle",
     "capability",
+    "check_cancelled",
     "contains",
     "default_to",
     "each",
@@ -58,6 +60,7 @@ __all__ = [
     "flatten",
     "load_workflow",
     "size",
+    "spend",
     "step",
     "template",
     "when",

@@ -10,6 +10,7 @@ from murakkab.errors import MurakkabError
 NAMES = {
     "declaring": {"workflow", "step", "capability", "load_workflow", "WorkflowHandle", "StepFunction", "CapabilityHandle"},
     "inside a workflow": {"when", "first", "template", "each", "flatten", "size", "contains"},
+    "inside a step": {"spend", "check_cancelled"},
     "options": {"Retry", "OnError", "CachePolicy", "Effect", "Goal", "default_to", "fallback_to"},
     "values": {"File"},
 }
