@@ -20,9 +20,14 @@ CODES: Final[dict[str, str]] = {
     "bad-type": "a type is not written as types are",
     "bad-quantity": "a duration, an amount or its unit cannot be read",
     "bad-choice": "a field takes one of a few words, and this is not one",
+    "misplaced": "a field stands where it means nothing",
     "not-json": "a value has no JSON form",
     "bad-reference": "a reference, template or choice is not written as they are",
     "unknown-operator": "a key that begins with '$' is no operator",
+    # parts of a workflow in other places
+    "unknown-profile": "the profile that was chosen is not there",
+    "unknown-workflow": "a step names a workflow, or a file of one, that is not there",
+    "wrong-version": "a step names a version of a workflow that is not the one that is there",
     # the names of things
     "bad-name": "a step, input or loop variable has a name that is reserved or cannot be written in a reference",
     "shadowed-name": "a loop variable has the name of a step or of another loop variable",

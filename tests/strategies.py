@@ -6,19 +6,26 @@ from hypothesis import strategies as st
 
 from murakkab.spec import (
     WILD,
+    Approve,
+    Block,
     CachePolicy,
     Effect,
     First,
     Goal,
     Input,
     Loop,
+    Need,
     OnError,
+    Otherwise,
     Output,
+    Prefer,
     Ref,
+    Repeat,
     Rescue,
     Retry,
     Step,
     Template,
+    Wait,
     Workflow,
 )
 from murakkab.types import ANY, BOOL, FILE, FLOAT, INT, NULL, STR, Field, Type, list_of, optional
@@ -87,48 +94,138 @@ on_errors = st.one_of(
     exprs.map(lambda value: OnError(Rescue.DEFAULT, default=value)),
     names.map(lambda name: OnError(Rescue.FALLBACK, fallback=name)),
 )
-loops = st.lists(st.builds(Loop, names, exprs), max_size=3, unique_by=lambda loop: loop.name).map(tuple)
-with_ = st.dictionaries(names, exprs, max_size=3)
 
 
-def steps(name: str) -> st.SearchStrategy[Step]:
-    """Return steps called *name*."""
-    return st.builds(
-        Step,
-        name=st.just(name),
-        uses=names,
-        with_=with_,
-        for_each=loops,
-        max_parallel=st.none() | st.integers(1, 99),
-        when=st.sampled_from(["", "inputs.n > 3"]),
-        after=st.lists(names, max_size=2).map(tuple),
-        retry=retries,
-        timeout=st.none() | numbers,
-        on_error=on_errors,
-        cache=st.none() | st.builds(CachePolicy, st.none() | numbers),
-        effect=st.none() | st.sampled_from(list(Effect)),
-        executor=st.just("") | names,
-        knobs=with_,
-        description=texts,
-    )
+def _loops(found: list[tuple[str, Any]], zipped: bool) -> tuple[Loop, ...]:
+    if not zipped or len(found) < 2:
+        return tuple(Loop(name, over) for name, over in found)
+    (name, over), (other, along), *rest = found
+    return (Loop(name, over, {other: along}), *(Loop(name, over) for name, over in rest))
 
 
-step_maps = st.lists(names, max_size=3, unique=True).flatmap(lambda found: st.fixed_dictionaries({name: steps(name) for name in found}))
+loops = st.builds(_loops, st.lists(st.tuples(names, exprs), max_size=3, unique_by=lambda pair: pair[0]), st.booleans())
+with_ = st.dictionaries(names, exprs, max_size=2)
 inputs = st.one_of(
     st.builds(Input, types, description=texts),
     st.builds(Input, types, exprs, st.just(False), texts),
 )
+outputs = st.dictionaries(names, st.builds(Output, exprs, types, st.booleans(), texts), max_size=2)
+repeats = st.builds(
+    Repeat, st.integers(1, 99), st.sampled_from(["", "result.score > 0.8"]), st.sampled_from(list(Otherwise)), st.sampled_from([0.0, 2.5])
+)
+needs = st.one_of(
+    st.integers(0, 9).map(Need),
+    st.floats(0.01, 1).map(lambda share: Need(share=share)),
+    st.builds(Need, st.integers(1, 3), of=st.integers(3, 9)),
+)
+values = refs | templates
+approvals = st.builds(Approve, exprs, st.dictionaries(names, inputs, max_size=2))
+waits = st.one_of(
+    st.builds(Wait, seconds=numbers | values),
+    st.builds(Wait, until=st.sampled_from(["2030-01-31T09:00:00Z", "2030-01-31"]) | numbers | values),
+    st.builds(Wait, event=names | values, type=types),
+)
+#: The work of a step that is one thing, as the fields that say it.
+plain_work: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({"uses": names}, optional={"does": texts}),
+    st.fixed_dictionaries({"call": names.map(lambda name: f"m:{name}")}),
+    st.fixed_dictionaries({"does": texts.filter(bool)}),
+    st.fixed_dictionaries({"workflow": names}),
+    st.fixed_dictionaries({"approve": approvals}),
+    st.fixed_dictionaries({"wait": waits}),
+)
+#: How a step is done: everything but its work, each field there or not.
+ways: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "with_": with_,
+        "for_each": loops,
+        "max_parallel": st.integers(1, 99),
+        "repeat": repeats,
+        "need": needs,
+        "when": st.just("inputs.n > 3"),
+        "after": st.lists(names, max_size=2).map(tuple),
+        "retry": retries,
+        "timeout": numbers,
+        "on_error": on_errors,
+        "cache": st.builds(CachePolicy, st.none() | numbers),
+        "effect": st.sampled_from(list(Effect)),
+        "executor": names,
+        "prefer": st.builds(Prefer, st.sampled_from(["", "gpu"]), st.just("") | names),
+        "knobs": with_,
+        "description": texts,
+    },
+)
+
+
+_OF_EXECUTORS = ("retry", "cache", "effect", "executor", "prefer", "knobs")
+
+
+def _fitting(work: dict[str, Any], way: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of *way* what means nothing for *work*."""
+    without: set[str] = set()
+    if {"workflow", "block", "approve", "wait"} & work.keys():
+        without |= {*_OF_EXECUTORS, "on_error"}
+    if {"block", "approve", "wait"} & work.keys():
+        without.add("with_")
+    if {"approve", "wait"} & work.keys():
+        without.add("repeat")
+    if not way.get("for_each"):
+        without.add("max_parallel")
+        if "block" not in work:
+            without.add("need")
+    return {field: value for field, value in way.items() if field not in without}
+
+
+def _named(found: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> dict[str, Step]:
+    return {name: Step(name, **work, **_fitting(work, way)) for name, work, way in found}
+
+
+def _step_maps(work: st.SearchStrategy[dict[str, Any]], *, most: int) -> st.SearchStrategy[dict[str, Step]]:
+    return st.lists(st.tuples(names, work, ways), max_size=most, unique_by=lambda one: one[0]).map(_named)
+
+
+def _blocks(work: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(Block, _step_maps(work, most=2), outputs).map(lambda block: {"block": block})
+
+
+_deep_work = plain_work | _blocks(plain_work | _blocks(plain_work))
+step_maps = _step_maps(_deep_work, most=3)
 goals = st.builds(
     Goal,
     st.lists(st.sampled_from(["latency", "energy", "cost", "quality"]), max_size=4).map(tuple),
     st.fixed_dictionaries({}, optional={"latency": numbers, "energy": numbers, "cost": numbers, "quality": st.floats(0, 1)}),
 )
-workflows = st.builds(
-    Workflow,
-    texts.filter(bool),
-    texts,
-    st.dictionaries(names, inputs, max_size=2),
-    step_maps,
-    st.dictionaries(names, st.builds(Output, exprs, types, st.booleans(), texts), max_size=2),
-    goals,
+#: What no reference is looked for in.
+plain_data: st.SearchStrategy[Any] = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts | tricky, inner, max_size=2), max_leaves=3
 )
+profiles = st.dictionaries(
+    texts, st.dictionaries(st.sampled_from(["steps", "inputs", "defaults", "budget", "goal"]), plain_data, max_size=2), max_size=2
+)
+
+
+@st.composite
+def _workflows(draw: st.DrawFn, *, depth: int) -> Workflow:
+    definitions = draw(st.dictionaries(names, _workflows(depth=depth - 1), max_size=1)) if depth and draw(st.booleans()) else {}
+    return draw(
+        st.builds(
+            Workflow,
+            texts.filter(bool),
+            texts,
+            st.sampled_from(["", "2", "2.1"]),
+            st.dictionaries(names, inputs, max_size=2),
+            step_maps,
+            outputs,
+            finally_=st.just({}) | _step_maps(plain_work, most=1),
+            goal=goals,
+            timeout=st.none() | numbers,
+            budget=st.fixed_dictionaries({}, optional={"cost": numbers, "energy": numbers, "tokens": numbers, "time": numbers}),
+            secrets=st.dictionaries(names, st.sampled_from(["env:TOKEN", "file:/run/secrets/x y"]), max_size=1),
+            workflows=st.just(definitions),
+            profiles=st.just({}) | profiles,
+        )
+    )
+
+
+workflows = _workflows(depth=2)

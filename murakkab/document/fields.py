@@ -1,4 +1,4 @@
-"""policy: one field of a document at a time - what kind of data it holds, durations and amounts, and the hint when it is wrong."""
+"""policy: one field of a document at a time - what kind of data it holds, durations and amounts, and what is wanted when it is wrong."""
 
 import math
 import re
@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic, Path
+from murakkab.references import MAX_DEPTH
 from murakkab.types import Field, Type, TypeSyntaxError, parse_type
 
 Problems = list[Diagnostic]
@@ -19,6 +20,7 @@ _AMOUNT: Final = re.compile(r"\s*([$]?)\s*(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*
 SECONDS: Final[Mapping[str, float]] = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 USD: Final[Mapping[str, float]] = {"": 1.0, "usd": 1.0}
 JOULES: Final[Mapping[str, float]] = {"": 1.0, "j": 1.0, "kj": 1e3, "wh": 3600.0, "kwh": 3.6e6}
+TOKENS: Final[Mapping[str, float]] = {"": 1.0, "tokens": 1.0, "k": 1e3, "m": 1e6}
 
 
 class WrongField(Exception):
@@ -35,29 +37,12 @@ class WrongField(Exception):
         return Diagnostic(self.code, self.message, self.hint, path)
 
 
-def read_fields(data: Any, path: Path, problems: Problems, *, fields: Mapping[str, tuple[str, Reader]]) -> dict[str, Any]:
-    """Return attribute -> value for each of *fields* that *data* holds and that can be read; the rest goes to *problems*."""
-    found: dict[str, Any] = {}
-    for key, value in mapping(data, path, problems).items():
-        if key not in fields:
-            problems.append(Diagnostic("unknown-field", f"there is no field {key!r} here", _field_hint(key, fields), (*path, key)))
-            continue
-        attribute, reader = fields[key]
-        try:
-            found[attribute] = reader(value, (*path, key), problems)
-        except WrongField as wrong:
-            problems.append(wrong.at((*path, key)))
-    return found
-
-
-def _field_hint(key: str, fields: Mapping[str, Any]) -> str:
-    return did_you_mean(key, fields, others="there are")
-
-
 def mapping(data: Any, path: Path, problems: Problems) -> dict[str, Any]:
     """Return *data* as a mapping; keys that are not text go to *problems*. Raises `WrongField` when it is no mapping."""
     if not isinstance(data, Mapping):
         raise WrongField("wrong-form", f"a mapping is wanted here, not {shown(data)}")
+    if len(path) > MAX_DEPTH:
+        raise WrongField("too-deep", f"nested more than {MAX_DEPTH} deep", "put parts into workflows of their own")
     found: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(key, str):
@@ -142,6 +127,11 @@ def _amount(data: Any, units: Mapping[str, float], *, example: str, at: tuple[Pa
     return float(found[2]) * size
 
 
+def tokens(data: Any, path: Path, problems: Problems) -> float:
+    """Return a number of tokens: `100000`, `"100k"`, `"2M"`."""
+    return _amount(data, TOKENS, example="100000, 100k or 2M", at=(path, problems))
+
+
 def choice(kind: type[_Choice]) -> Callable[[Any, Path, Problems], _Choice]:
     """Return the reader of a field that takes one of the words of *kind*."""
 
@@ -168,6 +158,23 @@ def names(data: Any, path: Path, problems: Problems) -> tuple[str, ...]:
         else:
             problems.append(Diagnostic("wrong-form", f"a name is wanted here, not {shown(name)}", path=(*path, i)))
     return tuple(found)
+
+
+def json_data(data: Any, path: Path, problems: Problems) -> Any:
+    """Return a copy of plain JSON data, in which nothing is read as a reference."""
+    if isinstance(data, Mapping):
+        return {key: json_data(value, (*path, key), problems) for key, value in mapping(data, path, problems).items()}
+    if isinstance(data, list | tuple):
+        if len(path) > MAX_DEPTH:
+            raise WrongField("too-deep", f"nested more than {MAX_DEPTH} deep")
+        return [json_data(value, (*path, i), problems) for i, value in enumerate(data)]
+    if isinstance(data, float) and not math.isfinite(data):
+        problems.append(Diagnostic("not-json", f"{data} is not a JSON number", "leave it out, or write null", path))
+        return None
+    if data is not None and not isinstance(data, str | bool | int | float):
+        problems.append(Diagnostic("not-json", f"{type(data).__name__} is not JSON data", "use text, numbers, lists and mappings", path))
+        return None
+    return data
 
 
 def type_(data: Any, path: Path, problems: Problems) -> Type:

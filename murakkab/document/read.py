@@ -1,26 +1,36 @@
 """policy: JSON data -> Workflow, with every mistake by its path. Reads on after a mistake, so that all are found at once."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from murakkab.document.fields import (
     Problems,
-    Reader,
     WrongField,
-    flag,
     joules,
+    json_data,
     mapping,
     names,
     number,
-    read_fields,
     seconds,
+    shown,
     text,
-    type_,
+    tokens,
     usd,
 )
-from murakkab.document.read_step import expr, read_step
+from murakkab.document.forms import KEYS, THE_WORKFLOW, Form, read_fields, unknown_field
+from murakkab.document.read_step import steps
+from murakkab.document.read_values import inputs, outputs
 from murakkab.errors import Diagnostic, Path
-from murakkab.spec import Goal, Input, Output, Step, Workflow
+from murakkab.spec import Goal, Workflow
+
+#: How deep workflows may be defined inside of workflows.
+MAX_NESTED: Final = 20
+#: What a profile cannot change.
+FIXED: Final = ("workflow", "profiles")
+_SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*", re.ASCII)
 
 
 class Read(NamedTuple):
@@ -33,11 +43,17 @@ class Read(NamedTuple):
 def from_document(data: Any) -> Read:
     """Return the workflow that *data* (of `to_document`, YAML or JSON) declares, and what is wrong about its form.
 
-    Names, types and references are the business of `planner.check`.
+    Names, types and references are the business of `planner.check`; files, defaults and the choice of a profile that of `load`. A
+    definition that has been read already stands for itself.
     """
+    return _read(data, depth=0)
+
+
+def _read(data: Any, *, depth: int) -> Read:
     problems: Problems = []
+    form = Form(THE_WORKFLOW, {**WORKFLOW.fields, "workflows": ("workflows", partial(_definitions, depth=depth + 1))})
     try:
-        found = read_fields(data, (), problems, fields=WORKFLOW)
+        found = read_fields(data, (), problems, form=form)
     except WrongField as wrong:
         hint = "a workflow begins with `workflow: its-name`"
         return Read(None, [Diagnostic(wrong.code, wrong.message, hint)])
@@ -46,79 +62,103 @@ def from_document(data: Any) -> Read:
     return Read(Workflow(**{"name": "", **found}), problems)
 
 
-def steps(data: Any, path: Path, problems: Problems) -> dict[str, Step]:
-    """Return the steps by name."""
-    found: dict[str, Step] = {}
+def _definitions(data: Any, path: Path, problems: Problems, *, depth: int) -> dict[str, Workflow]:
+    if depth > MAX_NESTED:
+        raise WrongField("too-deep", f"workflows are defined more than {MAX_NESTED} deep inside of each other")
+    found: dict[str, Workflow] = {}
     for name, value in mapping(data, path, problems).items():
-        try:
-            found[name] = read_step(name, value, (*path, name), problems)
-        except WrongField as wrong:
-            problems.append(wrong.at((*path, name)))
-            found[name] = Step(name)
+        if isinstance(value, Workflow):
+            found[name] = value
+            continue
+        if not isinstance(value, Mapping):
+            hint = "only a file can name files; put the whole definition here" if isinstance(value, str) else ""
+            problems.append(Diagnostic("wrong-form", f"a definition is wanted here, not {shown(value)}", hint, (*path, name)))
+            continue
+        inner = _read({"workflow": name, **value}, depth=depth)
+        problems += (replace(d, path=(*path, name, *d.path)) for d in inner.diagnostics)
+        if inner.workflow is not None:
+            found[name] = inner.workflow
     return found
 
 
-def inputs(data: Any, path: Path, problems: Problems) -> dict[str, Input]:
-    """Return the inputs by name; text alone is a type."""
-    found: dict[str, Input] = {}
+def _goal(data: Any, path: Path, problems: Problems) -> Goal:
+    return Goal(**read_fields(data, path, problems, form=GOAL))
+
+
+def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float]:
+    return read_fields(data, path, problems, form=LIMITS)
+
+
+def _budget(data: Any, path: Path, problems: Problems) -> dict[str, float]:
+    return read_fields(data, path, problems, form=BUDGET)
+
+
+def _secrets(data: Any, path: Path, problems: Problems) -> dict[str, str]:
+    """Return where each secret is kept. What is written is not repeated in messages: it may be the secret itself."""
+    found: dict[str, str] = {}
+    for name, value in mapping(data, path, problems).items():
+        if isinstance(value, str) and _SECRET.fullmatch(value):
+            found[name] = value
+        else:
+            hint = "write env:NAME, for a variable of the environment, or file:PATH"
+            problems.append(Diagnostic("wrong-form", f"the secret {name!r} does not say where it is kept", hint, (*path, name)))
+    return found
+
+
+def _defaults(_data: Any, _path: Path, _problems: Problems) -> Any:
+    raise WrongField("misplaced", "only a file has defaults", "write them into the steps")
+
+
+def _profiles(data: Any, path: Path, problems: Problems) -> dict[str, dict[str, Any]]:
+    """Return the profiles as they are written; what they say is read when one is chosen."""
+    known = tuple(key for key in KEYS[THE_WORKFLOW] if key not in FIXED)
+    found: dict[str, dict[str, Any]] = {}
     for name, value in mapping(data, path, problems).items():
         at = (*path, name)
         try:
-            form = value if isinstance(value, Mapping) else {}
-            found[name] = Input(**read_fields(form, at, problems, fields=INPUT), required="default" not in form)
-            if not isinstance(value, Mapping):
-                found[name] = Input(type_(value, at, problems))
+            profile = mapping(value, at, problems)
+            problems += (unknown_field(key, at, what="a profile", known=known) for key in profile if key not in known)
+            found[name] = {key: json_data(part, (*at, key), problems) for key, part in profile.items() if key in known}
         except WrongField as wrong:
             problems.append(wrong.at(at))
-            found[name] = Input()
     return found
 
 
-def outputs(data: Any, path: Path, problems: Problems) -> dict[str, Output]:
-    """Return the outputs by name. A mapping is the long form, `{value, type, optional, description}`, or an operator."""
-    found: dict[str, Output] = {}
-    for name, value in mapping(data, path, problems).items():
-        at = (*path, name)
-        if not isinstance(value, Mapping) or any(str(k).startswith("$") for k in value):
-            found[name] = Output(expr(value, at, problems))
-            continue
-        fields = read_fields(value, at, problems, fields=OUTPUT)
-        if "value" not in value:
-            problems.append(Diagnostic("missing-field", f"the output {name!r} has no value", "write value: ${step.field}", at))
-        found[name] = Output(**{"value": None, **fields})
-    return found
-
-
-def goal(data: Any, path: Path, problems: Problems) -> Goal:
-    """Return the goal."""
-    return Goal(**read_fields(data, path, problems, fields=GOAL))
-
-
-def limits(data: Any, path: Path, problems: Problems) -> dict[str, float]:
-    """Return the limits, in seconds, dollars, joules and parts of one."""
-    return read_fields(data, path, problems, fields=LIMITS)
-
-
-WORKFLOW: Final[dict[str, tuple[str, Reader]]] = {
-    "workflow": ("name", text),
-    "description": ("description", text),
-    "inputs": ("inputs", inputs),
-    "steps": ("steps", steps),
-    "outputs": ("outputs", outputs),
-    "goal": ("goal", goal),
-    "timeout": ("timeout", seconds),
-}
-INPUT: Final[dict[str, tuple[str, Reader]]] = {"type": ("type", type_), "default": ("default", expr), "description": ("description", text)}
-OUTPUT: Final[dict[str, tuple[str, Reader]]] = {
-    "value": ("value", expr),
-    "type": ("type", type_),
-    "optional": ("optional", flag),
-    "description": ("description", text),
-}
-GOAL: Final[dict[str, tuple[str, Reader]]] = {"minimize": ("minimize", names), "limits": ("limits", limits)}
-LIMITS: Final[dict[str, tuple[str, Reader]]] = {
-    "latency": ("latency", seconds),
-    "cost": ("cost", usd),
-    "energy": ("energy", joules),
-    "quality": ("quality", number),
-}
+WORKFLOW: Final = Form(
+    THE_WORKFLOW,
+    {
+        "workflow": ("name", text),
+        "description": ("description", text),
+        "version": ("version", text),
+        "inputs": ("inputs", inputs),
+        "steps": ("steps", steps),
+        "outputs": ("outputs", outputs),
+        "finally": ("finally_", steps),
+        "goal": ("goal", _goal),
+        "timeout": ("timeout", seconds),
+        "budget": ("budget", _budget),
+        "secrets": ("secrets", _secrets),
+        "workflows": ("workflows", partial(_definitions, depth=1)),
+        "defaults": ("defaults", _defaults),
+        "profiles": ("profiles", _profiles),
+    },
+)
+GOAL: Final = Form("`goal`", {"minimize": ("minimize", names), "limits": ("limits", _limits)})
+LIMITS: Final = Form(
+    "`goal.limits`",
+    {
+        "latency": ("latency", seconds),
+        "cost": ("cost", usd),
+        "energy": ("energy", joules),
+        "quality": ("quality", number),
+    },
+)
+BUDGET: Final = Form(
+    "`budget`",
+    {
+        "cost": ("cost", usd),
+        "energy": ("energy", joules),
+        "tokens": ("tokens", tokens),
+        "time": ("time", seconds),
+    },
+)
