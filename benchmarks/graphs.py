@@ -11,7 +11,7 @@ from benchmarks import steps
 from benchmarks.cases import STEPS, random_dag, successors
 from murakkab import app, step, workflow
 from murakkab.api import WorkflowHandle
-from murakkab.dsl import declare
+from murakkab.declaring import declare
 
 following, quick, nap, total = step(steps.following), step(steps.quick), step(steps.nap), step(steps.total)
 node, node_that_waits, side = step(steps.node), step(steps.node_that_waits), step(steps.side)

@@ -5,11 +5,14 @@ Importing this costs next to nothing. What runs a workflow (`murakkab.running`) 
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
-from murakkab.dsl import Declared, declare
+from murakkab.declared import Declared
+from murakkab.declaring import Budget, WorkflowOptions, declare
+from murakkab.dsl import WorkflowStep
+from murakkab.options import StepOptions, step_fields
 from murakkab.placeholders import mistake
 from murakkab.recording import active
 from murakkab.spec import Goal, Workflow
@@ -20,26 +23,17 @@ if TYPE_CHECKING:
     from murakkab.runtime.result import JobResult
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
-
-
-class WorkflowOptions(TypedDict, total=False):
-    """What a workflow is called, says of itself and aims at. Name and description come from the function unless they are given.
-
-    `timeout`: seconds after which a job that still runs has failed.
-    """
-
-    name: str
-    description: str
-    goal: Goal
-    timeout: float
+T = TypeVar("T")
 
 
 class RunOptions(TypedDict, total=False):
     """What jobs run with. `home`: the folder of journal, artifacts and cache. `durable`: jobs survive the end of this process.
 
     `power_safe`: they survive a power cut too. `cores`: how many CPU cores tasks may use. `slots`: further resources, such as
-    {"gpu-memory-mb": 24000}. `goal` takes the place of the goal that the workflow declares.
+    {"gpu-memory-mb": 24000}. `goal` and `budget` take the place of those that the workflow declares, once the `profile` of that name is
+    laid over it.
     """
 
     home: str | Path
@@ -48,6 +42,8 @@ class RunOptions(TypedDict, total=False):
     cores: float
     slots: Mapping[str, float]
     goal: Goal
+    budget: Budget
+    profile: str
 
 
 class WorkflowHandle(Generic[P, R]):
@@ -61,7 +57,12 @@ class WorkflowHandle(Generic[P, R]):
     @property
     def definition(self) -> Workflow:
         """What is declared. Raises `SpecError` with every mistake in it."""
-        return self._source().workflow
+        return self.declared.workflow
+
+    @property
+    def declared(self) -> Declared:
+        """What is declared, and the functions that belong to it."""
+        return self._source()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the definition as JSON data, in the form that files have."""
@@ -74,6 +75,12 @@ class WorkflowHandle(Generic[P, R]):
         from murakkab.running import yaml_of
 
         return yaml_of(self.definition)
+
+    def to_python(self) -> str:
+        """Return the definition as the text of a Python module."""
+        from murakkab.source import to_python
+
+        return to_python(self.definition)
 
     def options(self, **options: Unpack[RunOptions]) -> "WorkflowHandle[P, R]":
         """Return the same workflow with other settings for its jobs."""
@@ -107,13 +114,56 @@ class WorkflowHandle(Generic[P, R]):
         """Return the events of a job, as `stream` does, on the event loop that runs already."""
         return self._runner.astream(self._runner.inputs(args, kwargs))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
-        """Refuse: a workflow is run, and cannot be a step yet."""
-        if active() is not None:
-            raise mistake(
-                "nested-workflow", "a workflow cannot be called inside another one", "make what they share a plain function of steps"
-            )
-        raise mistake("outside-workflow", "a workflow is not called like a function", "use .run(...), or await .arun(...)")
+    def resume_job(
+        self,
+        job: str,
+        *,
+        answers: "Mapping[str, bool | Mapping[str, Any]] | None" = None,
+        signals: Mapping[str, Any] | None = None,
+        budget: Budget | None = None,
+        by: str = "",
+    ) -> "JobResult":
+        """Return how a job ended that waited, was paused, interrupted or failed. What it completed is not run again.
+
+        `answers`: what the person `by` says to the questions of its tasks: True, False, or yes with the values of the form. `signals`:
+        the values of events by name. `budget`: new limits. The job was run with `durable=True`.
+        """
+        self._refuse_inside_loop("resume_job")
+        return self._runner.resumed_in_new_loop(job, answers or {}, signals or {}, budget=budget, by=by)
+
+    async def aresume_job(
+        self,
+        job: str,
+        *,
+        answers: "Mapping[str, bool | Mapping[str, Any]] | None" = None,
+        signals: Mapping[str, Any] | None = None,
+        budget: Budget | None = None,
+        by: str = "",
+    ) -> "JobResult":
+        """Return how a job ended, as `resume_job` does, on the event loop that runs already."""
+        return await self._runner.resumed(job, answers or {}, signals or {}, budget=budget, by=by)
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Add the whole workflow as one step to the workflow that is being written down. Elsewhere, it is run instead."""
+        if active() is None:
+            raise mistake("outside-workflow", "a workflow is not called like a function", "use .run(...), or await .arun(...)")
+        return self.with_options()(*args, **kwargs)
+
+    # `self` by its call signature: that is what lets type checkers take the first parameter off.
+    def map(
+        self: Callable[Concatenate[T, Q], R],  # pyright: ignore[reportGeneralTypeIssues]
+        items: Iterable[T],
+        /,
+        *args: Q.args,
+        **kwargs: Q.kwargs,
+    ) -> list[R]:
+        """Add a step that runs the whole workflow for every element of *items*, in parallel; its value is the list of the results."""
+        handle = cast("WorkflowHandle[Concatenate[T, Q], R]", self)
+        return handle.with_options().map(items, *args, **kwargs)
+
+    def with_options(self, **options: Unpack[StepOptions]) -> WorkflowStep[P, R]:
+        """Return the whole workflow as a step of others, with options."""
+        return WorkflowStep(self._source, self._signature, step_fields(options))
 
     @functools.cached_property
     def _runner(self) -> "Runner":
@@ -121,8 +171,7 @@ class WorkflowHandle(Generic[P, R]):
             raise mistake("nested-workflow", "a workflow cannot be run while another one is written down", "run it inside a step")
         from murakkab.running import runner
 
-        settings = {name: value for name, value in self._options.items() if name != "goal"}
-        return runner(self._source(), settings, goal=self._options.get("goal"), signature=self._signature)
+        return runner(self._source(), self._options, signature=self._signature)
 
     def _refuse_inside_loop(self, method: str) -> None:
         from murakkab.running import refuse_inside_loop
@@ -152,7 +201,9 @@ def workflow(function: Any = None, /, **options: Any) -> Any:
 
     def decorate(function: Callable[P, R]) -> WorkflowHandle[P, R]:
         source = functools.cache(functools.partial(declare, function, **options))
-        handle = WorkflowHandle[P, R](source, signature=inspect.signature(function), options={})
+        # Inputs that are no parameters are given by name.
+        signature = None if options.get("inputs") else inspect.signature(function)
+        handle = WorkflowHandle[P, R](source, signature=signature, options={})
         functools.update_wrapper(handle, function)
         return handle
 

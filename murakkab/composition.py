@@ -12,7 +12,9 @@ from enum import Enum
 from string import Formatter
 from typing import Any, Final, TypeVar, cast
 
-from murakkab.placeholders import WRITING, Formula, Operators, Placeholder, every, literal, mistake, path_of
+from murakkab.placeholders import Formula, Operators, Placeholder, every, literal, mistake, path_of, used
+from murakkab.references import RefSyntaxError, parse_ref
+from murakkab.scopes import ANYWHERE, WRITING, Scope
 from murakkab.spec import WILD, Expr, First, Ref, Template
 from murakkab.types import ANY, BOOL, INT, STR, list_of
 from murakkab.values import File
@@ -27,6 +29,8 @@ def as_expr(value: object, *, depth: int = 0) -> Expr:
     """Return *value*, with placeholders anywhere in it, as an expression. Raises `SpecError` for what is not JSON data."""
     if isinstance(value, Placeholder):
         return _referred(value)
+    if isinstance(value, Ref | Template | First):
+        return value
     if isinstance(value, Operators):
         raise mistake("not-json", "a condition cannot be handed to a step", "use it in when(...), or compute it inside a step")
     if isinstance(value, Enum):
@@ -45,11 +49,9 @@ def as_expr(value: object, *, depth: int = 0) -> Expr:
 
 
 def _referred(value: Placeholder) -> Expr:
-    if value.home__ is not WRITING.get():
-        raise mistake("outside-workflow", "a value of another workflow is used here", "call the step that makes it in this workflow too")
     if not value.spread__ and isinstance(value.expr__, Ref) and WILD in value.expr__.path:
         raise mistake("part-of-many", "an element is used outside of its each(...)", "return a part of it from the function given to each")
-    return value.expr__
+    return used(value)
 
 
 def _container(value: object, depth: int) -> Expr:
@@ -95,8 +97,19 @@ def first(*options: T) -> T:
     if not any(isinstance(o, Placeholder) for o in options):
         return next((o for o in options if o is not None), options[-1])
     types = {o.type__ if isinstance(o, Placeholder) else ANY for o in options}
-    made = Placeholder(First(tuple(as_expr(o) for o in options)), types.pop() if len(types) == 1 else ANY)
-    return cast("T", made)
+    expr = First(tuple(as_expr(o) for o in options))
+    return cast("T", Placeholder(expr, types.pop() if len(types) == 1 else ANY, home=_home_of(options)))
+
+
+def _home_of(values: Iterable[object]) -> Scope | None:
+    """Return the innermost level that any of *values* belongs to: where something made of them all means something."""
+    here = WRITING.get()
+    found: Scope | None = None
+    for value in values:
+        home = value.home__ if isinstance(value, Placeholder) else here if isinstance(value, list | dict) else ANYWHERE
+        if home is not ANYWHERE and (found is None or (home is not None and home.is_inside(found))):
+            found = home
+    return here if found is None else found
 
 
 def template(text: str, /, *values: object, **named: object) -> str:
@@ -119,7 +132,7 @@ def template(text: str, /, *values: object, **named: object) -> str:
     unused = [n for n in (*map(str, range(len(values))), *named) if n not in used]
     if unused:
         raise mistake("bad-reference", f"nothing in the text takes the value {unused[0]!r}", "a hole is written {} or {name}")
-    return _joined(parts)
+    return _joined(parts, _home_of((*values, *named.values())))
 
 
 def _parsed(text: str) -> list[tuple[str, str | None, str | None, str | None]]:
@@ -145,7 +158,7 @@ def _filling(name: str, values: tuple[object, ...], named: Mapping[str, object])
     return (expr if isinstance(expr, str | Ref) else json.dumps(expr, ensure_ascii=False),)
 
 
-def _joined(parts: list[str | Ref]) -> str:
+def _joined(parts: list[str | Ref], home: Scope | None) -> str:
     merged: list[str | Ref] = []
     for part in parts:
         if isinstance(part, str) and merged and isinstance(merged[-1], str):
@@ -154,7 +167,7 @@ def _joined(parts: list[str | Ref]) -> str:
             merged.append(part)
     if all(isinstance(p, str) for p in merged):
         return "".join(map(str, merged))
-    return cast("str", Placeholder(Template(tuple(merged)), STR))
+    return cast("str", Placeholder(Template(tuple(merged)), STR, home=home))
 
 
 def flatten(lists: Iterable[Iterable[T]]) -> list[T]:
@@ -162,8 +175,8 @@ def flatten(lists: Iterable[Iterable[T]]) -> list[T]:
     if not isinstance(lists, Placeholder):
         return [element for inner in lists for element in inner]
     inner = every(lists)
-    element = every(Placeholder(inner.expr__, inner.type__, spread=False))
-    return cast("list[T]", Placeholder(element.expr__, list_of(element.type__), spread=True))
+    element = every(Placeholder(inner.expr__, inner.type__, spread=False, home=inner.home__))
+    return cast("list[T]", Placeholder(element.expr__, list_of(element.type__), spread=True, home=element.home__))
 
 
 def each(items: Iterable[T], pick: Callable[[T], U]) -> list[U]:
@@ -175,7 +188,7 @@ def each(items: Iterable[T], pick: Callable[[T], U]) -> list[U]:
     if not isinstance(picked, Placeholder) or picked.spread__ or not _leads_on(element.expr__, picked.expr__):
         hint = "each(pages, lambda page: page.title); else map a step"
         raise mistake("part-of-many", "the function given to each() may only take a part of its element", hint)
-    return cast("list[U]", Placeholder(picked.expr__, list_of(picked.type__), spread=True))
+    return cast("list[U]", Placeholder(picked.expr__, list_of(picked.type__), spread=True, home=picked.home__))
 
 
 def _leads_on(start: Expr, end: Expr) -> bool:
@@ -196,3 +209,29 @@ def contains(whole: object, part: object) -> bool:
     inner = path_of(part) if isinstance(part, Placeholder) else literal(part)
     text = f"{path_of(whole)}.contains({inner})" if whole.type__ == STR else f"{inner} in {path_of(whole)}"
     return cast("bool", Formula(text, BOOL))
+
+
+def var(name: str) -> Any:
+    """Return the loop variable *name* of a `for_each`."""
+    return Placeholder(Ref(name), ANY, home=ANYWHERE)
+
+
+def ref(text: str) -> Any:
+    """Return the value that *text* names as it is written in files, `ref("${pages[*].title}")`: for what has no name in Python."""
+    try:
+        found = parse_ref(text)
+    except RefSyntaxError as wrong:
+        raise mistake("bad-reference", str(wrong), wrong.hint) from None
+    return Placeholder(found, ANY, spread=WILD in found.path, home=ANYWHERE)
+
+
+#: The element of a `for_each` that gives it no other name.
+item: Any = var("item")
+#: Inside a repeated step: `loop.index`, `loop.last`, `loop.history`.
+loop: Any = var("loop")
+#: In `until`: what the round just done gave.
+result: Any = var("result")
+#: In `on_error=default_to(...)`: `error.reason`, `error.message`, `error.attempt`, `error.task`.
+error: Any = var("error")
+#: In `finally_()`: `job.status` and `job.failures`.
+job: Any = var("job")

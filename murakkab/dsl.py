@@ -1,31 +1,28 @@
-"""policy: workflows written in Python - `step`, `capability`, `when` - and `declare`, which turns a typed function into a `Workflow`.
+"""policy: the steps of workflows written in Python - `step`, `capability`, and whole workflows as steps.
 
-The function is called once, with placeholders for its parameters. Each step it calls is written down; nothing runs.
+Each step that is called while a workflow is written down is noted; nothing runs.
 """
 
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from murakkab.catalog import Capability
-from murakkab.composition import as_expr, fields_of
-from murakkab.errors import Diagnostic, Place, SpecError
-from murakkab.placeholders import Formula, Placeholder, condition_text, mistake
-from murakkab.recording import Recording, StepFields, StepOptions, Target, active, recording_into, step_fields
-from murakkab.references import NAME
-from murakkab.signature import annotations_of, describe, takes_call, type_of
-from murakkab.spec import Goal, Input, OnError, Output, Ref, Rescue, Workflow
-from murakkab.types import ANY, Type, field_type
-from murakkab.values import File
+from murakkab.declared import Declared
+from murakkab.options import LoopOptions, StepFields, StepOptions, step_fields
+from murakkab.outputs import ONE_VALUE
+from murakkab.placeholders import mistake
+from murakkab.recording import Target, active
+from murakkab.signature import annotations_of, describe, takes_call
+from murakkab.types import Field, Type, optional
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class StepFunction(Generic[P, R]):
@@ -47,7 +44,7 @@ class StepFunction(Generic[P, R]):
             raise mistake("outside-workflow", f"{self._target.name} has no function", "an executor provides it")
         return self._target.function
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Add a step to the workflow that is being written down; elsewhere, call the function."""
         recording = active()
         if recording is None:
@@ -63,7 +60,18 @@ class StepFunction(Generic[P, R]):
         **kwargs: Q.kwargs,
     ) -> list[R]:
         """Add a step that runs for every element of *items*, in parallel; its value is the list of the results, in order."""
-        return cast("list[R]", cast("StepFunction[..., Any]", self)._mapped(items, args, kwargs))  # noqa: SLF001 - it is this class
+        return cast("list[R]", cast("StepFunction[..., Any]", self)._mapped([items], args, kwargs))  # noqa: SLF001 - it is this class
+
+    def map_zip(
+        self: Callable[Concatenate[T, U, Q], R],  # pyright: ignore[reportGeneralTypeIssues]
+        first: Iterable[T],
+        second: Iterable[U],
+        /,
+        *args: Q.args,
+        **kwargs: Q.kwargs,
+    ) -> list[R]:
+        """Add a step that runs for every pair of elements of two lists of equal length, in parallel."""
+        return cast("list[R]", cast("StepFunction[..., Any]", self)._mapped([first, second], args, kwargs))  # noqa: SLF001 - as above
 
     def with_options(self, **options: Unpack[StepOptions]) -> Self:
         """Return the same step with other options, for one call or for many."""
@@ -72,20 +80,24 @@ class StepFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<step {self._target.name}>"
 
-    def _mapped(self, items: Iterable[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _mapped(self, lists: list[Iterable[Any]], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         recording = active()
         if recording is not None:
-            return recording.record_map(self._target, self._fields, items, (args, kwargs))
+            return recording.record_map(self._target, self._fields, lists, (args, kwargs))
         function = self._function_outside()
         if inspect.iscoroutinefunction(function):
             raise mistake("outside-workflow", f"{self._target.name}.map is for workflows", "await the function for every element")
-        return [function(item, *args, **kwargs) for item in items]
+        return [function(*items, *args, **kwargs) for items in zip(*lists, strict=True)]
 
     def _function_outside(self) -> Callable[..., Any]:
         if self._target.function is None:
             name = self._target.capability.name
-            raise mistake("outside-workflow", f"the capability {name!r} has no code to call", "call it in a function with @workflow")
+            raise mistake("outside-workflow", f"{self._what} {name!r} has no code to call", "call it in a function with @workflow")
         return self._target.function
+
+    @property
+    def _what(self) -> str:
+        return "the step"
 
 
 class CapabilityHandle(StepFunction[P, R]):
@@ -96,6 +108,50 @@ class CapabilityHandle(StepFunction[P, R]):
         """The interface that is asked for."""
         return self._target.capability
 
+    @property
+    def _what(self) -> str:
+        return "the capability"
+
+
+class NamedStep(StepFunction[..., Any]):
+    """Something that is used by its name, of which Python knows no more: inputs are given by name, and the value may be anything.
+
+    `map` gives the element as `item`: `use("speech-to-text").map(files, audio=item)`.
+    """
+
+    def with_options(self, **options: Unpack[LoopOptions]) -> Self:
+        """Return the same step with other options, for one call or for many."""
+        return type(self)(self._target, self._fields | step_fields(options))
+
+
+class WorkflowStep(StepFunction[P, R]):
+    """A whole workflow as a step of another one; it is written down when it is first called."""
+
+    def __init__(self, source: Callable[[], Declared], signature: inspect.Signature | None, fields: StepFields) -> None:
+        self._source = source
+        self._signature = signature
+        self._fields = fields
+
+    @functools.cached_property
+    def _target(self) -> Target:  # type: ignore[override]
+        return _target_of(self._source(), self._signature)
+
+    @property
+    def _what(self) -> str:
+        return "the workflow"
+
+    def with_options(self, **options: Unpack[StepOptions]) -> Self:
+        """Return the same step with other options, for one call or for many."""
+        return type(self)(self._source, self._signature, self._fields | step_fields(options))
+
+
+def _target_of(part: Declared, signature: inspect.Signature | None) -> Target:
+    workflow = part.workflow
+    fields = (Field(name, optional(one.type) if one.optional else one.type) for name, one in workflow.outputs.items())
+    interface = Capability(workflow.name, workflow.description, result=Type("record", fields=tuple(fields), name=workflow.name))
+    pick = ONE_VALUE if part.returns.form == "value" else ""
+    return Target(workflow.name, interface, signature or _OPEN, part=part, pick=pick)
+
 
 class StepDecorator(Protocol):
     """What `step(...)` with options returns."""
@@ -103,17 +159,21 @@ class StepDecorator(Protocol):
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> StepFunction[P, R]: ...
     @overload
+    def __call__(self, function: Callable[P, AsyncIterator[R] | Iterator[R]], /) -> StepFunction[P, list[R]]: ...
+    @overload
     def __call__(self, function: Callable[P, R], /) -> StepFunction[P, R]: ...
 
 
 @overload
 def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> StepFunction[P, R]: ...
 @overload
+def step(function: Callable[P, AsyncIterator[R] | Iterator[R]], /) -> StepFunction[P, list[R]]: ...
+@overload
 def step(function: Callable[P, R], /) -> StepFunction[P, R]: ...
 @overload
 def step(**options: Unpack[StepOptions]) -> StepDecorator: ...
 def step(function: Any = None, /, **options: Any) -> Any:
-    """Make an async or plain function a step: `@step` or `@step(retry=3, timeout=5)`."""
+    """Make a function a step, async or not: `@step` or `@step(retry=3, timeout=5)`. A generator gives its list element by element."""
     fields = step_fields(options)
 
     def decorate(function: Callable[..., Any]) -> StepFunction[..., Any]:
@@ -155,136 +215,29 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return signature.replace(parameters=seen)
 
 
-@contextmanager
-def when(condition: str | int | Formula, /) -> Iterator[None]:
-    """Run the steps of a block if the condition holds, else skip them.
-
-    It is written `with when(page.size > 3):`. Steps that need a value from the block are skipped with it;
-    `first(a, b)` takes the branch that ran.
-    """
-    recording = active()
-    if recording is None:
-        raise mistake("outside-workflow", "when(...) stands outside of a workflow", "outside, use a plain if")
-    with recording.under(condition_text(condition)):
-        yield
+#: The parameters of what is used by its name: whatever is given.
+_OPEN: Final = inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.VAR_KEYWORD)])
 
 
-def default_to(value: object) -> OnError:
-    """Return the `on_error` that takes *value* as the result of a step that failed for good."""
-    return OnError(Rescue.DEFAULT, default=as_expr(value))
+def use(capability: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
+    """Return a step of which any executor of *capability* may be chosen: `use("speech-to-text", retry=3)(audio=file)`."""
+    return _named(capability, {"uses": capability}, options)
 
 
-def fallback_to(executor: str) -> OnError:
-    """Return the `on_error` that tries once more with another executor."""
-    return OnError(Rescue.FALLBACK, fallback=executor)
+def call(function: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
+    """Return a step that calls the Python function `module:function`: `call("statistics:fmean")(data=numbers)`."""
+    return _named(function.rpartition(":")[2].rpartition(".")[2], {"call": function}, options)
 
 
-class Returns(NamedTuple):
-    """How the outputs of a job become what the function returns: `nothing`, one `value`, or the `fields` of `record` (None: a dict)."""
-
-    form: str
-    annotation: Any
-    record: type | None = None
+def subworkflow(key: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
+    """Return a step that is a whole workflow, one of those in `@workflow(workflows={...})`; its value is the record of the outputs."""
+    return _named(key, {"workflow": key}, options)
 
 
-_AS_DICT: Final = Returns("fields", dict[str, Any])
+def does(text: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
+    """Return a step of which only plain language says what it does: something has to be found for it before it can run."""
+    return _named("_".join(text.lower().split()[:3]), {"does": text}, options)
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A workflow and what Python knows beside it: the functions behind `call`, their interfaces, and where each step was written."""
-
-    workflow: Workflow
-    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    capabilities: Mapping[str, Capability] = field(default_factory=dict)
-    places: Mapping[str, Place] = field(default_factory=dict)
-    returns: Returns = _AS_DICT
-
-    def placed(self, error: SpecError) -> SpecError:
-        """Return *error* with the place in the user's file for each diagnostic that has none."""
-        return SpecError([d if d.place else dataclasses.replace(d, place=self._place(d)) for d in error.diagnostics])
-
-    def _place(self, diagnostic: Diagnostic) -> Place | None:
-        step_name = str(diagnostic.path[1]) if len(diagnostic.path) > 1 and diagnostic.path[0] == "steps" else ""
-        return self.places.get(step_name) or self.places.get("")
-
-
-_ONE_VALUE: Final = "result"
-
-
-def declare(
-    function: Callable[..., Any], *, name: str = "", description: str = "", goal: Goal | None = None, timeout: float | None = None
-) -> Declared:
-    """Return the workflow that *function* writes down. Raises `SpecError` with every mistake found, at its line."""
-    place = _place_of(function)
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        hint = "write `def`, and call async steps without await"
-        raise SpecError([Diagnostic("bad-function", "the body of a workflow is a plain function", hint, place=place)])
-    interface, annotations = describe(function), annotations_of(function)
-    recording = Recording()
-    try:
-        inputs = _inputs(function, interface, annotations)
-        with recording_into(recording):
-            returned = function(**{n: Placeholder(Ref("inputs", (n,)), one.type) for n, one in inputs.items()})
-            outputs, returns = _outputs(returned, annotations.get("return", Any))
-    except SpecError as error:
-        found = [d if d.place else dataclasses.replace(d, place=place) for d in error.diagnostics]
-        raise SpecError([*recording.diagnostics, *found]) from None
-    if recording.diagnostics:
-        raise SpecError(recording.diagnostics)
-    workflow = Workflow(
-        name or interface.name.replace("_", "-"),
-        description or interface.description,
-        inputs=inputs,
-        steps=recording.steps,
-        outputs=outputs,
-        goal=goal or Goal(),
-        timeout=timeout,
-    )
-    return Declared(workflow, recording.functions, recording.capabilities, {**recording.places, "": place}, returns)
-
-
-def _place_of(function: Callable[..., Any]) -> Place:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return Place(code.co_filename, code.co_firstlineno, 1) if code else Place(repr(function))
-
-
-def _inputs(function: Callable[..., Any], interface: Capability, annotations: Mapping[str, Any]) -> dict[str, Input]:
-    problems = [
-        Diagnostic("bad-function", f"the parameter {p} cannot be given by name", "leave out /, * and **: inputs have names")
-        for p in inspect.signature(function).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    found: dict[str, Input] = {}
-    for one in interface.inputs:
-        try:
-            default = as_expr(one.default)
-        except SpecError as error:
-            problems += [dataclasses.replace(d, message=f"the default of {one.name!r}: {d.message}", place=None) for d in error.diagnostics]
-            continue
-        found[one.name] = Input(type_of(annotations.get(one.name, Any)), default, one.required, one.description)
-    if problems:
-        raise SpecError(problems)
-    return found
-
-
-def _outputs(returned: object, annotation: Any) -> tuple[dict[str, Output], Returns]:
-    """Return the outputs that a returned value stands for, and how to make such a value of them again."""
-    if returned is None:
-        return {}, Returns("nothing", annotation)
-    declared = type_of(annotation)
-    parts = fields_of(returned) if not isinstance(returned, File) else None
-    if parts is None and isinstance(returned, dict):
-        parts = returned
-    if parts is None:
-        return {_ONE_VALUE: _output(returned, declared)}, Returns("value", annotation)
-    if bad := next((n for n in parts if not NAME.fullmatch(str(n))), ""):
-        raise SpecError([Diagnostic("bad-name", f"{bad!r} is no name for an output", "letters, digits, _ and -, the first a letter or _")])
-    record = None if isinstance(returned, dict) else type(returned)
-    outputs = {n: _output(value, field_type(declared, n) or ANY) for n, value in parts.items()}
-    return outputs, Returns("fields", annotation, record)
-
-
-def _output(value: object, declared: Type) -> Output:
-    known = value.type__ if declared == ANY and isinstance(value, Placeholder) else declared
-    return Output(as_expr(value), known, optional=declared.kind in ("optional", "null"))
+def _named(name: str, work: Mapping[str, str], options: LoopOptions) -> NamedStep:
+    return NamedStep(Target(name, Capability(name, ""), _OPEN, work=work), step_fields(options))

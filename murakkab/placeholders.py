@@ -9,21 +9,20 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from murakkab.errors import Diagnostic, Place, SpecError
-from murakkab.spec import WILD, Expr, Ref
+from murakkab.scopes import ANYWHERE, WRITING, Scope
+from murakkab.spec import WILD, Expr, First, Ref, Template
 from murakkab.types import ANY, BOOL, Type, field_type, optional
 
 if TYPE_CHECKING:
     from types import FrameType
 
-_OWN_MODULES: Final = frozenset(
-    {"contextlib", "functools", *(f"murakkab.{name}" for name in ("placeholders", "composition", "recording", "dsl", "api"))}
-)
+_OWN: Final = ("api", "blocks", "by_name", "composition", "declaring", "dsl", "gates", "options", "placeholders", "recording", "signature")
+_OWN_MODULES: Final = frozenset({"contextlib", "functools", *(f"murakkab.{name}" for name in _OWN)})
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Words that a condition cannot use as a bare name.
 RESERVED: Final = frozenset(
@@ -96,21 +95,21 @@ class Formula(Operators):
         return f"<condition {self.text__}>"
 
 
-#: What is being written down, None outside of any workflow.
-WRITING: Final[ContextVar[object | None]] = ContextVar("murakkab_writing", default=None)
+_HERE: Final = Scope()
 
 
 class Placeholder(Operators):
     """A value that is not there yet. Its own names end in two underscores, so that every other name is a field of the value.
 
     `spread__`: it stands for all the matches of a path with `[*]`, so nothing can be taken out of it by name.
-    `home__`: the workflow that was being written down when it was made; it means nothing in another.
+    `home__`: the level of the workflow that was being written down when it was made; it means nothing in another workflow, nor outside
+    of its block.
     """
 
     __slots__ = ("expr__", "home__", "spread__", "type__")
 
-    def __init__(self, expr: Expr, type_: Type, *, spread: bool = False) -> None:
-        self.home__ = WRITING.get()
+    def __init__(self, expr: Expr, type_: Type, *, spread: bool = False, home: Scope | None = _HERE) -> None:
+        self.home__ = WRITING.get() if home is _HERE else home
         self.expr__ = expr
         self.type__ = type_
         self.spread__ = spread
@@ -172,7 +171,7 @@ def _part(whole: Placeholder, key: str | int) -> Placeholder:
     if found is None:
         names = ", ".join(f.name for f in whole.type__.fields)
         raise mistake("no-such-field", f"{whole.type__} has no {what}", f"it has {names}" if names else _STEP_HINT)
-    return Placeholder(Ref(whole.expr__.source, (*whole.expr__.path, key)), found)
+    return Placeholder(Ref(whole.expr__.source, (*whole.expr__.path, key)), found, home=whole.home__)
 
 
 def _type_of_part(of: Type, key: str | int) -> Type | None:
@@ -193,7 +192,44 @@ def every(items: Placeholder) -> Placeholder:
     if inner is None:
         raise mistake("not-a-list", f"{items.type__} is not a list", "elements can be taken from lists")
     path = items.expr__.path if items.spread__ else (*items.expr__.path, WILD)
-    return Placeholder(Ref(items.expr__.source, path), inner)
+    return Placeholder(Ref(items.expr__.source, path), inner, home=items.home__)
+
+
+def used(value: Placeholder) -> Expr:
+    """Return what *value* stands for, to be written down where it is used. Raises `SpecError` where it means nothing."""
+    home, here = value.home__, WRITING.get()
+    if home is ANYWHERE or home is here:
+        return value.expr__
+    if home is None or here is None or not here.is_inside(home):
+        raise _out_of_sight(home)
+    if hidden := here.hiding(home, _sources(value.expr__)):
+        raise mistake(
+            "shadowed-name", f"a step of this block is called {hidden!r} too, and hides this value", "give the inner step another name"
+        )
+    return value.expr__
+
+
+def _out_of_sight(home: Scope | None) -> SpecError:
+    here = WRITING.get()
+    if home is not None and here is not None and _outermost(home) is _outermost(here):
+        hint = "give it out: group.outputs(name=value) inside, group.name outside"
+        return mistake("outside-workflow", "a value from inside of a block is used outside of it", hint)
+    return mistake("outside-workflow", "a value of another workflow is used here", "call the step that makes it in this workflow too")
+
+
+def _outermost(scope: Scope) -> Scope:
+    return scope if scope.around is None else _outermost(scope.around)
+
+
+def _sources(expr: Expr) -> Iterator[str]:
+    if isinstance(expr, Ref):
+        yield expr.source
+    elif isinstance(expr, Template | First):
+        for part in expr.parts if isinstance(expr, Template) else expr.options:
+            yield from _sources(part)
+    elif isinstance(expr, list | dict):
+        for inner in expr.values() if isinstance(expr, dict) else expr:
+            yield from _sources(inner)
 
 
 def condition_text(value: object) -> str:
@@ -228,6 +264,9 @@ def path_of(value: Placeholder) -> str:
     ref = value.expr__
     if not isinstance(ref, Ref) or WILD in ref.path:
         raise mistake("condition-type", "a list of parts cannot be used in a condition", "compute what you need in a step and compare that")
+    if not _NAME.fullmatch(ref.source):
+        raise mistake("condition-type", f"the name {ref.source!r} cannot be written in a condition", "name the step without a dash")
+    used(value)
     parts = (f".{p}" if isinstance(p, str) and _is_plain(p) else f"[{json.dumps(p, ensure_ascii=False)}]" for p in ref.path)
     return ref.source + "".join(parts)
 

@@ -6,218 +6,207 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final
 
 from murakkab.catalog import Capability
 from murakkab.composition import as_expr
-from murakkab.errors import Diagnostic, Place, SpecError
-from murakkab.placeholders import RESERVED, WRITING, Formula, Placeholder, caller, condition_text, mistake
-from murakkab.spec import CachePolicy, Effect, Expr, Loop, OnError, Ref, Rescue, Retry, Step
-from murakkab.types import ANY, list_of
+from murakkab.declared import Declared
+from murakkab.embedding import renamed
+from murakkab.errors import Diagnostic, Path, Place, SpecError
+from murakkab.options import RESERVED_NAMES, StepFields, fitting
+from murakkab.placeholders import RESERVED, Placeholder, caller, mistake
+from murakkab.scopes import WRITING, Scope
+from murakkab.spec import WILD, Expr, Loop, PathItem, Ref, Step, Workflow
+from murakkab.types import ANY, Type, field_type, list_of
 
-_ITEM: Final = "item"
-_TAKEN: Final = RESERVED | {"inputs", _ITEM}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+#: What the lists of `map` and `map_zip` call their elements.
+_ITEM: Final = re.compile(r"item(?:_\d+)?", re.ASCII)
 
-
-class StepOptions(TypedDict, total=False):
-    """How a step is run. `retry`: how often to try; `timeout`: in seconds; `cache`: for good, or for so many seconds.
-
-    `when`: a comparison of values of steps and inputs, or text of the condition language. `after`: steps (their values or names)
-    that must be over first. `name`: the name of the step; where it is taken, a number is added.
-    """
-
-    name: str
-    description: str
-    when: str | int | Formula
-    after: Sequence[object]
-    max_parallel: int
-    retry: int | Retry
-    timeout: float
-    on_error: Literal["fail", "skip"] | OnError
-    cache: bool | float | CachePolicy
-    effect: Literal["pure", "read", "write", "irreversible"] | Effect
-    executor: str
-    knobs: Mapping[str, Any]
-
-
-#: Options as the fields of a `Step`, and the wished name.
-StepFields = dict[str, Any]
 #: Positional and named arguments of a call.
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
-def step_fields(options: Mapping[str, Any]) -> StepFields:
-    """Return *options* as the fields of a `Step`. Raises `SpecError` with every option that is unknown or cannot be read."""
-    fields: StepFields = {}
-    problems: list[Diagnostic] = []
-    for name, value in options.items():
-        try:
-            if name not in _READERS:
-                raise mistake("unknown-option", f"there is no option {name!r}", f"there are {', '.join(_READERS)}")
-            fields[name] = _READERS[name](name, value)
-        except SpecError as error:
-            problems += error.diagnostics
-    if problems:
-        raise SpecError(problems)
-    return fields
-
-
-def _of_type(*kinds: type) -> Callable[[str, Any], Any]:
-    def read(name: str, value: Any) -> Any:
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise mistake("wrong-form", f"{name}={value!r} is not {' or '.join(k.__name__ for k in kinds)}")
-        return value
-
-    return read
-
-
-def _read_name(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise mistake("bad-name", f"{value!r} is no name for a step", "letters, digits and _, the first not a digit")
-    return value
-
-
-def _read_after(name: str, value: Any) -> tuple[str, ...]:
-    return tuple(_step_of(v) for v in ([value] if isinstance(value, str | Placeholder) else value))
-
-
-def _step_of(value: object) -> str:
-    if isinstance(value, Placeholder) and isinstance(value.expr__, Ref) and value.expr__.source not in _TAKEN:
-        return value.expr__.source
-    if isinstance(value, str):
-        return value
-    raise mistake("unknown-step", f"after={value!r} is not a step", "give the value that a step returned, or the step's name")
-
-
-def _read_retry(name: str, value: Any) -> Retry:
-    return value if isinstance(value, Retry) else Retry(attempts=_of_type(int, Retry)(name, value))
-
-
-def _read_on_error(name: str, value: Any) -> OnError:
-    if value in (Rescue.FAIL, Rescue.SKIP):
-        return OnError(Rescue(value))
-    if isinstance(value, OnError):
-        return value
-    hint = 'write "fail", "skip", default_to(value) or fallback_to("executor")'
-    raise mistake("bad-choice", f"on_error={value!r} is not understood", hint)
-
-
-def _read_cache(name: str, value: Any) -> CachePolicy | None:
-    if isinstance(value, bool):
-        return CachePolicy() if value else None
-    return value if isinstance(value, CachePolicy) else CachePolicy(float(_of_type(int, float)(name, value)))
-
-
-def _read_effect(name: str, value: Any) -> Effect:
-    if value not in list(Effect):
-        raise mistake("bad-choice", f"effect={value!r} is not understood", f"write one of {', '.join(Effect)}")
-    return Effect(value)
-
-
-def _read_knobs(name: str, value: Any) -> dict[str, Expr]:
-    return {key: as_expr(knob) for key, knob in _of_type(Mapping)(name, value).items()}
-
-
-_READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
-    "name": _read_name,
-    "description": _of_type(str),
-    "when": lambda _, value: condition_text(value),
-    "after": _read_after,
-    "max_parallel": _of_type(int),
-    "retry": _read_retry,
-    "timeout": _of_type(int, float),
-    "on_error": _read_on_error,
-    "cache": _read_cache,
-    "effect": _read_effect,
-    "executor": _of_type(str),
-    "knobs": _read_knobs,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a step runs: a `capability`, or the `function` that the interface in `capability` was read from."""
+    """What a step runs: the `function` that the interface in `capability` was read from, the workflow `part`, or what `work` says.
+
+    `pick`: the field of the result that a call stands for; empty means all of it.
+    """
 
     name: str
     capability: Capability
     signature: inspect.Signature
     function: Callable[..., Any] | None = None
+    part: Declared | None = None
+    work: Mapping[str, str] = field(default_factory=dict)
+    pick: str = ""
+
+    @property
+    def may_fill_in(self) -> bool:
+        """True when the defaults of the signature are given to whoever does it: they may have others."""
+        return self.function is None and self.part is None
 
 
 @dataclass(slots=True)
 class Recording:
-    """What has been written down so far. Mistakes after which the writing can go on are collected in `diagnostics`."""
+    """What has been written down so far. Mistakes after which the writing can go on are collected in `diagnostics`.
 
-    steps: dict[str, Step] = field(default_factory=dict)
+    `function` is what writes it, perhaps while the one `around` it is written. `scope`: the level that is written at, `root` or one
+    inside of it. `defaults`: options under those of every step.
+    """
+
+    function: Callable[..., Any] | None = None
+    around: "Recording | None" = None
+    defaults: StepFields = field(default_factory=dict)
+    root: Scope = field(default_factory=Scope)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     capabilities: dict[str, Capability] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[Path, Place] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    _conditions: list[str] = field(default_factory=list)
-    #: The last number given to a name.
-    _numbers: dict[str, int] = field(default_factory=dict)
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    scope: Scope = field(init=False)
+    ending: Scope = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scope = self.root
+        self.ending = Scope(self.root, ("finally",))
+
+    @property
+    def is_inside_itself(self) -> bool:
+        """True when the function is already writing the workflow around this one, or one around that."""
+        outer = self.around
+        while outer is not None and outer.function is not self.function:
+            outer = outer.around
+        return outer is not None
 
     def record(self, target: Target, fields: StepFields, given: Arguments) -> Placeholder:
         """Return the value-to-be of a new step."""
-        return Placeholder(Ref(self._add(target, fields, (), given)), target.capability.result)
+        with_ = self._or_noted(lambda: _arguments(target, *given), {})
+        name = self.free_name(fields, target.name)
+        self.write(name, {**self._work_of(target), "with_": with_, **fields})
+        return self.value_of(name, target.capability.result, pick=target.pick)
 
-    def record_map(self, target: Target, fields: StepFields, items: object, given: Arguments) -> Placeholder:
-        """Return the list-to-be of a new step that runs for every element of *items*, given before the other arguments."""
+    def record_map(self, target: Target, fields: StepFields, lists: Sequence[object], given: Arguments) -> Placeholder:
+        """Return the list-to-be of a new step that runs for every element of the *lists*, given before the other arguments."""
         args, kwargs = given
-        try:
-            loops = (Loop(_ITEM, as_expr(items)),)
-        except SpecError as error:
-            self.diagnostics += error.diagnostics
-            loops = (Loop(_ITEM, []),)
-        element = Placeholder(Ref(_ITEM), ANY)
-        return Placeholder(Ref(self._add(target, fields, loops, ((element, *args), kwargs))), list_of(target.capability.result))
+        overs = self._or_noted(lambda: [as_expr(one) for one in lists], [[] for _ in lists])
+        names = ["item", *(f"item_{i}" for i in range(2, len(overs) + 1))]
+        loop = Loop("item", overs[0], dict(zip(names[1:], overs[1:], strict=True)))
+        elements = [Placeholder(Ref(name), ANY) for name in names]
+        # A step that is used by its name has no order of inputs: what goes where is said with `item`.
+        first = () if _is_open(target.signature) else elements
+        return self.record(target, fields | {"for_each": (loop,)}, ((*first, *args), kwargs))
+
+    def write(self, name: str, fields: StepFields) -> None:
+        """Write the step *name* down, under the conditions of this level."""
+        rest = fitting(self.defaults, fields)
+        rest.pop("name", None)
+        conditions = [*self.scope.conditions, *([rest.pop("when")] if rest.get("when") else [])]
+        rest["when"] = conditions[0] if len(conditions) == 1 else " && ".join(f"({c})" for c in conditions)
+        self.places.setdefault((*self.scope.path, name), caller())
+        self.scope.steps[name] = Step(name, **rest)
+
+    def value_of(self, name: str, result: Type, *, pick: str = "") -> Placeholder:
+        """Return the value-to-be of the step *name*, or of the field *pick* of it."""
+        levels = len(self.scope.steps[name].for_each)
+        path: tuple[PathItem, ...] = ()
+        spread = False
+        if pick and levels <= 1:
+            path, spread = ((WILD, pick), True) if levels else ((pick,), False)
+            result = field_type(result, pick) or ANY
+        for _ in range(levels):
+            result = list_of(result)
+        return Placeholder(Ref(name, path), result, spread=spread)
 
     @contextmanager
     def under(self, condition: str) -> Iterator[None]:
         """Give *condition* to every step that is recorded inside the block."""
-        self._conditions.append(condition)
+        conditions = self.scope.conditions
+        conditions.append(condition)
         try:
             yield
         finally:
-            self._conditions.pop()
+            conditions.pop()
 
-    def _add(self, target: Target, fields: StepFields, loops: tuple[Loop, ...], given: Arguments) -> str:
-        rest = dict(fields)
-        name = self._free_name(rest.pop("name", target.name))
+    @contextmanager
+    def inside(self, scope: Scope) -> Iterator[None]:
+        """Write at the level *scope*."""
+        outer, self.scope = self.scope, scope
+        token = WRITING.set(scope)
         try:
-            with_ = _arguments(target, *given)
-        except SpecError as error:
-            self.diagnostics += error.diagnostics
-            with_ = {}
-        conditions = [*self._conditions, *([rest.pop("when")] if "when" in rest else [])]
-        when = conditions[0] if len(conditions) == 1 else " && ".join(f"({c})" for c in conditions)
-        uses = target.capability.name if target.function is None else ""
-        call = "" if target.function is None else self._call_of(target.function)
-        self.capabilities[uses or call] = target.capability
-        self.places[name] = caller()
-        self.steps[name] = Step(name, with_=with_, for_each=loops, when=when, uses=uses, call=call, **rest)
-        return name
+            yield
+        finally:
+            WRITING.reset(token)
+            self.scope = outer
 
-    def _free_name(self, wish: str) -> str:
-        base = re.sub(r"\W+", "_", wish, flags=re.ASCII).strip("_") if not _NAME.fullmatch(wish) else wish
-        base = base if _NAME.fullmatch(base) else f"step_{base}"
-        base = f"{base}_" if base in _TAKEN else base
+    def embed(self, part: Declared, key: str = "") -> str:
+        """Return the name under which the workflow *part* is used here, *key* where it is given; its functions become known."""
+        names = {call: self.call_of(function, call) for call, function in part.functions.items()}
+        workflow = renamed(part.workflow, {old: new for old, new in names.items() if old != new})
+        known = next((one for one, other in self.workflows.items() if other == workflow), "")
+        base, number = key or workflow.name, 2
+        key = key or known or base
+        while self.workflows.setdefault(key, workflow) != workflow:
+            key, number = f"{base}~{number}", number + 1
+        self.capabilities |= {names.get(call, call): interface for call, interface in part.capabilities.items()}
+        self.places |= {("workflows", key, *path): place for path, place in part.places.items()}
+        return key
+
+    def free_name(self, fields: StepFields, usual: str) -> str:
+        """Return the name of the next step of this level: the one wished for, else after *usual*, with a number where it is taken."""
+        scope, wish = self.scope, fields.get("name", "")
+        base = f"{wish}_" if wish in RESERVED_NAMES else wish or _plain(usual)
+        hides = scope.around.sees if scope.around is not None and not wish else scope.steps.__contains__
         name = base
-        while name in self.steps:
+        while not scope.is_free(name) or hides(name):
             # Counted on from the last time: a workflow may call one step thousands of times.
-            self._numbers[base] = number = self._numbers.get(base, 1) + 1
+            scope.numbers[base] = number = scope.numbers.get(base, 1) + 1
             name = f"{base}_{number}"
         return name
 
-    def _call_of(self, function: Callable[..., Any]) -> str:
-        """Return `module:qualname`, with a number where two functions share it, as those made by one factory do."""
-        base = f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
-        number = 2
-        name = base
+    def call_of(self, function: Callable[..., Any], wish: str) -> str:
+        """Return *wish*, the `module:qualname` of a function, with a number where two functions share it, as those of one factory do."""
+        number, name = 2, wish
         while self.functions.setdefault(name, function) is not function:
-            name, number = f"{base}~{number}", number + 1
+            name, number = f"{wish}~{number}", number + 1
         return name
+
+    def _work_of(self, target: Target) -> StepFields:
+        if target.part is not None:
+            return {"workflow": self.embed(target.part)}
+        if target.work:
+            return dict(target.work)
+        uses, call = target.capability.name, ""
+        if target.function is not None:
+            uses, call = "", self.call_of(target.function, _qualified(target.function))
+        self.capabilities[uses or call] = target.capability
+        return {"uses": uses, "call": call}
+
+    def _or_noted(self, make: Callable[[], Any], instead: Any) -> Any:
+        """Return what *make* returns, or *instead* where it finds mistakes, which are noted."""
+        try:
+            return make()
+        except SpecError as error:
+            self.diagnostics += error.diagnostics
+            return instead
+
+
+def _plain(usual: str) -> str:
+    """Return a name after *usual* that can be written in conditions and means nothing else."""
+    base = re.sub(r"\W+", "_", usual, flags=re.ASCII).strip("_") if not _NAME.fullmatch(usual) else usual
+    base = base if _NAME.fullmatch(base) else f"step_{base}"
+    return f"{base}_" if base in RESERVED_NAMES | RESERVED or _ITEM.fullmatch(base) else base
+
+
+def _qualified(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+def _is_open(signature: inspect.Signature) -> bool:
+    """Return whether nothing can be given without its name."""
+    return all(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
 
 def _arguments(target: Target, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Expr]:
@@ -226,7 +215,7 @@ def _arguments(target: Target, args: tuple[Any, ...], kwargs: Mapping[str, Any])
         bound = target.signature.bind(*args, **kwargs)
     except TypeError as error:
         raise mistake("wrong-arguments", f"{target.name}: {error}", f"it is called {target.name}{target.signature}") from None
-    if target.function is None:
+    if target.may_fill_in:
         _fill_in_defaults(bound)
     given: dict[str, Expr] = {}
     for name, value in bound.arguments.items():
@@ -250,12 +239,20 @@ def active() -> Recording | None:
     return _ACTIVE.get()
 
 
+def writing(what: str, *, instead: str) -> Recording:
+    """Return the active recording. Raises `SpecError` when *what* stands outside of a workflow."""
+    recording = active()
+    if recording is None:
+        raise mistake("outside-workflow", f"{what} stands outside of a workflow", instead)
+    return recording
+
+
 @contextmanager
 def recording_into(recording: Recording) -> Iterator[None]:
     """Make *recording* the active one inside the block."""
-    token, writing = _ACTIVE.set(recording), WRITING.set(recording)
+    token = _ACTIVE.set(recording)
     try:
-        yield
+        with recording.inside(recording.root):
+            yield
     finally:
-        WRITING.reset(writing)
         _ACTIVE.reset(token)

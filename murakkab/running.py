@@ -8,31 +8,35 @@ import inspect
 import queue
 import typing
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 import yaml
 from anyio.from_thread import start_blocking_portal
 
-from murakkab import app
+from murakkab import app, document
 from murakkab.composition import as_expr
+from murakkab.declared import Declared, Returns
+from murakkab.declaring import Budget
 from murakkab.document import to_document
-from murakkab.dsl import Declared, Returns
 from murakkab.errors import ConflictError, InputError, JobError, SpecError
 from murakkab.ports import Observer
 from murakkab.references import parse_expr
 from murakkab.runtime.driver import Work
-from murakkab.runtime.messages import Event
+from murakkab.runtime.messages import Answered, Event, SignalReceived
 from murakkab.runtime.result import JobResult
 from murakkab.signature import type_of
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import Workflow
 from murakkab.types import Type, mismatch
 from murakkab_executors.conversion import brief, reader
 
 _END: Final = object()
+#: What a person says to the question of a task: yes, no, or yes with the values of the form.
+Answer = bool | Mapping[str, Any]
+Answers = Mapping[str, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Runner:
         name = self.declared.workflow.name
         if self.signature is None:
             if args:
-                raise InputError(f"{name} was loaded from a file, where inputs have no order", hint="give them by name")
+                raise InputError(f"the inputs of {name} have no order", hint="give them by name")
             return kwargs
         try:
             return self.signature.bind(*args, **kwargs).arguments
@@ -85,6 +89,18 @@ class Runner:
         """Return how one job ended, run on this event loop."""
         async with app.open_runtime(self.settings) as runtime:
             return await runtime.run(self.work, inputs, observers=observers)
+
+    async def resumed(self, job: str, answers: Answers, signals: Mapping[str, Any], *, budget: Budget | None, by: str) -> JobResult:
+        """Return how one job ended that was taken up again with answers to its questions and events from outside."""
+        now = app.system_clock()()
+        events: list[Event] = [_answered(now, task, said, by) for task, said in answers.items()]
+        events += [SignalReceived(now, name, _plain(value)) for name, value in signals.items()]
+        async with app.open_runtime(self.settings) as runtime:
+            return await runtime.resume(job, self.work, events=events, budget=cast("Mapping[str, float] | None", budget))
+
+    def resumed_in_new_loop(self, job: str, answers: Answers, signals: Mapping[str, Any], *, budget: Budget | None, by: str) -> JobResult:
+        """Return how one job ended that was taken up again, run on an event loop of its own."""
+        return anyio.run(partial(self.resumed, job, answers, signals, budget=budget, by=by))
 
     def job_in_new_loop(self, inputs: Mapping[str, Any]) -> JobResult:
         """Return how one job ended, run on an event loop of its own."""
@@ -122,14 +138,37 @@ def _teller(put: Callable[[Any], None]) -> Observer:
     return lambda job, message: put(message)
 
 
-def runner(declared: Declared, settings: Mapping[str, Any], *, goal: Goal | None, signature: inspect.Signature | None) -> Runner:
+def _answered(now: float, task: str, said: Answer, by: str) -> Answered:
+    if isinstance(said, bool):
+        return Answered(now, task, said, {}, by)
+    return Answered(now, task, approved=True, values=_plain(said), by=by)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value from outside as JSON data. Raises `InputError`."""
+    try:
+        return as_expr(value)
+    except SpecError as error:
+        raise InputError("; ".join(d.message for d in error.diagnostics), hint=error.diagnostics[0].hint) from None
+
+
+def runner(declared: Declared, options: Mapping[str, Any], *, signature: inspect.Signature | None) -> Runner:
     """Return the runner of a declared workflow, checked and compiled. Raises `SpecError` with a place for each mistake, or `PlanError`."""
     try:
-        work = app.prepare(declared.workflow, declared.functions, goal=goal)
+        declared = replace(declared, workflow=_as_asked(declared.workflow, options))
+        work = app.prepare(declared.workflow, declared.functions, goal=options.get("goal"))
     except SpecError as error:
         raise declared.placed(error) from None
-    given = {**settings, "home": Path(settings["home"])} if "home" in settings else settings
-    return Runner(declared, work, app.Settings(**given), signature)
+    settings = {name: value for name, value in options.items() if name not in ("goal", "budget", "profile")}
+    if "home" in settings:
+        settings["home"] = Path(settings["home"])
+    return Runner(declared, work, app.Settings(**settings), signature)
+
+
+def _as_asked(workflow: Workflow, options: Mapping[str, Any]) -> Workflow:
+    if profile := options.get("profile", ""):
+        workflow = document.with_profile(workflow, profile)
+    return replace(workflow, budget=options["budget"]) if "budget" in options else workflow
 
 
 def refuse_inside_loop(method: str) -> None:

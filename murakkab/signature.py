@@ -15,14 +15,32 @@ from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from murakkab.catalog import Capability, Parameter
-from murakkab.types import ANY, BOOL, FILE, FLOAT, INT, NULL, STR, Field, Type, list_of, optional
+from murakkab.types import ANY, BOOL, FILE, FLOAT, INT, NULL, STR, Field, Type, list_of, optional, parse_type
 from murakkab.values import File
 
 _LISTS: Final = frozenset({list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection})
 _MAPS: Final = frozenset({dict, collections.abc.Mapping, collections.abc.MutableMapping})
 _AWAITABLES: Final = frozenset({collections.abc.Awaitable, collections.abc.Coroutine})
+_ITERATORS: Final = frozenset(
+    {collections.abc.Iterator, collections.abc.Generator, collections.abc.AsyncIterator, collections.abc.AsyncGenerator}
+    | {collections.abc.Iterable, collections.abc.AsyncIterable}
+)
 #: Order matters: bool is an int.
 _SCALARS: Final[tuple[tuple[Any, Type], ...]] = ((bool, BOOL), (int, INT), (float, FLOAT), (str, STR))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TypeText:
+    """A type as files write it, for what Python has no annotation for: `Annotated[Any, TypeText("{id: str, tags?: list[str]}")]`."""
+
+    text: str
+
+
+def typed(wanted: Any) -> Type:
+    """Return the type that *wanted* says: an annotation, a `Type`, or the text of one. Raises `TypeSyntaxError`."""
+    if isinstance(wanted, Type):
+        return wanted
+    return parse_type(wanted) if isinstance(wanted, str) else type_of(wanted)
 
 
 def type_of(annotation: Any, *, partial: bool = False) -> Type:
@@ -45,6 +63,8 @@ class _Reading:
 def _type_of(annotation: Any, reading: _Reading) -> Type:
     if annotation is None or annotation is type(None):
         return NULL
+    if isinstance(annotation, TypeText):
+        return parse_type(annotation.text)
     if isinstance(annotation, typing.NewType):
         return _type_of(annotation.__supertype__, reading)
     if isinstance(annotation, typing.TypeVar):
@@ -57,7 +77,8 @@ def _type_of(annotation: Any, reading: _Reading) -> Type:
     if origin is Literal:
         return _of_values(get_args(annotation))
     if origin in (Annotated, typing.Required, typing.NotRequired, typing.Final):
-        return _type_of(get_args(annotation)[0], reading)
+        meant, *notes = get_args(annotation)
+        return _type_of(next((n for n in notes if isinstance(n, TypeText)), meant), reading)
     return _of_generic(origin, get_args(annotation), reading)
 
 
@@ -174,20 +195,35 @@ def describe(fn: Callable[..., Any], *, name: str = "") -> Capability:
 
     `**kwargs`, and a signature that Python does not know, make it `open_inputs`. `*args` cannot be given by name and are left out.
     A text in `Annotated[T, "..."]` describes the parameter; the first paragraph of the docstring describes the function. A parameter
-    annotated `Call` is no input: the runtime fills it.
+    annotated `Call` is no input: the runtime fills it. A generator function gives a list, element by element.
     """
     own_name = name or getattr(fn, "__name__", type(fn).__name__)
     description = " ".join((inspect.getdoc(fn) or "").split("\n\n")[0].split())
     hints = annotations_of(fn)
-    result = type_of(hints.get("return", Any))
+    streams = is_generator(fn)
+    result = list_of(_yielded(hints.get("return", Any))) if streams else type_of(hints.get("return", Any))
     try:
         parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
-        return Capability(own_name, description, result=result, open_inputs=True)
+        return Capability(own_name, description, result=result, open_inputs=True, streams=streams)
     named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_call(hints.get(p.name)))
     inputs = tuple(_parameter(p, hints.get(p.name, Any)) for p in named)
     is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return Capability(own_name, description, inputs, result, is_open)
+    return Capability(own_name, description, inputs, result, is_open, streams)
+
+
+def is_generator(fn: Callable[..., Any]) -> bool:
+    """Return whether calling *fn* gives its results one by one: a generator function, async or not, also behind wrappers."""
+    behind = inspect.unwrap(fn)
+    if not isinstance(behind, functools.partial) and not inspect.isroutine(behind) and not isinstance(behind, type):
+        behind = type(behind).__call__
+    return inspect.isgeneratorfunction(behind) or inspect.isasyncgenfunction(behind)
+
+
+def _yielded(annotation: Any) -> Type:
+    """Return the type of the elements that a generator function with this annotation gives."""
+    elements = get_args(annotation) if get_origin(annotation) in _ITERATORS else ()
+    return type_of(elements[0]) if elements else ANY
 
 
 def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:

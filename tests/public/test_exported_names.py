@@ -8,11 +8,13 @@ import murakkab.errors
 from murakkab.errors import MurakkabError
 
 NAMES = {
-    "declaring": {"workflow", "step", "capability", "load_workflow", "WorkflowHandle", "StepFunction", "CapabilityHandle"},
-    "inside a workflow": {"when", "first", "template", "each", "flatten", "size", "contains"},
-    "inside a step": {"spend", "check_cancelled"},
-    "options": {"Retry", "OnError", "CachePolicy", "Effect", "Goal", "default_to", "fallback_to"},
-    "values": {"File"},
+    "declaring": {"workflow", "step", "capability", "load_workflow", "WorkflowHandle", "StepFunction", "CapabilityHandle", "WorkflowStep"},
+    "inside a workflow": {"when", "first", "template", "each", "flatten", "size", "contains", "block", "Group", "finally_", "secret"},
+    "waiting": {"approve", "wait", "wait_for"},
+    "by name": {"use", "call", "subworkflow", "does", "NamedStep", "ref", "var", "item", "loop", "result", "error", "job"},
+    "options": {"Retry", "OnError", "CachePolicy", "Effect", "Goal", "default_to", "fallback_to", "Repeat", "Need", "Prefer", "zipped"},
+    "values": {"File", "TypeText", "Input", "output"},
+    "in the code of steps": {"spend", "check_cancelled"},
 }
 
 

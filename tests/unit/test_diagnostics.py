@@ -8,10 +8,12 @@ import pytest
 
 import murakkab.diagnostics
 from murakkab.api import workflow
+from murakkab.blocks import when
 from murakkab.composition import each
+from murakkab.declaring import declare
 from murakkab.diagnostics import CODES, did_you_mean
 from murakkab.document import from_document
-from murakkab.dsl import declare, step, when
+from murakkab.dsl import step
 from murakkab.errors import SpecError
 from murakkab.load import parse
 from murakkab.planner.check import check
@@ -96,7 +98,7 @@ def _decides_a_condition(a: str) -> None:
 
 
 def _nests(a: str) -> list[str]:
-    return inner(a)
+    return inner.run(a)
 
 
 #: code -> a Python function that is no workflow for that reason

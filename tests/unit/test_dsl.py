@@ -9,10 +9,14 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 
 import pytest
 
+from murakkab.blocks import when
 from murakkab.composition import each, first, flatten, size, template
+from murakkab.declared import Declared
+from murakkab.declaring import declare
 from murakkab.diagnostics import CODES
-from murakkab.dsl import Declared, capability, declare, default_to, fallback_to, step, when
+from murakkab.dsl import capability, step
 from murakkab.errors import Diagnostic, SpecError
+from murakkab.options import default_to, fallback_to
 from murakkab.ports import Call
 from murakkab.spec import (
     WILD,
