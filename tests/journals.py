@@ -1,7 +1,10 @@
 """Journals to test: where they are opened, and short ways to write what they hold."""
 
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +70,44 @@ def only_tail(place: Place) -> Path:
 def tail_of(journal: Journal, place: Place) -> Path:
     assert isinstance(journal, SqliteJournal)
     return max(place.tails.glob(f"{journal._tail.owner}.*.tail"))
+
+
+# ------------------------------------------------------------------------------------------------------------- processes
+
+#: How every script begins that a process of a test runs.
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from murakkab.ports import JobHeader
+from murakkab.runtime import sqlite_journal
+from murakkab.runtime.artifacts import LocalArtifacts
+from murakkab.runtime.messages import TaskSucceeded
+
+def open_journal():
+    return sqlite_journal.SqliteJournal(Path(sys.argv[1]), LocalArtifacts(sys.argv[2]))
+
+def tell(*words):
+    print(*words, flush=True)
+
+"""
+
+
+@contextmanager
+def process(script: str, place: Place) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", script, str(place.path), str(place.folder / "artifacts")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def heard(child: "subprocess.Popen[str]") -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+def say(child: "subprocess.Popen[str]") -> None:
+    assert child.stdin is not None
+    child.stdin.write("go\n")
+    child.stdin.flush()

@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS mail (
 DELETED: Final = "deleted"
 #: Pages that are given back at a time; others may write in between.
 _PAGES: Final = 2000
+#: Milliseconds to wait for those who read.
+_PATIENCE: Final = 200
 #: Lines of a tail that are no events.
 _MARKS: Final = frozenset(("workflow", "header", "finish", "dropped"))
 
@@ -242,13 +244,21 @@ def forget(db: sqlite3.Connection) -> None:
 
 def give_back(db: sqlite3.Connection, *, is_alone: bool) -> None:
     """Make the file smaller by what is free in it."""
-    if not db.execute("PRAGMA auto_vacuum").fetchone()[0]:
-        if not is_alone:
-            # It takes a while, and nobody else may write in the meantime.
-            return
+    if is_alone and not db.execute("PRAGMA auto_vacuum").fetchone()[0]:
+        # It takes a while, and nobody else may write in the meantime.
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("VACUUM")
-    while db.execute("PRAGMA freelist_count").fetchone()[0]:
-        db.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+    elif db.execute("PRAGMA auto_vacuum").fetchone()[0]:
+        free, before = _free_pages(db), -1
+        while free and free != before:
+            db.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+            free, before = _free_pages(db), free
     # Others who read keep the log from being cut short; it is, some other time.
+    patience = db.execute("PRAGMA busy_timeout").fetchone()[0]
+    db.execute(f"PRAGMA busy_timeout = {min(_PATIENCE, patience)}")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    db.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def _free_pages(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA freelist_count").fetchone()[0])

@@ -1,5 +1,6 @@
 """What every journal promises."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -8,19 +9,27 @@ from typing import Any
 import pytest
 
 from murakkab.errors import ConflictError, ExecutorError, InputError, NotFoundError
-from murakkab.ports import Journal
+from murakkab.ports import Journal, Letter
+from murakkab.runtime import codec
 from murakkab.runtime.messages import (
+    Answered,
+    BudgetSpent,
     CancelRequested,
     DeadlinePassed,
     DoubtResolved,
     Event,
+    JobForked,
     JobResumed,
     JobSubmitted,
     RetryDue,
+    SignalReceived,
+    SkipRequested,
     TaskCancelled,
     TaskFailed,
     TaskStarted,
     TaskSucceeded,
+    TaskYielded,
+    TimerFired,
 )
 from tests.journals import Place, header, succeeded
 
@@ -35,6 +44,13 @@ EACH_KIND: Sequence[Event] = (
     CancelRequested(4.0, "enough"),
     JobResumed(1_700_000_000.123456),
     DoubtResolved(6.0, "a", "done", {"b": [True]}),
+    TaskYielded(6.5, "a", 3, {"text": "Bär"}),
+    TimerFired(7.0, "wait[0]"),
+    Answered(7.5, "ok", True, {"amount": 2.5}, "Ada"),
+    SignalReceived(8.0, "paid", {"id": "x"}),
+    SkipRequested(8.5, "b", True, "enough"),
+    BudgetSpent(9.0),
+    JobForked(9.5, "other", "a"),
 )
 
 
@@ -49,7 +65,7 @@ def journal(place: Place) -> Journal:
     return place.open()
 
 
-# ------------------------------------------------------------------------------------------------------------ the contract
+# ---------------------------------------------------------------------------------------------------------- jobs and events
 
 
 def test_what_was_appended_is_read_back_in_order(journal: Journal) -> None:
@@ -62,6 +78,7 @@ def test_what_was_appended_is_read_back_in_order(journal: Journal) -> None:
     assert read == header()
     assert list(events) == list(EACH_KIND)
     assert [type(event) for event in events] == [type(event) for event in EACH_KIND]
+    assert {type(event).__name__ for event in EACH_KIND} == set(codec._KINDS)
 
 
 def test_a_job_without_events_can_be_read(journal: Journal) -> None:
@@ -217,7 +234,7 @@ def test_large_values_come_back(place: Place) -> None:
     assert [event.value for event in events] == [large, large[0]]
 
 
-@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "held", "interrupted"])
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "held", "waiting", "paused", "interrupted"])
 def test_a_job_that_ended_says_how_and_when(place: Place, status: str) -> None:
     journal = place.open()
     journal.create(header())
@@ -267,7 +284,7 @@ def test_a_job_that_succeeded_cannot_be_claimed(place: Place) -> None:
         place.open().claim("job")
 
 
-@pytest.mark.parametrize("status", ["failed", "cancelled", "held", "interrupted"])
+@pytest.mark.parametrize("status", ["failed", "cancelled", "held", "waiting", "paused", "interrupted"])
 def test_a_job_that_did_not_succeed_goes_on_where_it_stopped(journal: Journal, status: str) -> None:
     journal.create(header())
     journal.append("job", succeeded("a"))
@@ -299,7 +316,7 @@ def test_events_keep_their_order_over_many_resumptions(place: Place) -> None:
     assert [event.task for event in place.open().read("job")[1]] == [f"{number}-{task}" for number in range(5) for task in "ab"]
 
 
-@pytest.mark.parametrize("status", ["failed", "held", "cancelled"])
+@pytest.mark.parametrize("status", ["failed", "held", "cancelled", "waiting", "paused"])
 def test_a_claim_that_came_to_nothing_leaves_the_job_as_it_was(journal: Journal, status: str) -> None:
     journal.create(header())
     journal.finish("job", status, 2.0)
@@ -337,3 +354,168 @@ def test_closing_twice_is_closing_once(journal: Journal) -> None:
     journal.create(header())
     journal.close()
     journal.close()
+
+
+# ----------------------------------------------------------------------------------------------------------------- the mail
+
+YES = Answered(5.0, "ok", True, {"amount": 2.5}, "Ada")
+PAID = SignalReceived(6.0, "paid", {"id": "x"})
+
+
+def test_what_is_posted_reaches_the_owner_once_and_in_order(journal: Journal) -> None:
+    journal.create(header())
+    first, second = journal.post("job", YES), journal.post("job", PAID)
+
+    assert list(journal.mail()) == [Letter(first, "job", YES), Letter(second, "job", PAID)]
+    assert list(journal.mail()) == []
+    assert first < second
+
+
+def test_a_letter_is_heard_once_it_is_appended_or_dropped(journal: Journal) -> None:
+    journal.create(header())
+    first, second, third = (journal.post("job", event) for event in (YES, PAID, YES))
+    journal.mail()
+    assert [journal.is_heard(one) for one in (first, second, third)] == [None, None, None]
+    journal.append("job", YES, letter=first)
+    journal.drop(third)
+
+    assert [journal.is_heard(one) for one in (first, second, third)] == [True, None, True]
+    assert list(journal.read("job")[1]) == [YES]
+
+
+def test_mail_is_for_the_jobs_that_a_journal_owns(journal: Journal) -> None:
+    for job in ("one", "two"):
+        journal.create(header(job))
+    letter = journal.post("two", PAID)
+
+    assert list(journal.mail()) == [Letter(letter, "two", PAID)]
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "waiting", "interrupted", ""])
+def test_nothing_is_posted_to_a_job_that_nobody_runs(journal: Journal, status: str) -> None:
+    journal.create(header())
+    journal.finish("job", "failed", 2.0)
+    if status != "failed":
+        journal.claim("job")
+        journal.finish("job", status, 3.0)
+
+    assert journal.post("job", YES) == 0
+    assert list(journal.mail()) == []
+
+
+def test_nothing_is_posted_to_a_job_that_is_not_there(journal: Journal) -> None:
+    with pytest.raises(NotFoundError, match="no job 'x'"):
+        journal.post("x", YES)
+
+
+def test_what_cannot_be_written_cannot_be_posted(journal: Journal) -> None:
+    journal.create(header())
+
+    with pytest.raises(ExecutorError, match="cannot be journalled"):
+        journal.post("job", SignalReceived(1.0, "paid", float("nan")))
+    assert list(journal.mail()) == []
+
+
+def test_what_an_owner_has_left_goes_to_whoever_claims_the_job_next(journal: Journal) -> None:
+    journal.create(header())
+    heard, left = journal.post("job", YES), journal.post("job", PAID)
+    journal.mail()
+    journal.append("job", YES, letter=heard)
+    journal.finish("job", "waiting", 2.0)
+    assert list(journal.mail()) == []
+    journal.claim("job")
+
+    assert list(journal.mail()) == [Letter(left, "job", PAID)]
+
+
+def test_a_letter_that_nobody_will_take_can_be_told_in_another_way(journal: Journal) -> None:
+    journal.create(header())
+    letter = journal.post("job", PAID)
+    journal.finish("job", "waiting", 2.0)
+
+    assert journal.is_heard(letter) is False
+    journal.claim("job")
+    assert list(journal.mail()) == []
+
+
+def test_a_large_letter_arrives_whole(journal: Journal) -> None:
+    event = SignalReceived(1.0, "text", "Bär\t\n" * 100_000)
+    journal.create(header())
+    letter = journal.post("job", event)
+
+    assert list(journal.mail()) == [Letter(letter, "job", event)]
+
+
+# ------------------------------------------------------------------------------------------------------------------ the end
+
+
+def test_a_deleted_job_is_gone(place: Place) -> None:
+    journal = place.open()
+    for job in ("old", "new"):
+        journal.create(header(job))
+        journal.append(job, succeeded(job))
+        journal.post(job, PAID)
+        journal.finish(job, "succeeded", 2.0)
+    journal.delete("old")
+    journal.compact()
+    journal.close()
+
+    after = place.open()
+    assert [one.job for one in after.jobs()] == ["new"]
+    assert [event.task for event in after.read("new")[1]] == ["new"]
+    for ask in (after.read, after.claim, after.delete):
+        with pytest.raises(NotFoundError, match="no job 'old'"):
+            ask("old")
+    with pytest.raises(NotFoundError):
+        after.post("old", PAID)
+
+
+def test_a_job_that_runs_cannot_be_deleted(journal: Journal) -> None:
+    journal.create(header())
+    journal.append("job", succeeded("a"))
+
+    with pytest.raises(ConflictError, match="'job' is running"):
+        journal.delete("job")
+    assert list(journal.read("job")[1]) == [succeeded("a")]
+
+
+def test_the_id_of_a_job_just_deleted_is_not_free(journal: Journal) -> None:
+    journal.create(header())
+    journal.finish("job", "failed", 2.0)
+    journal.delete("job")
+
+    with pytest.raises(ConflictError, match="deleted"):
+        journal.create(header())
+    assert list(journal.jobs()) == []
+
+
+def test_everything_that_is_written_about_jobs_can_be_looked_through(journal: Journal) -> None:
+    workflow = {"workflow": "of one", "description": "needle-0"}
+    journal.create(header("one", inputs={"file": "needle-1"}, workflow=workflow))
+    journal.append("one", succeeded("a", {"uri": "needle-2"}))
+    journal.post("one", SignalReceived(1.0, "paid", "needle-3"))
+    journal.create(header("two", inputs={"file": "needle-4"}))
+    journal.append("two", succeeded("a", "needle-5"))
+
+    def needles(*without: str) -> set[str]:
+        return set(re.findall(r"needle-\d", " ".join(journal.texts(without=without))))
+
+    assert needles() == {f"needle-{number}" for number in range(6)}
+    assert needles("one") == {"needle-4", "needle-5"}
+    assert needles("two") == {f"needle-{number}" for number in range(4)}
+
+
+def test_the_jobs_of_a_compacted_journal_go_on(journal: Journal) -> None:
+    for number in range(20):
+        journal.create(header(f"job-{number}", workflow={"workflow": f"w{number}"}))
+        journal.append(f"job-{number}", succeeded("a", "x" * 10_000))
+        journal.finish(f"job-{number}", "failed", 2.0)
+    for number in range(19):
+        journal.delete(f"job-{number}")
+    journal.compact()
+    journal.claim("job-19")
+    journal.append("job-19", succeeded("b"))
+    journal.create(header("job-20", workflow={"workflow": "w1"}))
+
+    assert [event.task for event in journal.read("job-19")[1]] == ["a", "b"]
+    assert journal.read("job-20")[0].workflow == {"workflow": "w1"}

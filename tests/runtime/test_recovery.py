@@ -3,15 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.journals import Place, header, only_tail, rows, succeeded, tail_of
+from tests.journals import SCRIPT, Place, header, heard, only_tail, process, rows, say, succeeded, tail_of
 
 
 @pytest.fixture
@@ -20,24 +18,9 @@ def disk(tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
-_SCRIPT = """
-import json, sys
-from pathlib import Path
-from murakkab.ports import JobHeader
-from murakkab.runtime import sqlite_journal
-from murakkab.runtime.artifacts import LocalArtifacts
-from murakkab.runtime.messages import TaskSucceeded
-
-def open_journal():
-    return sqlite_journal.SqliteJournal(Path(sys.argv[1]), LocalArtifacts(sys.argv[2]))
-
-def tell(*words):
-    print(*words, flush=True)
-
-"""
 #: Writes events that stay in its tail, and waits to be killed.
 WRITER = (
-    _SCRIPT
+    SCRIPT
     + """
 sqlite_journal._FOLD_EVERY = 1e6
 journal = open_journal()
@@ -54,7 +37,7 @@ sys.stdin.read()
 )
 #: Opens the journal on command, and tells what it holds.
 OPENER = (
-    _SCRIPT
+    SCRIPT
     + """
 tell("ready")
 sys.stdin.readline()
@@ -66,27 +49,6 @@ journal.close()
 )
 JOB_TASKS = [*(f"job-{number}" for number in range(100)), "large"]
 OTHER_TASKS = [f"other-{number}" for number in range(100)]
-
-
-@contextmanager
-def process(script: str, place: Place) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", script, str(place.path), str(place.folder / "artifacts")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
-
-
-def heard(child: "subprocess.Popen[str]") -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
-
-
-def say(child: "subprocess.Popen[str]") -> None:
-    assert child.stdin is not None
-    child.stdin.write("go\n")
-    child.stdin.flush()
 
 
 def write_and_die(place: Place) -> None:
