@@ -5,8 +5,9 @@ Imports are inside functions where a run may not need the thing: heavy libraries
 
 import asyncio
 import os
+import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -15,13 +16,13 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
 from murakkab.document import from_document
 from murakkab.dsl import StepFunction
-from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, SpecError
+from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, MurakkabError, NotFoundError, SpecError
 from murakkab.load import parse
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
@@ -31,9 +32,13 @@ from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
 from murakkab.runtime.driver import Runtime, Verdict, Work, replay
+from murakkab.runtime.fork import branched
 from murakkab.runtime.journal import MemoryJournal
-from murakkab.runtime.messages import FinishJob
+from murakkab.runtime.messages import Answered, Event, FinishJob
+from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
+from murakkab.runtime.retention import OVER, Cleaned, Rule
+from murakkab.runtime.retention import clean as throw_away
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.sqlite_journal import SqliteJournal
 from murakkab.runtime.state import JobState
@@ -44,7 +49,7 @@ from murakkab.types import mismatch
 from murakkab_cluster.energy import open_meter
 from murakkab_executors.python import load_function
 
-__all__ = ["JobResult", "Runtime", "Settings", "Verdict", "Work"]
+__all__ = ["Cleaned", "Forked", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
 #: The families that ship. Each lists its executors in `EXECUTORS`; heavy libraries load when one runs.
 _FAMILIES: Final = tuple(
@@ -54,6 +59,12 @@ _FAMILIES: Final = tuple(
 
 #: What each extra brings, by the names under which it is imported.
 _LIBRARIES: Final[Mapping[str, tuple[str, ...]]] = {"video": ("av", "cv2", "scenedetect"), "audio": ("av", "pocketsphinx")}
+#: What is below `home`.
+_JOURNAL: Final = "journal.db"
+_ARTIFACTS: Final = "artifacts"
+_CACHE: Final = "cache.db"
+#: Seconds between looks whether a letter was taken.
+_LOOK_EVERY: Final = 0.02
 #: Plain functions that run at a time: as many as AnyIO has threads for them.
 _THREADS: Final = 40.0
 
@@ -202,7 +213,7 @@ def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]
 
 def open_journal(settings: Settings) -> Journal:
     """Return the journal on disk below `home`; the caller closes it."""
-    return SqliteJournal(settings.home / "journal.db", LocalArtifacts(settings.home / "artifacts"), sync=settings.power_safe)
+    return SqliteJournal(settings.home / _JOURNAL, LocalArtifacts(settings.home / _ARTIFACTS), sync=settings.power_safe)
 
 
 @dataclass
@@ -248,9 +259,9 @@ async def open_runtime(settings: Settings | None = None, *, journal: Journal | N
 def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) -> Runtime:
     cache: ResultCache = MemoryResultCache()
     if settings.durable:
-        cache = stack.enter_context(closing(SqliteResultCache(settings.home / "cache.db")))
+        cache = stack.enter_context(closing(SqliteResultCache(settings.home / _CACHE)))
     outside = Outside(
-        artifacts=LocalArtifacts(settings.home / "artifacts"),
+        artifacts=LocalArtifacts(settings.home / _ARTIFACTS),
         clock=system_clock(),
         cache=cache,
         tracer=open_tracer(os.environ),
@@ -301,10 +312,15 @@ async def run_work(
 def work_of(journal: Journal, job: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> Work:
     """Return the workflow of a journalled job, compiled again with the choices it was started with."""
     header, _ = journal.read(job)
+    return _as_chosen(prepare(_declared(header), functions), header)
+
+
+def _declared(header: JobHeader) -> Workflow:
     read = from_document(header.workflow)
-    if read.workflow is None or read.diagnostics:
-        raise SpecError(read.diagnostics)
-    return _as_chosen(prepare(read.workflow, functions), header)
+    wrong = [one for one in read.diagnostics if not one.is_warning]
+    if read.workflow is None or wrong:
+        raise SpecError(wrong)
+    return read.workflow
 
 
 def _as_chosen(work: Work, header: JobHeader) -> Work:
@@ -317,23 +333,128 @@ def _as_chosen(work: Work, header: JobHeader) -> Work:
     return Work(work.graph, replace(work.deployment, choices={**work.deployment.choices, **choices}), work.functions)
 
 
-def state_of(journal: Journal, job: str) -> tuple[Work, JobState, JobResult]:
+def state_of(journal: Journal, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:
     """Return a journalled job as it stands: its workflow, its state, and its result so far.
 
-    Nothing is run, so functions that cannot be found here (those of a script, say) do no harm.
+    *at*: as it stood then, after so many events (an `int`), or so many seconds after it began (a `float`). Nothing is run, so functions
+    that cannot be found here (those of a script, say) do no harm.
     """
     header, past = journal.read(job)
-    read = from_document(header.workflow)
-    if read.workflow is None or read.diagnostics:
-        raise SpecError(read.diagnostics)
-    functions, described, _ = _functions(read.workflow)
-    graph = compile_workflow(read.workflow, catalog(), described)
-    work = _as_chosen(Work(graph, choose(graph, catalog()), functions), header)
-    state = replay(work.graph, past)
-    status = next((one.status for one in journal.jobs() if one.job == job), "interrupted")
+    work = _work_seen(header)
+    if at is not None:
+        past = _until(past, at)
+    state = _replayed(job, work, past)
     outputs = next((command.outputs for command in state.commands if isinstance(command, FinishJob)), {})
-    result = JobResult(job, status, outputs, tuple(state.failures), work.graph, work.deployment, past)
+    result = JobResult(job, _status_of(journal, job, state, at), outputs, tuple(state.failures), work.graph, work.deployment, past)
     return work, state, result
+
+
+def _work_seen(header: JobHeader) -> Work:
+    """Return the workflow of a job as far as looking at it goes: its functions may be gone."""
+    workflow = _declared(header)
+    functions, described, _ = _functions(workflow)
+    graph = compile_workflow(workflow, catalog(), described)
+    return _as_chosen(Work(graph, choose(graph, catalog()), functions), header)
+
+
+def _replayed(job: str, work: Work, past: Sequence[Event]) -> JobState:
+    try:
+        return replay(work.graph, past)
+    except InvalidTransition as exc:
+        hint = "look at it with the version and the executors that it ran with"
+        raise ConflictError(f"the journal of job {job!r} does not fit the workflow as it compiles now: {exc.message}", hint=hint) from exc
+
+
+def _until(past: Sequence[Event], at: float) -> Sequence[Event]:
+    """Return the events up to *at*. Raises `InputError` where there is no such moment."""
+    if not past or at < 0 or (isinstance(at, int) and at > len(past)):
+        raise InputError(f"the job has no moment {at:g}", hint=f"it has {len(past)} events, numbered from 1")
+    if isinstance(at, int):
+        return past[:at]
+    limit = past[0].time + at
+    return past[: next((number for number, event in enumerate(past) if event.time > limit), len(past))]
+
+
+def _status_of(journal: Journal, job: str, state: JobState, at: float | None) -> str:
+    if at is not None:
+        return state.finished or "running"
+    return next((one.status for one in journal.jobs() if one.job == job), "interrupted")
+
+
+# ------------------------------------------------------------------------------------------------------- the life of a job
+
+
+class Forked(NamedTuple):
+    """A new job that goes on from an old one: its id, the tasks whose results it has, and the irreversible ones it will do once more."""
+
+    job: str
+    kept: Sequence[str]
+    repeated: Sequence[str]
+
+
+def fork(journal: Journal, job: str, step: str, *, new_id: str = "") -> Forked:
+    """Make a new job, ready to be resumed, that has what *job* completed, but for *step* and whatever depends on it.
+
+    *job* is only read: it may have ended, or run. Raises `NotFoundError`, `InputError` for a step inside of another, and `ConflictError`
+    when *new_id* is taken.
+    """
+    header, past = journal.read(job)
+    work = _work_seen(header)
+    now = time.time()
+    _replayed(job, work, past)
+    branch = branched(work.graph, past, step, job=job, now=now)
+    new = new_id or secrets.token_hex(6)
+    journal.create(header._replace(job=new, created=now), is_fresh=not new_id)
+    try:
+        for event in branch.events:
+            journal.append(new, event)
+    finally:
+        journal.finish(new, "interrupted", now)
+    if all(one.job != job for one in journal.jobs()):
+        # What it refers to may have been thrown away with the old one, before anybody could know of the new.
+        journal.delete(new)
+        raise NotFoundError(f"job {job!r} was deleted just now")
+    return Forked(new, branch.kept, branch.repeated)
+
+
+def tell(journal: Journal, job: str, event: Event, *, patience: float = 2.0) -> bool:
+    """Tell a job what somebody outside wants; True when a process that runs it hears of it.
+
+    False when nobody runs it: whoever resumes it has to tell it then. Raises what `requests.refusal` says about a request that does not
+    fit, and `NotFoundError`. Waits up to *patience* seconds for the owner to take it, and leaves it in the mail after that.
+    """
+    header, past = journal.read(job)
+    state = _replayed(job, _work_seen(header), past)
+    if (refused := refusal(state, event)) is not None:
+        raise refused
+    letter = journal.post(job, completed_answer(state, event) if isinstance(event, Answered) else event)
+    until = time.monotonic() + patience
+    while letter:
+        heard = journal.is_heard(letter)
+        if heard is not None or time.monotonic() > until:
+            return heard is not False
+        time.sleep(_LOOK_EVERY)
+    return False
+
+
+def clean(
+    settings: Settings, *, older_than: float | None = None, keep: int | None = None, statuses: Collection[str] = OVER, dry_run: bool = False
+) -> Cleaned:
+    """Throw away what is below `home` and needed no more, and return what that was; with *dry_run*, only say.
+
+    Jobs go that are in *statuses*, ended *older_than* seconds ago or more, and are not among the newest *keep*; with neither, none do.
+    Then files go that nothing needs any more, and results that have expired. Raises `InputError`.
+    """
+    rule = Rule(older_than, keep, statuses)
+    rule.check()
+    if not (settings.home / _JOURNAL).exists():
+        return Cleaned((), 0, 0, 0)
+    with ExitStack() as stack:
+        journal = stack.enter_context(closing(open_journal(settings)))
+        cache = settings.home / _CACHE
+        opened = stack.enter_context(closing(SqliteResultCache(cache))) if cache.exists() else None
+        store = LocalArtifacts(settings.home / _ARTIFACTS)
+        return throw_away(journal, store, opened, rule=rule, now=time.time(), dry_run=dry_run)
 
 
 def file_input(path: str) -> dict[str, Any]:

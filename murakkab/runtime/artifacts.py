@@ -4,7 +4,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from murakkab.local_files import existing, file_value, media_type_of, path_of, w
 
 __all__ = ["FsspecArtifacts", "LocalArtifacts", "file_value"]
 
+#: The characters of a hash.
+_DIGITS: Final = 64
 _SUFFIX: Final = re.compile(r"(\.[A-Za-z0-9_-]{1,16}){0,3}")
 
 
@@ -27,7 +30,11 @@ class LocalArtifacts:
         """Store *content* and return its `file` value. Raises `InputError` for a suffix that is not like `.wav`."""
         digest = hashlib.sha256(content).hexdigest()
         path = self._folder / _name(digest, suffix)
-        if not path.exists():
+        try:
+            # What is put is needed from now on, however old it is: see `sweep`. Another user's file is theirs to sweep.
+            with suppress(PermissionError):
+                os.utime(path)
+        except FileNotFoundError:
             write_whole(path, content)
         return _value(path.as_uri(), content, digest, media_type=media_type)
 
@@ -43,6 +50,24 @@ class LocalArtifacts:
             scheme = urlsplit(uri).scheme
             raise NotFoundError(f"{uri} is not on this machine", hint=f"download it first, or use an artifact store that reads {scheme}://")
         return str(existing(path))
+
+    def stored(self) -> Iterator[Path]:
+        """Yield every file, those included whose writing was cut off."""
+        for path in self._folder.glob("??/??/*"):
+            if path.is_file():
+                yield path
+
+    def sweep(self, needed: Container[str], before: float, *, dry_run: bool = False) -> tuple[int, int]:
+        """Remove every file last put before the time *before* whose hash is not in *needed*; return how many, and their size."""
+        files = size = 0
+        for path in self.stored():
+            if path.name[:_DIGITS] in needed:
+                continue
+            with suppress(FileNotFoundError):
+                facts = path.stat()
+                if facts.st_mtime < before and (dry_run or _is_removed(path, before)):
+                    files, size = files + 1, size + facts.st_size
+        return files, size
 
 
 class FsspecArtifacts:
@@ -113,6 +138,18 @@ class FsspecArtifacts:
         except ValueError as error:
             raise InputError(f"{uri} cannot be reached: {error}", hint="see the URI schemes that fsspec knows") from error
         return system, path
+
+
+def _is_removed(path: Path, before: float) -> bool:
+    """Remove a file, unless somebody puts the same content in this very moment."""
+    aside = path.with_name(f".swept-{path.name}")
+    path.replace(aside)
+    # From now on who puts it writes it anew; who did so just before has touched it.
+    if aside.stat().st_mtime >= before:
+        aside.replace(path)
+        return False
+    aside.unlink(missing_ok=True)
+    return True
 
 
 def _uri(file: Mapping[str, Any]) -> str:

@@ -5,10 +5,12 @@ import logging
 import sqlite3
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from murakkab.errors import InputError
+from murakkab.errors import BackendError, InputError
 
 _log = logging.getLogger("murakkab.cache")
 
@@ -50,6 +52,7 @@ class SqliteResultCache:
 
     def __init__(self, path: str | Path) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:
@@ -69,14 +72,31 @@ class SqliteResultCache:
         """Keep *value* until the time *expires*, or for good."""
         self._execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", key, _text(value), expires)
 
-    def prune(self, now: float) -> None:
-        """Delete what has expired."""
-        self._execute("DELETE FROM results WHERE expires <= ?", now)
+    def prune(self, now: float, *, dry_run: bool = False) -> int:
+        """Delete what has expired, and return how many there were. A file that is mostly empty then becomes smaller."""
+        expired = self._number("SELECT count(*) FROM results WHERE expires <= ?", now)
+        if expired and not dry_run:
+            self._execute("DELETE FROM results WHERE expires <= ?", now)
+            if 2 * self._number("PRAGMA freelist_count") > self._number("PRAGMA page_count"):
+                self._execute("VACUUM")
+        return expired
+
+    def texts(self) -> Iterator[str]:
+        """Yield every kept value as JSON text. Raises `BackendError` where that cannot be read."""
+        with closing(sqlite3.connect(self._path, timeout=5.0)) as database:
+            try:
+                yield from (value for (value,) in database.execute("SELECT value FROM results"))
+            except sqlite3.OperationalError as error:
+                raise BackendError(f"the result cache cannot be read: {error}", hint="try again later") from error
 
     def close(self) -> None:
         """Release the file."""
         with self._lock:
             self._database.close()
+
+    def _number(self, statement: str, *values: Any) -> int:
+        rows = self._execute(statement, *values)
+        return int(rows[0][0]) if rows else 0
 
     def _execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
