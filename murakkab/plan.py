@@ -53,6 +53,8 @@ class Body:
     outputs: Mapping[str, Expr] = field(default_factory=dict)
     optional_outputs: frozenset[str] = frozenset()
     inputs: Mapping[str, Input] | None = None
+    #: Those that a sub-workflow declares itself.
+    secrets: Mapping[str, str] = field(default_factory=dict)
     captures: frozenset[str] = frozenset()
     only: str = ""
     need: Need | None = None

@@ -1,26 +1,34 @@
 """driver: every job of a process - one event loop, shared slots, one journal. Makes running jobs, resumes them, stops them."""
 
+import asyncio
 import inspect
+import logging
 import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
-from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
+from murakkab.errors import BackendError, ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
 from murakkab.plan import Deployment, Node, TaskGraph
-from murakkab.ports import Executor, JobHeader, Journal, Meter, Observer
+from murakkab.ports import Executor, JobHeader, Journal, Letter, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.job import RunningJob
-from murakkab.runtime.messages import DoubtResolved, Event, JobResumed, JobSubmitted
+from murakkab.runtime.messages import Answered, CancelRequested, DoubtResolved, Event, JobResumed, JobSubmitted
+from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.state import JobState
-from murakkab.types import mismatch
+from murakkab.runtime.vault import missing_secrets
+from murakkab.spec import Workflow
+
+_log = logging.getLogger("murakkab.runtime")
+#: Seconds between looks for letters.
+_MAIL_EVERY: Final = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,49 +82,88 @@ class Runtime:
         self._jobs: dict[str, RunningJob] = {}
         self._prepared: WeakKeyDictionary[Work, dict[str, Way]] = WeakKeyDictionary()
         self._stopping = False
+        self._mail_timer: asyncio.TimerHandle | None = None
 
-    async def run(self, work: Work, inputs: Mapping[str, Any], *, job: str = "", observers: Sequence[Observer] = ()) -> JobResult:
-        """Return how a new job ended; *inputs* have been checked against the workflow.
+    async def run(
+        self,
+        work: Work,
+        inputs: Mapping[str, Any],
+        *,
+        job: str = "",
+        budget: Mapping[str, float] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> JobResult:
+        """Return how a new job ended; *inputs* have been checked against the workflow. *budget* overrides that of the workflow.
 
-        Raises `ConflictError` when the id *job* is taken, and `BackendError` when the journal breaks: the job can be resumed then.
+        Raises `ConflictError` when the id *job* is taken, `InputError` when a secret is not there, and `BackendError` when the journal
+        breaks: the job can be resumed then.
         """
         if job in self._jobs:
             raise ConflictError(f"job {job!r} is running", hint="give the new job another id")
+        refuse_missing_secrets(work.graph.workflow)
         given, job = job, job or secrets.token_hex(6)
         running = self._running(job, work, JobState(work.graph), observers)
         now = self._outside.clock()
         if self._journal is not None:
             self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now), is_fresh=not given)
-        return await self._carry_out(running, work, [JobSubmitted(now, inputs)])
+        return await self._carry_out(running, work, [_submission(now, inputs, work, budget)])
 
-    async def resume(self, job: str, work: Work, *, verdicts: Sequence[Verdict] = (), observers: Sequence[Observer] = ()) -> JobResult:
-        """Return how a job ended that was interrupted, failed, cancelled or held. What it completed is not run again.
+    async def resume(
+        self,
+        job: str,
+        work: Work,
+        *,
+        verdicts: Sequence[Verdict] = (),
+        events: Sequence[Event] = (),
+        budget: Mapping[str, float] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> JobResult:
+        """Return how a job ended that was interrupted, failed, cancelled, held, waiting or paused. What it completed is not run again.
 
-        Raises `NotFoundError`; `ConflictError` when it has succeeded, its owner lives, its journal does not fit *work*, or a verdict is on
-        a task not in doubt; `InputError` for a verdict that is neither `done` nor `retry`, or whose value does not fit the step.
+        *events*: what somebody outside asks of it: answers, events, skips; with a `CancelRequested`, its last steps run and nothing else.
+        *budget*: new limits. Raises `NotFoundError`; `ConflictError` when it has succeeded, its owner lives, its journal does not fit
+        *work*, or a request does not fit it; `InputError` for a request that cannot be understood, and when a secret is not there.
         """
         if self._journal is None:
             raise NotFoundError(f"job {job!r} cannot be resumed: there is no journal")
         self._journal.claim(job)
         try:
+            refuse_missing_secrets(work.graph.workflow)
             header, past = self._journal.read(job)
             state = _replayed(job, work.graph, past)
             running = self._running(job, work, state, observers)
-            events: list[Event] = [JobSubmitted(self._outside.clock(), header.inputs)]
+            now = self._outside.clock()
+            todo: list[Event | Letter] = [_submission(now, header.inputs, work, budget)]
             if past:
-                _check_verdicts(verdicts, state)
-                now = self._outside.clock()
-                events = [*(DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts), JobResumed(now)]
+                asked = [*(DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts), *(e._replace(time=now) for e in events)]
+                cancel = next((event for event in asked if isinstance(event, CancelRequested)), None)
+                # Nothing starts before the job is taken up, whatever is said to it until then.
+                state.finished = state.finished or "interrupted"
+                said = _accepted([event for event in asked if event is not cancel], _replayed(job, work.graph, past))
+                resumed = JobResumed(now, budget) if cancel is None else JobResumed(now, budget, "cancelled", cancel.reason)
+                todo = [*said, *self._letters(job, work, [*past, *said]), resumed]
         except BaseException:
             self._journal.finish(job, "", self._outside.clock())
             raise
-        return await self._carry_out(running, work, events)
+        return await self._carry_out(running, work, todo)
 
     def cancel(self, job: str, reason: str = "") -> None:
         """Cancel a running job for good; its `run` returns once every task has settled. Raises `NotFoundError`."""
+        self._found(job).ask(CancelRequested(self._outside.clock(), reason))
+
+    def tell(self, job: str, event: Event) -> None:
+        """Tell a job that runs here what somebody outside asks of it: an answer, an event, a skip, a verdict, a cancellation.
+
+        Raises `NotFoundError`, and `ConflictError` or `InputError` where the request does not fit the job.
+        """
+        running = self._found(job)
+        (said,) = _accepted([event._replace(time=self._outside.clock())], running.state, is_told=False)
+        running.ask(said)
+
+    def _found(self, job: str) -> RunningJob:
         if job not in self._jobs:
             raise NotFoundError(f"job {job!r} does not run here")
-        self._jobs[job].cancel(reason)
+        return self._jobs[job]
 
     def stop(self) -> None:
         """Start no task any more. Running attempts finish; every job then ends as interrupted, to be resumed later."""
@@ -129,12 +176,56 @@ class Runtime:
         running.observers.extend(observers)
         return running
 
-    async def _carry_out(self, running: RunningJob, work: Work, events: Sequence[Event]) -> JobResult:
+    def _letters(self, job: str, work: Work, past: Sequence[Event]) -> list[Letter]:
+        """Return what came by mail for a job that was just claimed, as far as it fits; letters for others are delivered."""
+        if self._journal is None:
+            return []
+        mine: list[Letter] = []
+        state = _replayed(job, work.graph, past)
+        for letter in self._journal.mail():
+            if letter.job != job:
+                self._deliver(letter)
+            elif refusal(state, letter.event) is None:
+                mine.append(letter._replace(event=letter.event._replace(time=self._outside.clock())))
+                state.handle(mine[-1].event)
+            else:
+                self._journal.drop(letter.number)
+        return mine
+
+    def _watch_mail(self) -> None:
+        """Look for letters as long as any job runs."""
+        if self._journal is not None and self._mail_timer is None:
+            self._mail_timer = asyncio.get_running_loop().call_later(_MAIL_EVERY, self._fetch_mail)
+
+    def _fetch_mail(self) -> None:
+        self._mail_timer = None
+        if self._journal is None or not self._jobs:
+            return
+        try:
+            for letter in self._journal.mail():
+                self._deliver(letter)
+        except BackendError as exc:
+            # What cannot be read now is read later; what cannot be written stops the jobs by itself.
+            _log.warning("the mail cannot be read: %s", exc)
+        self._watch_mail()
+
+    def _deliver(self, letter: Letter) -> None:
+        running = self._jobs.get(letter.job)
+        if self._journal is None or running is None:
+            return
+        event = letter.event._replace(time=self._outside.clock())
+        if refusal(running.state, event) is not None:
+            self._journal.drop(letter.number)
+        else:
+            running.deliver(completed(running.state, event), letter=letter.number)
+
+    async def _carry_out(self, running: RunningJob, work: Work, events: Sequence[Event | Letter]) -> JobResult:
         job = running.job
         self._jobs[job] = running
+        self._watch_mail()
         tracer = self._outside.tracer
         if tracer is not None:
-            tracer.job_started(job, work.graph.workflow.name, events[0].time)
+            tracer.job_started(job, work.graph.workflow.name, self._outside.clock())
         before = None if self._meter is None else self._meter.read()
         try:
             if not self._stopping:
@@ -172,8 +263,10 @@ class Runtime:
         if ways is None:
             ways = {}
             alike: dict[Hashable, Way] = {}
-            for name, node in work.graph.nodes.items():
-                choice = work.deployment.choices[name]
+            for node in work.graph.every_node():
+                if not node.is_plain:
+                    continue
+                choice = work.deployment.choices[node.path]
                 likeness = (
                     choice.executor.name,
                     node.call,
@@ -183,6 +276,8 @@ class Runtime:
                     node.cache,
                     node.on_error.fallback,
                     node.effect,
+                    node.has_secrets,
+                    node.streams,
                 )
                 way = alike.get(likeness)
                 if way is None:
@@ -190,14 +285,14 @@ class Runtime:
                     if node.on_error.fallback:
                         way = replace(way, fallback=self._way(node, work, node.on_error.fallback, {}))
                     alike[likeness] = way
-                ways[name] = way
+                ways[node.path] = way
             self._prepared[work] = ways
         return ways
 
     def _way(self, node: Node, work: Work, name: str, knobs: Mapping[str, Any]) -> Way:
         executor = self._executors.get(name)
         if executor is None:
-            raise PlanError(f"step {node.name!r} needs executor {name!r}, which is not installed")
+            raise PlanError(f"step {node.path!r} needs executor {name!r}, which is not installed")
         card = executor.card
         wanted = {"cores": card.needs.cores, **card.needs.slots}
         limited = f"executor:{name}"
@@ -208,7 +303,7 @@ class Runtime:
             # A plain function waits here for its thread, not behind the start of its attempt: the wait is no part of its timeout.
             wanted["threads"] = 1.0
         if lacking := self._outside.lacking(card):
-            raise PlanError(f"step {node.name!r} needs {lacking} for {name!r}", hint=f"pip install 'murakkab[{card.extra}]'")
+            raise PlanError(f"step {node.path!r} needs {lacking} for {name!r}", hint=f"pip install 'murakkab[{card.extra}]'")
         try:
             needs = self._slots.fitting(wanted)
         except KeyError as exc:
@@ -217,17 +312,38 @@ class Runtime:
         return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
 
 
-def _check_verdicts(verdicts: Sequence[Verdict], state: JobState) -> None:
-    doubts = list(state.in_doubt())
-    for verdict in verdicts:
-        if verdict.task not in doubts:
-            raise ConflictError(f"task {verdict.task!r} is not in doubt", hint=f"in doubt: {', '.join(doubts) or 'none'}")
-        doubts.remove(verdict.task)
-        if verdict.verdict not in ("done", "retry"):
-            raise InputError(f"{verdict.verdict!r} is no verdict on {verdict.task!r}", hint="say done or retry")
-        wanted = state.tasks[verdict.task].step.node.result
-        if verdict.verdict == "done" and (reason := mismatch(wanted, verdict.value)):
-            raise InputError(f"the value of {verdict.task!r} does not fit: {reason}", hint="give what the task would have returned")
+def _submission(now: float, inputs: Mapping[str, Any], work: Work, budget: Mapping[str, float] | None) -> JobSubmitted:
+    if not budget and not work.graph.workflow.budget:
+        return JobSubmitted(now, inputs)
+    quotes = {path: choice.executor.quote for path, choice in work.deployment.choices.items()}
+    expected = {
+        path: {name: amount for name, amount in (("cost", q.usd), ("energy", q.joules or 0.0), ("tokens", float(q.tokens))) if amount}
+        for path, q in quotes.items()
+    }
+    return JobSubmitted(now, inputs, budget, {path: amounts for path, amounts in expected.items() if amounts})
+
+
+def _accepted(events: Sequence[Event], state: JobState, *, is_told: bool = True) -> list[Event]:
+    """Return requests with what they leave out filled in; *is_told*: each after those before it. Raises why one does not fit."""
+    accepted: list[Event] = []
+    for event in events:
+        if (error := refusal(state, event)) is not None:
+            raise error
+        accepted.append(completed(state, event))
+        if is_told:
+            state.handle(accepted[-1])
+    return accepted
+
+
+def completed(state: JobState, event: Event) -> Event:
+    """Return a request with the defaults of its form."""
+    return completed_answer(state, event) if isinstance(event, Answered) else event
+
+
+def refuse_missing_secrets(workflow: Workflow) -> None:
+    """Raise `InputError` with every secret that is not there."""
+    if missing := missing_secrets(workflow):
+        raise InputError("; ".join(missing), hint="set it where the job runs, then run it again")
 
 
 def _replayed(job: str, graph: TaskGraph, past: Sequence[Event]) -> JobState:

@@ -1,72 +1,138 @@
-"""state: how a job ends - nothing starts any more, every step is settled, the outputs are made."""
+"""state: how frames end before their work is done - nothing starts in them any more, and what runs is stopped."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from murakkab.errors import Failure, InvalidTransition
-from murakkab.runtime.messages import CancelTask, FinishJob, StartTask
-from murakkab.runtime.records import Status
-from murakkab.runtime.resolution import InputSkipped, ReferenceFailed, value_of
+from murakkab.runtime.messages import CancelTask, Command, DropTimer, StartTask
+from murakkab.runtime.records import Frame, Gate, Rounds, Status, TaskRecord
 
 if TYPE_CHECKING:
     from murakkab.runtime.state import JobState
 
-_NO_SCOPE: Mapping[str, Any] = {}
+#: Statuses that a task does not leave.
+SETTLED = frozenset({Status.SUCCEEDED, Status.SKIPPED, Status.FAILED, Status.CANCELLED})
 
 
-def end(job: "JobState", status: str, cause: str) -> None:
-    """Let nothing start any more and stop what runs; results that still arrive are kept."""
-    if job.ending:
+def tasks_of(frame: Frame) -> Iterator[TaskRecord]:
+    """Yield the tasks of *frame*, those of a map that exist by now included; not those inside of them."""
+    for step in frame.steps.values():
+        if step.map is None:
+            yield step
+        else:
+            yield from step.map.tasks
+
+
+def open_frames(frame: Frame) -> Iterator[Frame]:
+    """Yield *frame* and every frame inside it whose outcome still matters."""
+    agenda = [frame]
+    while agenda:
+        frame = agenda.pop()
+        yield frame
+        inner = (record.work.frame for record in tasks_of(frame) if type(record.work) is Rounds)
+        agenda.extend(one for one in inner if one is not None and not one.closed)
+
+
+def end(job: "JobState", frame: Frame, status: str, cause: str) -> None:
+    """Let nothing start any more in *frame* and stop what runs; results that still arrive are kept."""
+    if frame.ending:
         return
-    job.ending = status
-    unsaid = {command.task for command in job.commands if type(command) is StartTask}
-    job.commands[:] = [command for command in job.commands if type(command) is not StartTask]
-    for record in job.tasks.values():
-        if record.status is Status.BACKOFF:
-            job.note(record, Status.CANCELLED, cause)
+    ended = list(open_frames(frame))
+    for inner in ended:
+        inner.ending = inner.ending or status
+    unsaid = _unsaid(job, cause)
+    job.held.extend(unsaid)
+    for inner in ended:
+        for record in tasks_of(inner):
+            if record.status is Status.RUNNING and type(record.work) is not Rounds:
+                job.commands.append(CancelTask(record.id))
+            elif record.status in (Status.BACKOFF, Status.AWAITING):
+                _stop_waiting(job, record, cause)
+    for inner in ended:
+        wake(job, inner)
+
+
+def wake(job: "JobState", frame: Frame) -> None:
+    """Have the parent of *frame* looked at once nothing runs in it."""
+    if frame.parent is not None and not frame.running and not frame.closed:
+        job.ready.append(frame.parent)
+
+
+def _stop_waiting(job: "JobState", record: TaskRecord, cause: str) -> None:
+    if record.status is Status.BACKOFF:
+        job.backing_off.discard(record.id)
+        if type(record.work) is not Rounds:
             record.attempt += 1
-        elif record.id in unsaid:
-            # Nobody has heard of it yet: it need not be stopped, for it never starts.
-            job.running -= 1
-            job.note(record, Status.WAITING, cause)
-            job.held.append(record)
-        elif record.status is Status.RUNNING:
-            job.commands.append(CancelTask(record.id))
-    job.backing_off.clear()
-
-
-def finish(job: "JobState") -> None:
-    """Settle every step that never ran, and say how the job ended."""
-    doubts = [record.id for record in job.tasks.values() if record.status is Status.DOUBT]
-    outputs: dict[str, Any] = {}
-    if job.ending:
-        status = job.ending
-        why = next((f" because of {failure.task}" for failure in job.failures if failure.task), "")
-        for step in job.steps.values():
-            if step.status is Status.WAITING:
-                job.note(step, Status.CANCELLED, f"the job {'was ' * (status == 'cancelled')}{status}{why}")
-    elif job.unsettled and not doubts:
-        stuck = [name for name, step in job.steps.items() if step.status is Status.WAITING]
-        raise InvalidTransition(f"nothing can happen, yet {', '.join(stuck[:5])} did not settle", story=job.story(stuck[0]))
-    elif doubts:
-        status = "held"
-        job.failures.extend(Failure(task, "in-doubt", "nobody knows whether it happened before the crash") for task in doubts)
     else:
-        outputs = _outputs(job)
-        status = "failed" if job.failures else "succeeded"
-    job.finished = status
-    job.commands.append(FinishJob(status, outputs, tuple(job.failures)))
+        job.asking.pop(record.id, None)
+        job.timers.discard(record.id)
+        job.commands.append(DropTimer(record.id))
+    job.note(record, Status.CANCELLED, cause)
 
 
-def _outputs(job: "JobState") -> dict[str, Any]:
-    outputs: dict[str, Any] = {}
-    for name, expr in job.graph.outputs.items():
-        try:
-            outputs[name] = value_of(expr, _NO_SCOPE, job.known)
-        except InputSkipped as exc:
-            outputs[name] = None
-            if name not in job.graph.optional_outputs:
-                job.failures.append(Failure("", "skipped-output", f"output {name!r} has no value: {exc} was skipped"))
-        except ReferenceFailed as exc:
-            job.failures.append(Failure("", "bad-reference", f"output {name!r}: {exc}"))
-    return outputs
+def _unsaid(job: "JobState", cause: str) -> list[TaskRecord]:
+    """Take back the starts in frames that are over, of which nobody has heard yet: they need not be stopped, for they never happen."""
+    kept: list[Command] = []
+    taken: list[TaskRecord] = []
+    for command in job.commands:
+        record = job.tasks[command.task] if type(command) is StartTask else None
+        if record is None or not (record.step.frame.ending or record.status is Status.CANCELLED):
+            kept.append(command)
+            continue
+        count(record.step.frame, -1)
+        if job.purse is not None:
+            job.purse.release(record.id)
+        if record.status is not Status.CANCELLED:
+            job.note(record, Status.WAITING, cause)
+        taken.append(record)
+    job.commands[:] = kept
+    return taken
+
+
+def count(frame: Frame, by: int) -> None:
+    """Add *by* to the attempts in flight of *frame* and of all that it lies in."""
+    frame.running += by
+    while frame.parent is not None:
+        frame = frame.parent.step.frame
+        frame.running += by
+
+
+def attempt_over(job: "JobState", frame: Frame) -> None:
+    """Count down the attempts in flight; a frame that is ending may be over now."""
+    frame.running -= 1
+    while frame.parent is not None:
+        if frame.ending and not frame.running and not frame.closed:
+            job.ready.append(frame.parent)
+        frame = frame.parent.step.frame
+        frame.running -= 1
+
+
+def abandon(job: "JobState", records: Iterable[TaskRecord], cause: str) -> None:
+    """Cancel tasks whose results are not wanted any more, with all inside them. What runs still owes its event, which changes nothing."""
+    agenda = list(records)
+    stopped: list[str] = []
+    while agenda:
+        record = agenda.pop()
+        if record.status in SETTLED:
+            continue
+        if type(record.work) is Rounds:
+            if record.work.frame is not None:
+                record.work.frame.closed = True
+                agenda.extend(tasks_of(record.work.frame))
+        elif record.status is Status.RUNNING:
+            stopped.append(record.id)
+        forget_timer(job, record)
+        job.backing_off.discard(record.id)
+        job.note(record, Status.CANCELLED, cause)
+    unsaid = {record.id for record in _unsaid(job, cause)}
+    job.commands.extend(CancelTask(task) for task in stopped if task not in unsaid)
+
+
+def forget_timer(job: "JobState", record: TaskRecord) -> None:
+    """Drop the timer of a gate or of a task with a body, where it has one."""
+    work = record.work
+    if type(work) is Gate:
+        job.asking.pop(record.id, None)
+        job.timers.discard(record.id)
+    if isinstance(work, Gate | Rounds) and work.due is not None:
+        work.due = None
+        job.commands.append(DropTimer(record.id))

@@ -6,7 +6,7 @@ from typing import Any
 
 from murakkab.runtime.records import Key
 from murakkab.runtime.resolution import Known, ReferenceFailed, matches, shown, value_of
-from murakkab.spec import Loop, PathItem, Ref
+from murakkab.spec import Expr, Loop, PathItem, Ref
 
 
 def elements_of(loops: Sequence[Loop], known: Known) -> Iterator[tuple[Key, Mapping[str, Any]]]:
@@ -34,20 +34,32 @@ def _deeper(key: Key, scope: Mapping[str, Any], loops: Sequence[Loop], known: Kn
     if key:
         yield key, scope
     loop, deeper = loops[0], loops[1:]
-    for place, element in _listed(loop, scope, known):
+    for place, variables in _listed(loop, scope, known):
         if deeper:
-            yield from _deeper((*key, place), {**scope, loop.name: element}, deeper, known)
+            yield from _deeper((*key, place), {**scope, **variables}, deeper, known)
         else:
-            yield (*key, place), {**scope, loop.name: element}
+            yield (*key, place), {**scope, **variables}
 
 
-def _listed(loop: Loop, scope: Mapping[str, Any], known: Known) -> Iterator[tuple[tuple[int, ...], Any]]:
-    listed = value_of(loop.over, scope, known)
+def _listed(loop: Loop, scope: Mapping[str, Any], known: Known) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+    listed = _list_of(loop.over, scope, known)
+    if not loop.beside:
+        for i, element in enumerate(listed):
+            yield (i,), {loop.name: element}
+        return
+    lists = {loop.name: listed, **{name: _list_of(over, scope, known) for name, over in loop.beside.items()}}
+    if len({len(one) for one in lists.values()}) > 1:
+        lengths = ", ".join(f"{name} has {len(one)}" for name, one in lists.items())
+        raise ReferenceFailed(f"lists that are gone through side by side are equally long: {lengths}")
+    for i, elements in enumerate(zip(*lists.values(), strict=True)):
+        yield (i,), dict(zip(lists, elements, strict=True))
+
+
+def _list_of(over: Expr, scope: Mapping[str, Any], known: Known) -> Sequence[Any]:
+    listed = value_of(over, scope, known)
     if not isinstance(listed, list | tuple):
-        over = loop.over if isinstance(loop.over, Ref) else "its value"
-        raise ReferenceFailed(f"a list is needed; {over} is {shown(listed)}")
-    for i, element in enumerate(listed):
-        yield (i,), element
+        raise ReferenceFailed(f"a list is needed; {over if isinstance(over, Ref) else 'its value'} is {shown(listed)}")
+    return listed
 
 
 def task_id(step: str, key: Key) -> str:

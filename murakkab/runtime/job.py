@@ -1,19 +1,21 @@
 """driver: one running job - journals events, lets `JobState` decide, and carries out its commands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from murakkab.errors import ExecutorError
-from murakkab.ports import Journal, Observer
+from murakkab.ports import Journal, Letter, Observer
 from murakkab.runtime.attempt import Outside, Way
 from murakkab.runtime.attempts import Attempts
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.messages import (
-    CancelRequested,
+    AskPerson,
+    BudgetSpent,
     CancelTask,
     Command,
     DeadlinePassed,
+    DropTimer,
     Event,
     FinishJob,
     RetryDue,
@@ -21,11 +23,18 @@ from murakkab.runtime.messages import (
     TaskFailed,
     TaskStarted,
     TaskSucceeded,
+    TaskYielded,
+    TimerFired,
+    WaitBudget,
     WaitDeadline,
     WaitRetry,
+    WaitTimer,
 )
 from murakkab.runtime.state import JobState
 from murakkab.spec import Effect
+
+#: Seconds that a timer of the loop can be set for at a time: a day.
+_LONGEST: Final = 86_400.0
 
 
 class RunningJob:
@@ -43,43 +52,57 @@ class RunningJob:
         self._loop = asyncio.get_running_loop()
         self._attempts = Attempts(self, ways, outside, gate)
         self._timers: set[asyncio.TimerHandle] = set()
+        #: The timers of tasks, by task: those can be dropped.
+        self._task_timers: dict[str, asyncio.TimerHandle] = {}
         self._flushing = False
         self._stopping = False
         self._over: asyncio.Future[None] = self._loop.create_future()
 
-    async def run(self, *events: Event) -> None:
+    async def run(self, *events: Event | Letter) -> None:
         """Deliver *events* and return when the job is over. Cancelling it stops every attempt and leaves the job resumable."""
         try:
             for event in events:
-                self.deliver(event)
+                if isinstance(event, Letter):
+                    self.deliver(event.event, letter=event.number)
+                else:
+                    self.deliver(event)
             await self._over
         finally:
-            for timer in self._timers:
+            for timer in (*self._timers, *self._task_timers.values()):
                 timer.cancel()
             await self._attempts.close()
 
-    def deliver(self, event: Event) -> None:
-        """Journal *event*, then act on it. What leads to no command is flushed with what comes next, at the latest when the loop turns."""
+    def deliver(self, event: Event, *, letter: int = 0) -> None:
+        """Journal *event*, then act on it. What leads to no command is flushed with what comes next, at the latest when the loop turns.
+
+        *letter*: it came by mail. Raises nothing, but `ExecutorError` for a `TaskYielded` that cannot be accepted.
+        """
         if self._over.done():
+            return
+        if type(event) is TaskYielded and self._is_known(event):
             return
         try:
             if self._journal is not None:
-                event = self._journalled(event, self._journal)
+                event = self._journalled(event, self._journal, letter)
             for observer in self.observers:
                 observer(self.job, event)
-            commands = self.state.handle(event)
-            if self._journal is not None:
-                self._flush_before(commands, self._journal)
-            for command in commands:
-                if type(command) is not StartTask:
-                    self._perform(command)
-                elif not self._stopping:
-                    self._attempts.start(command)
+            self._act(self.state.handle(event))
         except Exception as exc:
+            if type(event) is TaskYielded and isinstance(exc, ExecutorError):
+                raise
             # A defect or a broken journal must reach whoever awaits the job, from any callback.
             self.crash(exc)
         if self._stopping and self._attempts.is_idle():
             self._end()
+
+    def _act(self, commands: Sequence[Command]) -> None:
+        if self._journal is not None:
+            self._flush_before(commands, self._journal)
+        for command in commands:
+            if type(command) is not StartTask:
+                self._perform(command)
+            elif not self._stopping:
+                self._attempts.start(command)
 
     def announce(self, start: StartTask) -> None:
         """Tell observers; and before an irreversible attempt, tell the journal, so that a crash leaves doubt rather than silence."""
@@ -95,13 +118,24 @@ class RunningJob:
             for observer in self.observers:
                 observer(self.job, event)
 
+    def _is_known(self, event: TaskYielded) -> bool:
+        """True for an element that an earlier attempt has given already. Raises `ExecutorError` where it gave another one."""
+        record = self.state.tasks.get(event.task)
+        given = record.work if record is not None and type(record.work) is list else []
+        if event.number >= len(given):
+            return False
+        if given[event.number] != event.value:
+            message = f"element {event.number} is not what an earlier attempt gave, and that is in use already"
+            raise ExecutorError(message, hint="give the same elements in the same order", reason="stream-diverged", retryable=False)
+        return True
+
     def is_over(self) -> bool:
         """True once no event is heard any more."""
         return self._over.done()
 
-    def cancel(self, reason: str = "") -> None:
-        """Ask the job to stop for good. It hears of it when the loop turns: an observer may ask in the middle of another event."""
-        self._loop.call_soon(self.deliver, CancelRequested(self._clock(), reason), context=self._attempts.context)
+    def ask(self, event: Event) -> None:
+        """Tell the job what somebody outside wants. It hears of it when the loop turns: an observer may ask in the middle of an event."""
+        self._loop.call_soon(self.deliver, event, context=self._attempts.context)
 
     def stop(self) -> None:
         """Start nothing more, let what runs finish, and leave the job resumable."""
@@ -135,9 +169,12 @@ class RunningJob:
             except Exception as exc:
                 self.crash(exc)
 
-    def _journalled(self, event: Event, journal: Journal) -> Event:
+    def _journalled(self, event: Event, journal: Journal, letter: int) -> Event:
         try:
-            journal.append(self.job, event)
+            if letter:
+                journal.append(self.job, event, letter=letter)
+            else:
+                journal.append(self.job, event)
         except ExecutorError as exc:
             if type(event) is not TaskSucceeded:
                 raise
@@ -151,21 +188,46 @@ class RunningJob:
         match command:
             case WaitRetry():
                 self._later(command.delay, lambda: RetryDue(now(), command.task))
+            case WaitTimer():
+                self._time(command.task, command.delay)
+            case DropTimer():
+                self._drop(command.task)
             case WaitDeadline():
                 self._later(command.delay, lambda: DeadlinePassed(now()))
+            case WaitBudget():
+                self._later(command.delay, lambda: BudgetSpent(now()))
+            case AskPerson():
+                for observer in self.observers:
+                    observer(self.job, command)
             case CancelTask():
                 self._attempts.cancel(command.task)
             case FinishJob():
                 self.finish = command
                 self._end()
 
-    def _later(self, delay: float, event: Any) -> None:
+    def _later(self, delay: float, event: Callable[[], Event]) -> None:
         def fire() -> None:
             self._timers.discard(handle)
             self.deliver(event())
 
-        handle = self._loop.call_later(delay, fire, context=self._attempts.context)
+        handle = self._loop.call_later(min(delay, _LONGEST), fire, context=self._attempts.context)
         self._timers.add(handle)
+
+    def _time(self, task: str, delay: float) -> None:
+        def fire() -> None:
+            if delay > _LONGEST:
+                self._time(task, delay - _LONGEST)
+            else:
+                del self._task_timers[task]
+                self.deliver(TimerFired(self._clock(), task))
+
+        self._drop(task)
+        self._task_timers[task] = self._loop.call_later(min(delay, _LONGEST), fire, context=self._attempts.context)
+
+    def _drop(self, task: str) -> None:
+        timer = self._task_timers.pop(task, None)
+        if timer is not None:
+            timer.cancel()
 
     def _end(self) -> None:
         if not self._over.done():

@@ -18,11 +18,13 @@ from murakkab.spec import Input
 class JobSubmitted(NamedTuple):
     """A job was accepted with these inputs, already checked against the workflow.
 
-    With a budget, `expected` holds what one task of each step is expected to take, by path: `{cost, energy, tokens}`.
+    `budget` takes the place of what the workflow says, measure by measure. With a budget, `expected` holds what one task of each step is
+    expected to take, by path: `{cost, energy, tokens}`.
     """
 
     time: float
     inputs: Mapping[str, Any]
+    budget: Mapping[str, float] | None = None
     expected: Mapping[str, Mapping[str, float]] | None = None
 
 
@@ -49,7 +51,7 @@ class TaskSucceeded(NamedTuple):
 
 
 class TaskYielded(NamedTuple):
-    """A running attempt gave the next element of its result; `number` counts from zero. Said again by a later attempt, it must be the same."""
+    """A running attempt gave element `number` (from zero) of its result. Said again by a later attempt, it must be the same."""
 
     time: float
     task: str

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from murakkab.runtime.secrets import SealedText, Secret
 from murakkab.spec import WILD, Expr, First, Maybe, PathItem, Ref, Template, Wild
 
 
@@ -52,7 +53,7 @@ def value_of(expr: Expr, scope: Known, known: Known) -> Any:
     if kind is list:
         return [value_of(inner, scope, known) for inner in expr]  # type: ignore[union-attr]
     if kind is Template:
-        return "".join(part if isinstance(part, str) else _as_text(value_of(part, scope, known)) for part in expr.parts)  # type: ignore[union-attr]
+        return _joined([part if isinstance(part, str) else value_of(part, scope, known) for part in expr.parts])  # type: ignore[union-attr]
     if kind is First:
         return _first(expr.options, scope, known)  # type: ignore[union-attr]
     return expr
@@ -65,6 +66,16 @@ def _first(options: Sequence[Expr], scope: Known, known: Known) -> Any:
         except InputSkipped:
             continue
     raise InputSkipped("every option of $first")
+
+
+def _joined(parts: Sequence[Any]) -> str | SealedText:
+    """Return the text of the parts; sealed where one of them is a secret."""
+    if not any(isinstance(part, Secret | SealedText) for part in parts):
+        return "".join(map(_as_text, parts))
+    sealed: list[str | Secret] = []
+    for part in parts:
+        sealed += part.parts if isinstance(part, SealedText) else [part if isinstance(part, Secret) else _as_text(part)]
+    return SealedText(tuple(sealed))
 
 
 def _as_text(value: Any) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld, JobInterrupted
+from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld, JobInterrupted, JobPaused, JobWaiting
 from murakkab.plan import Deployment, TaskGraph
 from murakkab.runtime.messages import Event, JobResumed, TaskCancelled, TaskFailed, TaskSucceeded
+from murakkab.runtime.records import path_of
 
 
 class TaskRow(NamedTuple):
@@ -24,6 +25,7 @@ class TaskRow(NamedTuple):
     cached: bool
     usd: float
     joules: float | None
+    tokens: int = 0
 
 
 def rows_of(history: Sequence[Event], deployment: Deployment) -> list[TaskRow]:
@@ -34,25 +36,22 @@ def rows_of(history: Sequence[Event], deployment: Deployment) -> list[TaskRow]:
 
 def _row(event: TaskSucceeded | TaskFailed | TaskCancelled, attempts: dict[str, int], deployment: Deployment) -> TaskRow:
     attempt = attempts[event.task] = attempts.get(event.task, 0) + 1
-    step = event.task.partition("[")[0]
+    step = path_of(event.task)
     choice = deployment.choices.get(step)
-    row = TaskRow(
+    return TaskRow(
         task=event.task,
         step=step,
         status=_STATUS[type(event)],
-        executor=choice.executor.name if choice else "",
+        executor=event.executor or (choice.executor.name if choice else ""),
         device=choice.executor.device.value if choice else "",
         started=event.started,
         finished=event.time,
         attempt=attempt,
-        cached=False,
-        usd=0.0,
-        joules=None,
+        cached=isinstance(event, TaskSucceeded) and event.cached,
+        usd=event.usd,
+        joules=event.joules,
+        tokens=event.tokens,
     )
-    if isinstance(event, TaskCancelled):
-        return row
-    row = row._replace(executor=event.executor or row.executor)
-    return row._replace(cached=event.cached, usd=event.usd, joules=event.joules) if isinstance(event, TaskSucceeded) else row
 
 
 _ENDS = (TaskSucceeded, TaskFailed, TaskCancelled)
@@ -61,7 +60,7 @@ _STATUS: Mapping[type, str] = {TaskSucceeded: "succeeded", TaskFailed: "failed",
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended. `status`: succeeded, failed, cancelled, held, or interrupted (stopped on the way; resume it)."""
+    """How a job ended. `status`: succeeded, failed, cancelled, held, waiting, paused, or interrupted (stopped on the way; resume it)."""
 
     job: str
     status: str
@@ -75,17 +74,21 @@ class JobResult:
 
     @cached_property
     def tasks(self) -> list[TaskRow]:
-        """A row per ended attempt; measured energy is shared out by busy seconds, so that the rows add up to the run.
+        """A row per ended attempt; energy measured for the machine is shared out by busy seconds, so that the rows add up to the run.
 
-        What ran before a resume was not measured with it and has no part in it.
+        What an executor measured itself stands for itself. What ran before a resume was not measured with it and has no part in it.
         """
         rows = rows_of(self.history, self.deployment)
         if self.joules is None:
             return rows
         earlier = self._rows_before()
-        busy = sum(row.finished - row.started for row in rows[earlier:])
-        shares = ((row.finished - row.started) / busy if busy else 0.0 for row in rows[earlier:])
-        return rows[:earlier] + [row._replace(joules=self.joules * share) for row, share in zip(rows[earlier:], shares, strict=True)]
+        known = sum(row.joules for row in rows[earlier:] if row.joules is not None)
+        left = max(0.0, self.joules - known)
+        busy = sum(row.finished - row.started for row in rows[earlier:] if row.joules is None)
+        return rows[:earlier] + [
+            row if row.joules is not None else row._replace(joules=left * (row.finished - row.started) / busy if busy else 0.0)
+            for row in rows[earlier:]
+        ]
 
     def _rows_before(self) -> int:
         resumed = max((i for i, event in enumerate(self.history) if isinstance(event, JobResumed)), default=0)
@@ -95,6 +98,11 @@ class JobResult:
     def usd(self) -> float:
         """What the tasks cost in dollars."""
         return sum(row.usd for row in self.tasks)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the tasks took."""
+        return sum(row.tokens for row in self.tasks)
 
     def raise_for_status(self) -> "JobResult":
         """Return self when the job succeeded, else raise the `JobError` that says why not and what to do."""
@@ -109,6 +117,12 @@ class JobResult:
         if self.status == "held":
             hint = "find out what happened, then resume the job with a verdict for each task (done or retry)"
             return JobHeld(f"job {self.job} is held: {causes}", hint=hint, job=self.job, causes=self.failures)
+        if self.status == "waiting":
+            hint = "answer, or send the event, and resume it"
+            return JobWaiting(f"job {self.job} waits: {causes}", hint=hint, job=self.job, causes=self.failures)
+        if self.status == "paused":
+            hint = "resume it with a larger budget; nothing is lost"
+            return JobPaused(f"job {self.job} is paused: {causes}", hint=hint, job=self.job, causes=self.failures)
         if self.status == "interrupted":
             return JobInterrupted(f"job {self.job} was interrupted", hint="resume it", job=self.job)
         return JobFailed(f"job {self.job} failed: {causes}", job=self.job, causes=self.failures)
