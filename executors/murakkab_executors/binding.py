@@ -1,4 +1,4 @@
-"""driver: how the inputs of a call become the arguments of a Python function, and what it returns a JSON result; made once per function."""
+"""driver: how the inputs of a call become the arguments of a Python function, and what it gives JSON data; made once per function."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,13 +7,17 @@ from typing import Any
 
 from murakkab.errors import ExecutorError
 from murakkab.ports import Call
-from murakkab.signature import annotations_of, takes_call
-from murakkab_executors.conversion import Convert, brief, json_data, owned, reader, writer
+from murakkab.signature import annotations_of, is_generator, takes_call
+from murakkab_executors.conversion import Convert, brief, element_of, json_data, owned, reader, writer
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A function, and the conversions on the way in and out. `is_direct`: a coroutine function that takes JSON data as it is."""
+    """A function, and the conversions on the way in and out.
+
+    `is_generator`: it gives a list element by element, and what is said of its result holds for each of them. `is_async`: it is called on
+    the loop. `is_direct`: a coroutine function that takes JSON data as it is.
+    """
 
     function: Callable[..., Any]
     signature: inspect.Signature | None
@@ -21,7 +25,13 @@ class Binding:
     writer: Convert | None
     call_name: str
     is_async: bool
+    is_generator: bool
     is_direct: bool
+
+    @property
+    def is_silent(self) -> bool:
+        """True when nothing but `murakkab.spend` can make use of the report of a call."""
+        return self.is_async and not self.is_generator and not self.call_name
 
     def arguments(self, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
         """Return the keyword arguments. Raises `ExecutorError` where a value or a name does not fit the function."""
@@ -46,7 +56,7 @@ class Binding:
             raise ExecutorError(message, reason="bad-input", retryable=False) from error
 
     def result(self, value: Any) -> Any:
-        """Return what the function returned as JSON data. Raises `ExecutorError` with what to do where it is none."""
+        """Return what the function returned, or an element of it, as JSON data. Raises `ExecutorError` with a cure where it is none."""
         if self.writer is None:
             return json_data(value)
         try:
@@ -60,7 +70,10 @@ class Binding:
 def bind(function: Callable[..., Any]) -> Binding:
     """Return the binding of *function*. Raises `ExecutorError` where its annotations cannot be served from JSON data."""
     annotations = annotations_of(function)
+    streams = is_generator(function)
     result = annotations.pop("return", Any)
+    if streams:
+        result = element_of(result)
     call_name = next((name for name, annotation in annotations.items() if takes_call(annotation)), "")
     annotations.pop(call_name, None)
     try:
@@ -68,9 +81,17 @@ def bind(function: Callable[..., Any]) -> Binding:
         write = writer(result)
     except TypeError as error:
         raise ExecutorError(f"{name_of(function)}: {error}", reason="bad-signature", retryable=False) from error
-    is_async = is_coroutine_function(function)
-    is_direct = is_async and not readers and write is None and not call_name
-    return Binding(function, _signature(function), readers, write, call_name, is_async, is_direct)
+    is_coroutine = is_coroutine_function(function)
+    return Binding(
+        function,
+        _signature(function),
+        readers,
+        write,
+        call_name,
+        is_async=is_called_on_loop(function),
+        is_generator=streams,
+        is_direct=is_coroutine and not (streams or readers or write or call_name),
+    )
 
 
 def _reader(name: str, annotation: Any) -> Convert | None:
@@ -89,7 +110,16 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
 
 def is_coroutine_function(function: Any) -> bool:
     """Return whether calling *function* makes a coroutine; also of an object with `async def __call__`."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    return _is(inspect.iscoroutinefunction, function)
+
+
+def is_called_on_loop(function: Any) -> bool:
+    """Return whether calling *function* makes a coroutine or an async generator, so that it must not be called in a thread."""
+    return is_coroutine_function(function) or _is(inspect.isasyncgenfunction, function)
+
+
+def _is(kind: Callable[[Any], bool], function: Any) -> bool:
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004
 
 
 def name_of(function: Any) -> str:

@@ -19,6 +19,10 @@ _NULL: Final = type(None)
 _PLAIN: Final = (Any, object, None, _NULL, str, int, float, bool, dict, list, inspect.Parameter.empty)
 _MAPS: Final = (dict, collections.abc.Mapping)
 _CONTAINERS: Final = (*_MAPS, list, collections.abc.Sequence)
+_ITERATORS: Final = frozenset(
+    {collections.abc.Iterator, collections.abc.Generator, collections.abc.AsyncIterator, collections.abc.AsyncGenerator}
+    | {collections.abc.Iterable, collections.abc.AsyncIterable}
+)
 _KEYS: Final = (str, Any, object)
 #: Types whose values are JSON data whatever the value; a float may still be NaN.
 SAFE: Final = frozenset({str, int, bool, _NULL})
@@ -45,6 +49,12 @@ def is_plain(annotation: Any) -> bool:
     if origin in (Union, types.UnionType, typing.Required, typing.NotRequired, *_CONTAINERS):
         return all(map(is_plain, args))
     return annotation in _CONTAINERS
+
+
+def element_of(annotation: Any) -> Any:
+    """Return the annotation of the elements that a generator function with this result gives."""
+    elements = get_args(annotation) if get_origin(annotation) in _ITERATORS else ()
+    return elements[0] if elements else Any
 
 
 def reader(annotation: Any) -> Convert | None:

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, get_args
 
-import anyio.to_thread
-
 from murakkab.catalog import Capability, Device, ExecutorCard, Limits, Needs, Parameter, Quote
 from murakkab.errors import Diagnostic, ExecutorError, Place, SpecError
-from murakkab.ports import Call
+from murakkab.ports import Call, Report
 from murakkab.signature import annotations_of, describe, takes_call, type_of
 from murakkab.spec import Effect
+from murakkab.steps import CURRENT, CurrentAttempt
 from murakkab.types import why_not
-from murakkab_executors.binding import Binding, bind, is_coroutine_function, name_of
-from murakkab_executors.processes import WORKERS
+from murakkab_executors.binding import Binding, bind, is_called_on_loop, name_of
+from murakkab_executors.calling import drawn, in_thread, on_loop
+from murakkab_executors.processes import WORKERS, portable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,17 +79,27 @@ class FunctionExecutor(Generic[P, R]):
     def _binding(self) -> Binding:
         return bind(self.function)
 
+    def is_silent(self, target: Any) -> bool:
+        """Return whether nothing here has any use for the report of a call."""
+        try:
+            return self._binding.is_silent
+        except ExecutorError:  # told when it runs
+            return False
+
     async def run(self, call: Call) -> Any:
-        """Return the result of one attempt. A function in a thread cannot be stopped: cancelling abandons it."""
+        """Return the result of one attempt. A function in a thread cannot be stopped: it is asked to end, and else left behind."""
+
+        def make() -> Any:
+            return self.function(**self._arguments(call))  # type: ignore[call-arg]  # checked by name, below the type checker
+
         try:
             if self._binding.is_async:
-                made: Any = self.function(**self._arguments(call))  # type: ignore[call-arg]  # checked by name, below the type checker
-                return self._binding.result(await made)
+                return await on_loop(self._binding, make, call.report)
             if self.run_in == "loop":
-                return self.perform(call)
+                return drawn(self._binding, make, call.report.emit)
             if self.run_in == "process":
                 return await self._in_process(call)
-            return await anyio.to_thread.run_sync(self.perform, call, abandon_on_cancel=True)
+            return await in_thread(self._binding, make, call.report)
         except ModuleNotFoundError as error:
             if self.card.extra:
                 raise missing(error.name or "", self.card.extra) from error
@@ -101,11 +111,20 @@ class FunctionExecutor(Generic[P, R]):
             inside = "a function" if "<locals>" in name else "the program that runs"
             message = f"{name} is defined inside {inside}, where another process cannot find it"
             raise ExecutorError(message, hint="move it to the top of a module of its own", reason="bad-executor", retryable=False)
-        return await WORKERS.run(_perform, module, name, call)
+        # What is emitted goes to functions of this process: there it is collected.
+        value, error, spent = await WORKERS.run(_perform, module, name, call._replace(report=Report()))
+        report = call.report
+        report.usd, report.joules, report.tokens = spent
+        if error is not None:
+            raise error
+        if self._binding.is_generator and report.emit is not None:
+            for element in value:
+                report.emit(element)
+        return value
 
     def perform(self, call: Call) -> Any:
         """Return the result of one attempt of a plain function, made where it is called."""
-        return self._binding.result(self.function(**self._arguments(call)))  # type: ignore[call-arg]
+        return drawn(self._binding, lambda: self.function(**self._arguments(call)), None)  # type: ignore[call-arg]
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         # A list or dict is copied, so that a function that changes what it is given does not change the default.
@@ -113,12 +132,24 @@ class FunctionExecutor(Generic[P, R]):
         return self._binding.arguments({**defaults, **call.inputs, **call.knobs}, call)
 
 
-def _perform(module: str, name: str, call: Call) -> Any:
+#: A result, or what was raised in its place; and what was spent: dollars, joules, tokens.
+Performed = tuple[Any, BaseException | None, tuple[float | None, float | None, int]]
+
+
+def _perform(module: str, name: str, call: Call) -> Performed:
     """Run in the worker process: find the executor by name, because the function itself cannot be pickled behind its decorator."""
     found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
     if not isinstance(found, FunctionExecutor):
         raise ExecutorError(f"{module}:{name} is no executor in a new process", reason="bad-executor", retryable=False)
-    return found.perform(call)
+    value: Any = None
+    error: BaseException | None = None
+    report = call.report
+    CURRENT.set(CurrentAttempt(report))
+    try:
+        value = found.perform(call)
+    except BaseException as raised:  # SystemExit, too, ends the task and not the worker
+        error = portable(raised)
+    return value, error, (report.usd, report.joules, report.tokens)
 
 
 def executor(
@@ -135,7 +166,7 @@ def executor(
         knobs = tuple(_knob(p, annotations_of(function).get(p.name)) for p in given.inputs if wanted.input(p.name) is None)
         if mistakes := _mistakes(function, wanted, given):
             raise SpecError(mistakes)
-        on_loop = is_coroutine_function(function) or run_in == "loop"
+        needs_core = not (is_called_on_loop(function) or run_in == "loop")
         card = ExecutorCard(
             name,
             wanted.name,
@@ -143,7 +174,7 @@ def executor(
             knobs,
             effect=Effect(details.get("effect", "write")),
             device=Device(details.get("device", "cpu")),
-            needs=Needs(details.get("cores", 0.0 if on_loop else 1.0), details.get("slots", {})),
+            needs=Needs(details.get("cores", float(needs_core)), details.get("slots", {})),
             limits=details.get("limits", Limits()),
             quote=details.get("quote", Quote()),
             version=details.get("version", "1"),

@@ -43,6 +43,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # what a library prints would run into the progress display
             env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,  # so that what it has started ends with it
         )
 
     def ask(self, request: bytes) -> tuple[bool, Any]:
@@ -64,7 +65,9 @@ class _Worker:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        self._process.kill()
+        """End it, and whatever it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self, grace: float) -> None:
         """Let it end by itself for *grace* seconds, then end it; returns when it has ended."""
@@ -74,7 +77,7 @@ class _Worker:
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
         stdout.close()
 
@@ -198,14 +201,28 @@ def serve() -> None:
 
 
 def _pickled(answer: tuple[bool, Any]) -> bytes:
+    returned, value = answer
     try:
-        made = pickle.dumps(answer)
-        pickle.loads(made)  # some exceptions can be packed, but not unpacked
+        return _checked(answer) if returned else pickle.dumps((False, portable(value)))
     except Exception:  # packing runs code of the value's class
-        returned, value = answer
-        what = f"its result, {type(value).__name__}," if returned else f"its error, {type(value).__name__}: {value},"
-        return pickle.dumps((False, ExecutorError(f"{what} cannot be sent between processes", reason="exception")))
+        message = f"its result, {type(value).__name__}, cannot be sent between processes"
+        return pickle.dumps((False, ExecutorError(message, reason="exception")))
+
+
+def _checked(value: object) -> bytes:
+    made = pickle.dumps(value)
+    pickle.loads(made)  # some exceptions can be packed, but not unpacked
     return made
+
+
+def portable(error: BaseException) -> BaseException:
+    """Return *error*, or what tells of one that cannot be sent between processes."""
+    try:
+        _checked(error)
+    except Exception:
+        what = f"its error, {type(error).__name__}: {error}, cannot be sent between processes"
+        return ExecutorError(what, reason="exception")
+    return error
 
 
 def _write(stream: BinaryIO, content: bytes) -> None:

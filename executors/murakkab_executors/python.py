@@ -4,17 +4,16 @@ import difflib
 import importlib
 import pkgutil
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, Final, cast
-
-import anyio.to_thread
 
 from murakkab.catalog import ExecutorCard, Quote
 from murakkab.errors import ExecutorError, InputError, MurakkabError, NotFoundError
 from murakkab.ports import Call
 from murakkab.spec import Effect
 from murakkab_executors.binding import Binding, bind, misfit
+from murakkab_executors.calling import in_thread, on_loop
 from murakkab_executors.conversion import SAFE, json_data, owned
 
 #: Functions remembered at a time. A service that makes new functions for every job must not grow for ever.
@@ -22,7 +21,7 @@ _REMEMBERED: Final = 4096
 
 
 class PythonExecutor:
-    """Calls the function of a step: coroutine functions on the loop, others in a worker thread, which cancelling abandons."""
+    """Calls the function of a step: coroutine and async generator functions on the loop, others in a worker thread."""
 
     card: Final = ExecutorCard(
         "python",
@@ -57,20 +56,17 @@ class PythonExecutor:
         return binding
 
     async def _run_converted(self, binding: Binding, call: Call) -> Any:
-        if not binding.is_async:
-            value = await anyio.to_thread.run_sync(_called, binding, call, abandon_on_cancel=True)
-            return binding.result(await value) if isinstance(value, Awaitable) else value
-        return binding.result(await binding.function(**binding.arguments(call.inputs, call)))
+        def make() -> Any:
+            return binding.function(**binding.arguments(call.inputs, call))
 
+        return await (on_loop if binding.is_async else in_thread)(binding, make, call.report)
 
-def _called(binding: Binding, call: Call) -> Any:
-    """Return the JSON result, or the awaitable that a plain function made: the loop must await it."""
-    try:
-        value = binding.function(**binding.arguments(call.inputs, call))
-    except KeyboardInterrupt as error:
-        # Ctrl-C reaches the main thread only: here it is the function's own, and ends the step, not the process.
-        raise ExecutorError("KeyboardInterrupt, raised by the function itself", reason="exception") from error
-    return value if isinstance(value, Awaitable) else binding.result(value)
+    def is_silent(self, target: Any) -> bool:
+        """Return whether the steps of a function have no use for the report of their calls."""
+        try:
+            return (self._bindings.get(id(target)) or self._bind(target)).is_silent
+        except ExecutorError:  # told when it runs
+            return False
 
 
 def load_function(target: str) -> Callable[..., Any]:

@@ -5,15 +5,20 @@ are made only when one of them is blocked while something is ready (`_spread`), 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from contextvars import Context, copy_context
 from typing import Protocol
 
-from murakkab.ports import Observer
-from murakkab.runtime.attempt import Outside, Way, attempt
+from murakkab.ports import Observer, Report
+from murakkab.runtime.attempt import Desk, Outside, Way, attempt, bill_of
 from murakkab.runtime.gate import Gate
+from murakkab.runtime.guarding import STUBBORN
 from murakkab.runtime.messages import Event, StartTask, TaskCancelled, TaskFailed
+from murakkab.steps import CURRENT
+
+_log = logging.getLogger("murakkab.attempts")
 
 #: Attempts a worker runs without letting the loop look at anything else.
 _BURST = 64
@@ -29,7 +34,10 @@ class Owner(Protocol):
     observers: list[Observer]
 
     def deliver(self, event: Event) -> None:
-        """Hear how an attempt ended."""
+        """Hear how an attempt ended, or (`TaskYielded`) of an element of its result. Of that one alone it may raise `ExecutorError`.
+
+        It does so where an earlier attempt gave another element in this place, or where the element is not JSON data.
+        """
         ...
 
     def announce(self, start: StartTask) -> None:
@@ -45,6 +53,10 @@ class Owner(Protocol):
         ...
 
 
+def _nobody(event: Event) -> None:
+    """Hear what became of an attempt that was left behind."""
+
+
 class Attempts:
     """Runs what it is given as soon as slots and workers allow, and tells its owner how each attempt ended."""
 
@@ -56,9 +68,10 @@ class Attempts:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, tuple[StartTask, Way]] = {}
         self._ready: deque[tuple[StartTask, Way]] = deque()
-        #: Attempts in flight and the worker that runs each.
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._cancelling: set[str] = set()
+        #: Attempts in flight and the desk where each is made.
+        self._running: dict[str, Desk] = {}
+        #: Attempts to be stopped, and the timers that leave behind those in flight; and the desks of those that were left behind.
+        self._cancelling: dict[str | Desk, asyncio.TimerHandle | None] = {}
         self._spreading = False
         #: How many workers the next spread makes at most.
         self._width = _SPREAD
@@ -69,7 +82,7 @@ class Attempts:
 
     def start(self, start: StartTask) -> None:
         """Run an attempt, once its slots are granted."""
-        way = self._ways[start.node.name]
+        way = self._ways[start.node.path]
         if start.executor and way.fallback is not None:
             way = way.fallback
         if not way.needs or self._gate.ask(self, start.task, way.needs, start.node.rank):
@@ -86,15 +99,35 @@ class Attempts:
 
     def cancel(self, task: str) -> None:
         """Stop an attempt: interrupt its worker, or take it out of the queue it still waits in. Its owner hears how it ended."""
-        self._cancelling.add(task)
-        worker = self._running.get(task)
-        if worker is not None:
-            worker.cancel()
+        desk = self._running.get(task)
+        if desk is not None and desk.worker is not None:
+            if task not in self._cancelling:
+                self._cancelling[task] = self._loop.call_later(self._outside.grace, self._leave, task, desk, context=self.context)
+            desk.worker.cancel()
         elif task in self._waiting and self._gate.withdraw(self, task):
             del self._waiting[task]
-            self._cancelling.discard(task)
             now = self._outside.clock()
             self._loop.call_soon(self._owner.deliver, TaskCancelled(now, task, now))
+        else:
+            self._cancelling[task] = None
+
+    def _leave(self, task: str, desk: Desk) -> None:
+        """Leave an attempt behind that would not be stopped: it must not hold up the job."""
+        report = desk.report = desk.report or Report()
+        report.left = report.left or STUBBORN
+        deliver, desk.deliver = desk.deliver, _nobody
+        self._cancelling[desk] = None
+        if desk.worker is not None:
+            self._workers.discard(desk.worker)
+        if self._owner.is_over():
+            self._warn(task, desk)
+            self._release(task, desk)
+            return
+        event = self._stopped(task, desk)
+        self._release(task, desk)
+        deliver(event)
+        if self._ready:
+            self._spread_soon()
 
     def is_idle(self) -> bool:
         """True when no attempt is in flight."""
@@ -111,18 +144,23 @@ class Attempts:
                 self._gate.give_back(self, start.task)
 
     async def close(self) -> None:
-        """Return when no worker is left, whatever else happens: nothing of a job outlives its `run`."""
+        """Return when no worker is left, whatever else happens: nothing of a job outlives its `run`, but what will not be stopped."""
         self.drop_waiting()
         again: asyncio.CancelledError | None = None
+        patience = self._loop.time() + self._outside.grace
         while self._workers:
             for worker in self._workers:
                 worker.cancel()
             try:
-                await asyncio.wait(self._workers)
+                await asyncio.wait(self._workers, timeout=max(0.0, patience - self._loop.time()))
             except asyncio.CancelledError as exc:
                 again = exc
             # One that was cancelled before it began could not take itself out.
             self._workers -= {worker for worker in self._workers if worker.done()}
+            if self._loop.time() >= patience:
+                break
+        for task, desk in list(self._running.items()):
+            self._leave(task, desk)
         if again is not None:
             raise again
 
@@ -141,15 +179,17 @@ class Attempts:
 
     async def _work(self) -> None:
         """Run ready attempts back to back, as long as none of them leaves a mark that the next would see."""
-        me = asyncio.current_task()
-        assert me is not None
+        worker = asyncio.current_task()
+        assert worker is not None
+        desk = Desk(self._outside.grace, self._owner.deliver, worker)
+        CURRENT.set(desk)
+        untouched = copy_context()
         ready = self._ready
         burst = 0
         try:
             while ready:
-                start, way = ready.popleft()
-                await self._run_one(start, way, me)
-                if not ready or me.cancelling() or not _is_same(copy_context(), self.context):
+                await self._run_one(ready.popleft(), desk)
+                if not ready or desk.is_stopped or worker.cancelling() or not _is_same(copy_context(), untouched):
                     break
                 burst += 1
                 if burst >= _BURST:
@@ -162,39 +202,68 @@ class Attempts:
         except Exception as exc:
             self._owner.crash(exc)
         finally:
-            self._workers.discard(me)
+            self._workers.discard(worker)
 
-    async def _run_one(self, start: StartTask, way: Way, me: "asyncio.Task[None]") -> None:
+    async def _run_one(self, entry: tuple[StartTask, Way], desk: Desk) -> None:
         if self._ready and not self._spreading:
             self._spread_soon()
+        desk.start = entry
+        start, way = entry
         task = start.task
-        self._running[task] = me
+        self._running[task] = desk
         try:
             if task in self._cancelling:
+                desk.began = self._outside.clock()
                 raise asyncio.CancelledError
             if way.is_irreversible or self._owner.observers:
                 self._owner.announce(start)
-            event: Event = await attempt(self._owner.job, start, way, self._outside)
+            event: Event = await attempt(self._owner.job, start, way, self._outside, desk)
         except asyncio.CancelledError:
+            if desk in self._cancelling:
+                return
             if self._owner.is_over():
+                self._warn(task, desk)
                 raise
-            event = self._stopped(start, way)
+            event = self._stopped(task, desk)
         finally:
-            del self._running[task]
-            if way.needs:
-                self._gate.give_back(self, task)
-        if task in self._cancelling:
-            self._cancelling.discard(task)
-            me.uncancel()
-        self._owner.deliver(event)
+            if way.needs or self._cancelling:
+                self._release(task, desk)
+            else:
+                del self._running[task]
+        desk.deliver(event)
 
-    def _stopped(self, start: StartTask, way: Way) -> Event:
+    def _release(self, task: str, desk: Desk) -> None:
+        """Take an attempt off the books that has ended or is left behind; once."""
+        if self._running.get(task) is not desk:
+            self._cancelling.pop(desk, None)
+            return
+        del self._running[task]
+        if desk.start is not None and desk.start[1].needs:
+            self._gate.give_back(self, task)
+        if task in self._cancelling:
+            timer = self._cancelling.pop(task)
+            if timer is not None:
+                timer.cancel()
+            # The cancellation may be on its way yet, to meet the next attempt of this worker: there is to be none.
+            desk.is_stopped = True
+            if desk.worker is not None:
+                desk.worker.uncancel()
+
+    def _warn(self, task: str, desk: Desk) -> None:
+        """Say what of an interrupted job runs on: no event will."""
+        if desk.report is not None and desk.report.left:
+            _log.warning("job %s: %s was interrupted; %s", self._owner.job, task, desk.report.left)
+
+    def _stopped(self, task: str, desk: Desk) -> Event:
         """Return how an attempt ended that raised `CancelledError`: on command, or because its own code was cancelled by somebody else."""
-        now = self._outside.clock()
-        if start.task in self._cancelling:
-            return TaskCancelled(now, start.task, now)
+        now, name = self._outside.clock(), desk.start[1].name if desk.start is not None else ""
+        report, desk.report = desk.report, None
+        desk.is_stopped = True
+        bill = bill_of(report)
+        if task in self._cancelling:
+            return TaskCancelled(now, task, desk.began, name, *bill, left=report.left if report is not None else "")
         message = "it was cancelled from within"
-        return TaskFailed(now, start.task, "cancelled", message, retryable=True, started=now, executor=way.name)
+        return TaskFailed(now, task, "cancelled", message, True, desk.began, name, *bill)  # noqa: FBT003 - in the order of the tuple
 
 
 def _is_same(one: Context, other: Context) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from murakkab.errors import BackendError, ConflictError, ExecutorError
 from murakkab.plan import Node
 from murakkab.ports import Call
-from murakkab.runtime.attempt import Outside, Way, attempt, way_of
+from murakkab.runtime.attempt import Desk, Outside, Way, attempt, way_of
 from murakkab.runtime.cache import MemoryResultCache
 from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.spec import CachePolicy
@@ -38,7 +38,11 @@ def way(executor: FakeExecutor, outside: Outside, node: Node, **parts: Any) -> W
 async def tried(fake: FakeExecutor, node: Node, outside: Outside, **start: Any) -> TaskSucceeded | TaskFailed:
     """Return how an attempt at *node* ended."""
     start.setdefault("inputs", {"x": 1})
-    return await attempt("j1", StartTask("s", node, **start), way(fake, outside, node), outside)
+    return await attempt("j1", StartTask("s", node, **start), way(fake, outside, node), outside, Desk(outside.grace, nobody))
+
+
+def nobody(event: object) -> None:
+    """Hear of an element."""
 
 
 async def tells(behave: Any, node: Node | None = None, **outside: Any) -> TaskSucceeded | TaskFailed:
