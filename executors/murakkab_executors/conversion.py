@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
 from murakkab.errors import ExecutorError
+from murakkab.signature import TypeText
 
 Convert = Callable[[Any], Any]
 
@@ -43,7 +44,7 @@ def is_plain(annotation: Any) -> bool:
         return all(map(is_plain, typing.get_type_hints(annotation).values()))
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return is_plain(args[0]) and all(getattr(note, "is_only_a_note", isinstance(note, str)) for note in args[1:])
+        return is_plain(args[0]) and all(getattr(note, "is_only_a_note", isinstance(note, str | TypeText)) for note in args[1:])
     if origin in _MAPS and not any(args[0] is key for key in _KEYS):
         return False
     if origin in (Union, types.UnionType, typing.Required, typing.NotRequired, *_CONTAINERS):
