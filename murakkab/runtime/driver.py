@@ -135,13 +135,13 @@ class Runtime:
             now = self._outside.clock()
             todo: list[Event | Letter] = [_submission(now, header.inputs, work, budget)]
             if past:
-                asked = [*(DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts), *(e._replace(time=now) for e in events)]
-                cancel = next((event for event in asked if isinstance(event, CancelRequested)), None)
-                # Nothing starts before the job is taken up, whatever is said to it until then.
-                state.finished = state.finished or "interrupted"
-                said = _accepted([event for event in asked if event is not cancel], _replayed(job, work.graph, past))
+                cancel = next((event for event in events if isinstance(event, CancelRequested)), None)
                 resumed = JobResumed(now, budget) if cancel is None else JobResumed(now, budget, "cancelled", cancel.reason)
-                todo = [*said, *self._letters(job, work, [*past, *said]), resumed]
+                scratch = _replayed(job, work.graph, past)
+                said = _accepted([DoubtResolved(now, v.task, v.verdict, v.value) for v in verdicts], scratch)
+                scratch.handle(resumed)
+                asked = _accepted([e._replace(time=now) for e in events if e is not cancel], scratch)
+                todo = [*said, resumed, *asked, *self._letters(job, scratch)]
         except BaseException:
             self._journal.finish(job, "", self._outside.clock())
             raise
@@ -176,19 +176,17 @@ class Runtime:
         running.observers.extend(observers)
         return running
 
-    def _letters(self, job: str, work: Work, past: Sequence[Event]) -> list[Letter]:
-        """Return what came by mail for a job that was just claimed, as far as it fits; letters for others are delivered."""
-        if self._journal is None:
-            return []
+    def _letters(self, job: str, state: JobState) -> list[Letter]:
+        """Return what came by mail for a job that was just claimed, as far as it fits its *state*; letters for others are delivered."""
         mine: list[Letter] = []
-        state = _replayed(job, work.graph, past)
-        for letter in self._journal.mail():
+        for letter in self._journal.mail() if self._journal is not None else ():
             if letter.job != job:
                 self._deliver(letter)
             elif refusal(state, letter.event) is None:
-                mine.append(letter._replace(event=letter.event._replace(time=self._outside.clock())))
-                state.handle(mine[-1].event)
-            else:
+                event = completed(state, letter.event._replace(time=self._outside.clock()))
+                state.handle(event)
+                mine.append(letter._replace(event=event))
+            elif self._journal is not None:
                 self._journal.drop(letter.number)
         return mine
 

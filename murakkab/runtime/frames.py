@@ -50,7 +50,10 @@ def open_frame(job: "JobState", body: Body, known: dict[str, Any], *, parent: Ta
 
 def _captured(body: Body, scope: Mapping[str, Any], record: TaskRecord) -> dict[str, Any]:
     known = record.step.frame.known
-    return {name: scope[name] if name in scope else known[name] for name in body.captures}
+    found = {name: scope[name] if name in scope else known[name] for name in body.captures}
+    if record.step.node.again is not None:
+        found["loop"] = scope["loop"]
+    return found
 
 
 def _given(body: Body, scope: Mapping[str, Any], record: TaskRecord) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def secrets_of(declared: Mapping[str, str]) -> dict[str, Secret]:
 def look_inside(job: "JobState", record: TaskRecord, work: Rounds, body: Body) -> None:
     """Do what a task is ripe for whose frame has changed: end its round, fail with it, or be stopped."""
     frame = work.frame
-    if record.status is not Status.RUNNING or frame is None or frame.closed:
+    if record.status is not Status.RUNNING or frame is None or frame.closed or record is job.finale:
         return
     if frame.ending:
         if not frame.running and not any(inner.status is Status.DOUBT for inner in tasks_of(frame)):

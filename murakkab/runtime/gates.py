@@ -37,7 +37,8 @@ def begin_gate(job: "JobState", record: TaskRecord) -> None:
     if gate.kind != "time":
         job.asking[record.id] = gate
     if gate.due is not None:
-        if gate.kind == "time":
+        if gate.kind == "time" or gate.due <= job.now:
+            # Nobody but the clock opens it, or it should have ended while nobody was awake.
             job.timers.add(record.id)
         job.commands.append(WaitTimer(record.id, max(0.0, gate.due - job.now)))
     if gate.kind == "person" and node.approve is not None:

@@ -1,8 +1,7 @@
 """driver: one running job - journals events, lets `JobState` decide, and carries out its commands."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from murakkab.errors import ExecutorError
 from murakkab.ports import Journal, Letter, Observer
@@ -11,30 +10,19 @@ from murakkab.runtime.attempts import Attempts
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.messages import (
     AskPerson,
-    BudgetSpent,
     CancelTask,
     Command,
-    DeadlinePassed,
-    DropTimer,
     Event,
     FinishJob,
-    RetryDue,
     StartTask,
     TaskFailed,
     TaskStarted,
     TaskSucceeded,
     TaskYielded,
-    TimerFired,
-    WaitBudget,
-    WaitDeadline,
-    WaitRetry,
-    WaitTimer,
 )
 from murakkab.runtime.state import JobState
+from murakkab.runtime.timers import Timers
 from murakkab.spec import Effect
-
-#: Seconds that a timer of the loop can be set for at a time: a day.
-_LONGEST: Final = 86_400.0
 
 
 class RunningJob:
@@ -51,11 +39,11 @@ class RunningJob:
         self._journal = journal
         self._loop = asyncio.get_running_loop()
         self._attempts = Attempts(self, ways, outside, gate)
-        self._timers: set[asyncio.TimerHandle] = set()
-        #: The timers of tasks, by task: those can be dropped.
-        self._task_timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(self.deliver, outside.clock, self._attempts.context)
         self._flushing = False
         self._stopping = False
+        #: The first events are being delivered: what the job waits for may be among them.
+        self._opening = True
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self, *events: Event | Letter) -> None:
@@ -66,10 +54,12 @@ class RunningJob:
                     self.deliver(event.event, letter=event.number)
                 else:
                     self.deliver(event)
+            self._opening = False
+            if self.state.finished:
+                self._end()
             await self._over
         finally:
-            for timer in (*self._timers, *self._task_timers.values()):
-                timer.cancel()
+            self._timers.close()
             await self._attempts.close()
 
     def deliver(self, event: Event, *, letter: int = 0) -> None:
@@ -184,50 +174,20 @@ class RunningJob:
         return event
 
     def _perform(self, command: Command) -> None:
-        now = self._clock
         match command:
-            case WaitRetry():
-                self._later(command.delay, lambda: RetryDue(now(), command.task))
-            case WaitTimer():
-                self._time(command.task, command.delay)
-            case DropTimer():
-                self._drop(command.task)
-            case WaitDeadline():
-                self._later(command.delay, lambda: DeadlinePassed(now()))
-            case WaitBudget():
-                self._later(command.delay, lambda: BudgetSpent(now()))
+            case CancelTask():
+                self._attempts.cancel(command.task)
             case AskPerson():
                 for observer in self.observers:
                     observer(self.job, command)
-            case CancelTask():
-                self._attempts.cancel(command.task)
             case FinishJob():
                 self.finish = command
-                self._end()
-
-    def _later(self, delay: float, event: Callable[[], Event]) -> None:
-        def fire() -> None:
-            self._timers.discard(handle)
-            self.deliver(event())
-
-        handle = self._loop.call_later(min(delay, _LONGEST), fire, context=self._attempts.context)
-        self._timers.add(handle)
-
-    def _time(self, task: str, delay: float) -> None:
-        def fire() -> None:
-            if delay > _LONGEST:
-                self._time(task, delay - _LONGEST)
-            else:
-                del self._task_timers[task]
-                self.deliver(TimerFired(self._clock(), task))
-
-        self._drop(task)
-        self._task_timers[task] = self._loop.call_later(min(delay, _LONGEST), fire, context=self._attempts.context)
-
-    def _drop(self, task: str) -> None:
-        timer = self._task_timers.pop(task, None)
-        if timer is not None:
-            timer.cancel()
+                if not self._opening:
+                    self._end()
+            case StartTask():
+                self._attempts.start(command)
+            case _:
+                self._timers.perform(command)
 
     def _end(self) -> None:
         if not self._over.done():

@@ -128,7 +128,7 @@ class JobState:
 
     @property
     def ending(self) -> str:
-        """"" while the job goes on; failed or cancelled once no task may start any more."""
+        """ "" while the job goes on; failed or cancelled once no task may start any more."""
         return self.root.ending
 
     @property
@@ -156,11 +156,10 @@ class JobState:
         record = self.tasks.get(task)
         return record.step if record is not None else self.steps.get(task) or self.inner.get(task)
 
-    def rest(self) -> None:
-        """What is told to a job that has stopped is written down; nothing starts before it is resumed."""
-        if self.finished:
-            self.root.ending = self.root.ending or "held"
-            self.finished = "held"
+    def go_on(self) -> None:
+        """A job that only waited for something goes on once it hears of it."""
+        if not self.root.ending:
+            self.finished = ""
 
     def keep_signal(self, name: str, value: Any) -> None:
         """Keep an event from outside until a task waits for it."""

@@ -95,12 +95,12 @@ def _forked(job: "JobState", event: JobForked) -> None:
 
 
 def _signal_received(job: "JobState", event: SignalReceived) -> None:
-    job.rest()
+    job.go_on()
     signal(job, event.name, event.value)
 
 
 def _skip_requested(job: "JobState", event: SkipRequested) -> None:
-    job.rest()
+    job.go_on()
     skip(job, event.task, branch=event.branch, reason=event.reason)
 
 
@@ -199,6 +199,7 @@ def _retry_due(job: "JobState", record: TaskRecord, event: RetryDue) -> None:
 
 def _timer_fired(job: "JobState", record: TaskRecord, event: TimerFired) -> None:
     work = record.work
+    job.go_on()
     if type(work) is Gate:
         gate_timer(job, record, work)
     elif type(work) is Rounds and work.due is not None:
@@ -206,7 +207,7 @@ def _timer_fired(job: "JobState", record: TaskRecord, event: TimerFired) -> None
 
 
 def _answered(job: "JobState", record: TaskRecord, event: Answered) -> None:
-    job.rest()
+    job.go_on()
     answer(job, record, approved=event.approved, by=event.by, values=event.values)
 
 
