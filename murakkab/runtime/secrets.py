@@ -145,7 +145,9 @@ def _encoded(content: bytes) -> Iterator[str]:
     yield content.hex()
     yield content.hex().upper()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(content).decode().rstrip("=")
+        whole = encode(content).decode()
+        yield whole
+        yield whole.rstrip("=")
         # Inside of a longer text (`user:password`): the characters that depend on nothing before or behind it.
         for before in range(3):
             sure = encode(bytes(before) + content).decode()[(0, 2, 3)[before] : (before + len(content)) * 8 // 6]
