@@ -1,54 +1,25 @@
 """One attempt: whatever an executor does, an event tells how it ended."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
+import murakkab
+from murakkab.catalog import ExecutorCard
 from murakkab.errors import BackendError, ConflictError, ExecutorError
-from murakkab.plan import Node
 from murakkab.ports import Call
-from murakkab.runtime.attempt import Desk, Outside, Way, attempt, way_of
 from murakkab.runtime.cache import MemoryResultCache
-from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
+from murakkab.runtime.messages import TaskFailed, TaskSucceeded
 from murakkab.spec import CachePolicy
-from murakkab.types import ANY, INT, STR, Type, parse_type
-from tests.fakes import FakeClock, FakeExecutor, card, does, graph, step
-
-
-def node_of(result: Type = ANY, **parts: Any) -> Node:
-    """Return the node of a step."""
-    return replace(graph(step("s", **parts)).nodes["s"], result=result)
-
-
-def outside_of(**parts: Any) -> Outside:
-    """Return a world without artifacts."""
-    parts.setdefault("clock", FakeClock())
-    return Outside(None, **parts)  # type: ignore[arg-type]
-
-
-def way(executor: FakeExecutor, outside: Outside, node: Node, **parts: Any) -> Way:
-    """Return the way to run *node*."""
-    return way_of(node, executor, knobs=node.knobs, target=parts.get("target"), needs={}, outside=outside)
-
-
-async def tried(fake: FakeExecutor, node: Node, outside: Outside, **start: Any) -> TaskSucceeded | TaskFailed:
-    """Return how an attempt at *node* ended."""
-    start.setdefault("inputs", {"x": 1})
-    return await attempt("j1", StartTask("s", node, **start), way(fake, outside, node), outside, Desk(outside.grace, nobody))
-
-
-def nobody(event: object) -> None:
-    """Hear of an element."""
-
-
-async def tells(behave: Any, node: Node | None = None, **outside: Any) -> TaskSucceeded | TaskFailed:
-    """Return how an attempt ended whose executor behaves so."""
-    return await tried(FakeExecutor(behave), node or node_of(), outside_of(**outside))
-
+from murakkab.types import INT, STR, Type, parse_type
+from murakkab_executors.python import PythonExecutor
+from tests.attempts import CACHED, heard, node_of, outside_of, streams, tells, tried, way
+from tests.fakes import FakeClock, FakeExecutor, card, does
 
 # ------------------------------------------------------------------------------------------------------------- how it ends
 
@@ -179,8 +150,6 @@ async def test_knobs_that_were_computed_stand_in_for_those_that_were_written() -
 
 # ------------------------------------------------------------------------------------------------------------------- cache
 
-CACHED = CachePolicy(10.0)
-
 
 async def test_what_is_kept_is_not_made_again_until_it_expires() -> None:
     clock = FakeClock(0.0)
@@ -249,6 +218,55 @@ async def test_without_a_policy_or_a_cache_every_attempt_runs() -> None:
         await tried(fake, node, outside)
 
     assert len(fake.calls) == 4
+
+
+#: Not in a closure: what a function closes over is part of the key.
+CALLS: list[str] = []
+
+
+async def test_the_cache_works_for_steps_of_every_kind() -> None:
+    """A cache that is keyed by inputs, never keeps a failure, and serves coroutines, plain functions and generators alike."""
+
+    async def later(x: int) -> list[int]:
+        CALLS.append("later")
+        if x < 0:
+            raise ValueError
+        return [x]
+
+    def plain(x: int) -> list[int]:
+        CALLS.append("plain")
+        if x < 0:
+            raise ValueError
+        return [x]
+
+    def one_by_one(x: int) -> Iterator[int]:
+        CALLS.append("one_by_one")
+        if x < 0:
+            raise ValueError
+        yield x
+
+    for target, node in ((later, node_of(cache=CACHED)), (plain, node_of(cache=CACHED)), (one_by_one, streams(cache=CACHED))):
+        CALLS.clear()
+        outside, python = outside_of(cache=MemoryResultCache()), PythonExecutor()
+        events = [await heard(python, node, outside, [], target=target, inputs={"x": x}) for x in (1, 1, 2, -1, -1, 1)]
+        shown = [event.cached if isinstance(event, TaskSucceeded) else event.reason for event in events]
+        assert shown == [False, True, False, "exception", "exception", True]
+        assert len(CALLS) == 4
+
+
+async def test_another_version_of_the_code_or_of_the_executor_is_another_result() -> None:
+    def made(text: str) -> Any:
+        scope: dict[str, Any] = {}
+        exec(f"async def step(x):\n    return {text}", scope)
+        return scope["step"]
+
+    outside, node, python = outside_of(cache=MemoryResultCache()), node_of(cache=CACHED), PythonExecutor()
+    events = [await heard(python, node, outside, [], target=made(text)) for text in ("x + 1", "x + 1", "x + 2")]
+    assert [event.cached for event in events if isinstance(event, TaskSucceeded)] == [False, True, False]
+
+    old, new = ExecutorCard("fake", "work", "", version="1"), ExecutorCard("fake", "work", "", version="2")
+    events = [await tried(FakeExecutor(does(1, 2), card=one), node, outside) for one in (old, old, new)]
+    assert [event.cached for event in events if isinstance(event, TaskSucceeded)] == [False, True, False]
 
 
 # ------------------------------------------------------------------------------------------------------------------ tracing
@@ -328,3 +346,33 @@ async def test_work_that_will_not_be_cancelled_is_left_behind() -> None:
     assert (event.reason, event.retryable) == ("timeout", True)
     released.set()
     await left.wait()
+
+
+async def test_what_will_not_be_cancelled_is_said_to_run_on() -> None:
+    """Honestly reported: a thread cannot be stopped, and whoever reads the failure must know."""
+    release = threading.Event()
+
+    def in_thread() -> None:
+        release.wait(10)
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await anyio.to_thread.run_sync(release.wait, 10, abandon_on_cancel=True)
+
+    for target, left in ((in_thread, "its thread runs on"), (stubborn, "it runs on in spite of being cancelled")):
+        event = await heard(PythonExecutor(), node_of(timeout=0.01), outside_of(grace=0.01), [], target=target, inputs={})
+        assert isinstance(event, TaskFailed)
+        assert event.message == f"no result within 0.01 s, and {left}; raise its `timeout`, or look why it is slow"
+    release.set()
+    await asyncio.sleep(0.01)
+
+
+async def test_a_thread_that_asks_ends_with_its_time() -> None:
+    def in_thread() -> None:
+        while True:
+            murakkab.check_cancelled()
+
+    event = await heard(PythonExecutor(), node_of(timeout=0.01), outside_of(grace=30.0), [], target=in_thread, inputs={})
+    assert isinstance(event, TaskFailed)
+    assert event.message == "no result within 0.01 s; raise its `timeout`, or look why it is slow"
