@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from murakkab.spec import Effect
-from murakkab.types import ANY, Type
+from murakkab.types import ANY, Type, mismatch
 
 
 class Device(StrEnum):
@@ -98,6 +98,11 @@ class ExecutorCard:
     def knob(self, name: str) -> Parameter | None:
         """Return the knob of that name, or None."""
         return next((k for k in self.knobs if k.name == name), None)
+
+    def admits(self, name: str, value: Any) -> bool:
+        """Return whether there is a knob of that name that can be *value*."""
+        knob = self.knob(name)
+        return knob is not None and not mismatch(knob.type, value) and (not knob.choices or value in knob.choices)
 
 
 @dataclass(frozen=True, slots=True)

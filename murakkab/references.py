@@ -294,12 +294,14 @@ def map_refs(expr: Expr, change: Callable[[Ref], Ref]) -> Expr:
 def forgiving(of: Type, path: tuple[PathItem, ...]) -> tuple[PathItem, ...]:
     """Return *path* with a `Maybe` for every element that leads to nothing when an optional part of a value of type *of* is missing."""
     found: list[PathItem] = []
+    may_miss = False
     for item in path:
         at = of.item if of.kind == "optional" and of.item is not None else of
         inner = _step_into(of, item)
         if isinstance(inner, str) or isinstance(item, Maybe):
             return (*found, *path[len(found) :])
-        may_miss = of.kind == "optional" or (isinstance(item, str) and _may_be_missing(at, item))
+        # Below something that may be null everything may be, also where the types say no more.
+        may_miss = may_miss or of.kind == "optional" or (isinstance(item, str) and _may_be_missing(at, item))
         found.append(Maybe(item) if may_miss else item)
         of = inner
     return tuple(found)

@@ -96,7 +96,7 @@ def field_type(of: Type, name: str) -> Type | None:
 
 def why_not(want: Type, got: Type) -> str:
     """Return why a value of type *got* cannot stand where *want* is asked, or "" when it can. `any` fits both ways."""
-    if want.kind == "any" or got.kind == "any":
+    if "any" in (want.kind, got.kind) or (got.kind == "optional" and got.item == ANY):
         return ""
     if want.kind == "optional" and want.item is not None:
         inner = got.item if got.kind == "optional" and got.item is not None else got

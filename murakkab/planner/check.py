@@ -11,7 +11,9 @@ from murakkab.errors import Diagnostic, Path
 from murakkab.expressions import check_condition, names_in
 from murakkab.planner.check_steps import bad_name, knob_problems, step_problems
 from murakkab.planner.check_types import Surroundings, fit, type_of
-from murakkab.planner.survey import Survey, results_of, rings, survey, waits_for
+from murakkab.planner.frames import maps_of
+from murakkab.planner.rings import rings
+from murakkab.planner.survey import Survey, survey
 from murakkab.references import refs_in
 from murakkab.spec import Expr, Goal, Rescue, Step, Workflow
 from murakkab.types import ANY, Type
@@ -29,12 +31,12 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
     """
     facts = survey(workflow, catalog, functions)
     elsewhere = {loop.name: step.name for step in workflow.steps.values() for loop in step.for_each}
-    problems = [*_heading(workflow), *_rings(workflow), *_goal(workflow.goal)]
+    problems = [*_heading(workflow), *_rings(facts), *_goal(workflow.goal)]
     _inputs(workflow, problems)
     for step in workflow.steps.values():
         problems += step_problems(step, facts)
         _expressions(step, facts, elsewhere, problems)
-    around = Surroundings(facts.scope, problems, elsewhere=elsewhere)
+    around = Surroundings(facts.root.scope, problems, elsewhere=elsewhere)
     for name, output in workflow.outputs.items():
         if reason := bad_name(name, reserved=()):
             problems.append(Diagnostic("bad-name", reason, "", ("outputs", name)))
@@ -44,7 +46,8 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
 
 def result_types(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> Mapping[str, Type]:
     """Return the type of every step's result; that of a `for_each` is a list, once per level; `any` where nothing is known."""
-    return results_of(workflow, catalog, functions)
+    facts = survey(workflow, catalog, functions)
+    return {name: facts.root.scope[name] for name in workflow.steps}
 
 
 def _in_order(problems: Iterable[Diagnostic], workflow: Workflow) -> list[Diagnostic]:
@@ -81,9 +84,8 @@ def _inputs(workflow: Workflow, problems: list[Diagnostic]) -> None:
             fit(declared.type, declared.default, default, around)
 
 
-def _rings(workflow: Workflow) -> Iterator[Diagnostic]:
-    edges = {name: waits_for(step, workflow) for name, step in workflow.steps.items()}
-    for ring in rings(edges):
+def _rings(facts: Survey) -> Iterator[Diagnostic]:
+    for ring in rings(facts.root.waits):
         shown = " -> ".join(ring if len(ring) <= 12 else [*ring[:10], "...", ring[-1]])
         hint = "each waits for the next; take one reference, `after` or condition away"
         yield Diagnostic("cycle", f"steps wait for each other: {shown}", hint, ("steps", ring[0]))
@@ -112,7 +114,9 @@ def _expressions(step: Step, facts: Survey, elsewhere: Mapping[str, str], proble
     """Check everything that *step* mentions, each where its loop variables are known."""
     path: Path = ("steps", step.name)
     loops: dict[str, Type] = {}
-    around = Surroundings(ChainMap(loops, facts.scope) if step.for_each else facts.scope, problems, step.name, elsewhere)
+    around = Surroundings(
+        ChainMap(loops, *maps_of(facts.root.scope)) if step.for_each else facts.root.scope, problems, step.name, elsewhere
+    )
     for loop in step.for_each:
         loops[loop.name] = _element(loop.over, (*path, "for_each", loop.name), around)
     interface = facts.interface(step)

@@ -7,7 +7,8 @@ from murakkab.catalog import Capability, Parameter
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic
 from murakkab.planner.check_types import Surroundings, fit
-from murakkab.planner.survey import Survey, capability_of
+from murakkab.planner.providers import capability_of
+from murakkab.planner.survey import Survey
 from murakkab.references import NAME
 from murakkab.spec import Effect, Expr, Rescue, Step
 

@@ -1,38 +1,41 @@
 """policy: changes to the graph that provably keep its effects and its outputs. Each is told in words, for `murakkab plan` and `show`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
 from murakkab.expressions import names_in
 from murakkab.plan import Node, Stream
 from murakkab.references import map_refs, refs_in
-from murakkab.spec import Expr, Loop, OnError, Ref
+from murakkab.spec import Approve, Expr, Loop, OnError, Ref, Wait
 
 
 def simplify(
-    nodes: Mapping[str, Node], outputs: Mapping[str, Expr], *, droppable: bool
+    nodes: Mapping[str, Node], outputs: Mapping[str, Expr], *, droppable: bool, kept: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Node], dict[str, Expr], list[str]]:
-    """Return nodes and outputs with identical free steps merged and (if *droppable*) unused free steps dropped, and what was done."""
-    merged, new_outputs, said = _merge(dict(nodes), dict(outputs))
+    """Return nodes and outputs with identical free steps merged and (if *droppable*) unused free steps dropped, and what was done.
+
+    Only steps of the workflow itself are changed, not those inside of them. Those *kept* are used from elsewhere under their names.
+    """
+    merged, new_outputs, said = _merge(dict(nodes), dict(outputs), kept)
     if droppable:
-        merged, dropped = _drop_unused(merged, new_outputs)
+        used = {ref.source for expr in new_outputs.values() for ref in refs_in(expr)}
+        merged, dropped = _drop_unused(merged, used | kept)
         said += dropped
     return merged, new_outputs, said
 
 
-def _merge(nodes: dict[str, Node], outputs: dict[str, Expr]) -> tuple[dict[str, Node], dict[str, Expr], list[str]]:
+def _merge(nodes: dict[str, Node], outputs: dict[str, Expr], keep: frozenset[str]) -> tuple[dict[str, Node], dict[str, Expr], list[str]]:
     """Let one step stand for every identical one. Merging two can make their consumers identical: those come later."""
     seen: dict[str, str] = {}
     twins: dict[str, str] = {}
     merged: dict[str, Node] = {}
-    # A condition is compiled with its names in it: what it mentions keeps its name.
-    mentioned = {name for node in nodes.values() if node.condition_source for name in names_in(node.condition_source)}
+    mentioned = keep.union(*map(_named_for_good, nodes.values()))
     sorter = TopologicalSorter({name: tuple(_wanted_by(node)) for name, node in nodes.items()})
     for name in sorter.static_order():
         node = merged[name] = _renamed(nodes[name], twins) if twins else nodes[name]
-        kept = seen.setdefault(_likeness(node), name) if node.effect.is_free else name
+        kept = seen.setdefault(_likeness(node), name) if node.effect.is_free and node.is_plain else name
         if kept != name and name not in mentioned:
             twins[name] = kept
     outputs = {name: _rename(expr, twins) for name, expr in outputs.items()}
@@ -40,9 +43,18 @@ def _merge(nodes: dict[str, Node], outputs: dict[str, Expr]) -> tuple[dict[str, 
     return {name: merged[name] for name in nodes if name not in twins}, outputs, said
 
 
+def _named_for_good(node: Node) -> Iterable[str]:
+    """Yield the names that a compiled condition mentions or that the inside of *node* captures: they cannot be replaced."""
+    for condition in (node.condition_source, node.again.until_source if node.again else ""):
+        if condition:
+            yield from names_in(condition)
+    if node.body is not None:
+        yield from node.body.captures
+
+
 def _likeness(node: Node) -> str:
     """Everything that decides what the step does; two steps of the same likeness do the same."""
-    parts = replace(node, name="", rank=0.0, needs=tuple(sorted(node.needs)), consumers=(), feeds=(), condition=None)
+    parts = replace(node, name="", path="", rank=0.0, needs=tuple(sorted(node.needs)), consumers=(), feeds=(), condition=None)
     return json.dumps([_canonical(getattr(parts, field)) for field in parts.__slots__])
 
 
@@ -66,7 +78,9 @@ def _renamed(node: Node, twins: Mapping[str, str]) -> Node:
         node,
         with_={name: _rename(expr, twins) for name, expr in node.with_.items()},
         knobs={name: _rename(expr, twins) for name, expr in node.knobs.items()},
-        loops=tuple(Loop(loop.name, _rename(loop.over, twins)) for loop in node.loops),
+        loops=tuple(_renamed_loop(loop, twins) for loop in node.loops),
+        approve=node.approve and Approve(_rename(node.approve.message, twins), node.approve.form),
+        wait=node.wait and _renamed_wait(node.wait, twins),
         stream=Stream(twins.get(stream.source, stream.source), stream.rest) if stream else None,
         needs=kept(node.needs),
         tolerant=frozenset(twins.get(name, name) for name in node.tolerant) - strict,
@@ -74,13 +88,21 @@ def _renamed(node: Node, twins: Mapping[str, str]) -> Node:
     )
 
 
+def _renamed_loop(loop: Loop, twins: Mapping[str, str]) -> Loop:
+    return Loop(loop.name, _rename(loop.over, twins), {name: _rename(over, twins) for name, over in loop.beside.items()})
+
+
+def _renamed_wait(wait: Wait, twins: Mapping[str, str]) -> Wait:
+    return Wait(_rename(wait.seconds, twins), _rename(wait.until, twins), _rename(wait.event, twins), wait.type)
+
+
 def _rename(expr: Expr, twins: Mapping[str, str]) -> Expr:
     return map_refs(expr, lambda ref: Ref(twins.get(ref.source, ref.source), ref.path))
 
 
-def _drop_unused(nodes: dict[str, Node], outputs: Mapping[str, Expr]) -> tuple[dict[str, Node], list[str]]:
-    """Keep what an output or a step with an effect depends on."""
-    wanted = [ref.source for expr in outputs.values() for ref in refs_in(expr) if ref.source in nodes]
+def _drop_unused(nodes: dict[str, Node], used: set[str]) -> tuple[dict[str, Node], list[str]]:
+    """Keep what is *used*, what a step with an effect is, and all that these depend on."""
+    wanted = [name for name in nodes if name in used]
     wanted += [name for name, node in nodes.items() if not node.effect.is_free]
     kept: set[str] = set()
     while wanted:

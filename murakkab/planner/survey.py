@@ -1,26 +1,41 @@
-"""policy: what is known of a workflow before any of it is judged - interfaces, result types, who waits for whom."""
+"""policy: what is known of a workflow before any of it is judged - its frames and their types, and the sub-workflows that it uses."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
-from murakkab.expressions import names_in
-from murakkab.references import refs_in
-from murakkab.spec import Effect, Expr, Rescue, Step, Workflow
-from murakkab.types import ANY, Field, Type, list_of
+from murakkab.planner.frames import MAX_NESTING, Frame, Known, block_type, fill, or_null, outline
+from murakkab.planner.providers import candidates, capability_of, effect_of, interface_of, is_plain, known_effect, worst
+from murakkab.spec import Effect, Step, Workflow
+from murakkab.types import STR, Field, Type, list_of
 
-#: The capability of the executors that run the function of a `call` step.
-PYTHON = "python"
+_FAILURE = Type("record", fields=tuple(Field(name, STR) for name in ("task", "reason", "message")), name="failure")
+#: What steps of `finally` know of the job that has ended.
+JOB = Type("record", fields=(Field("status", STR), Field("failures", list_of(_FAILURE))), name="job")
 
 
-@dataclass(frozen=True, slots=True)
+class Measures(NamedTuple):
+    """How large something is when it is compiled, how deep it is nested, and the worst that it may do to the world."""
+
+    nodes: int = 1
+    height: int = 0
+    effect: Effect = Effect.PURE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """A workflow with what it is checked against. `scope` holds the type of `inputs` and of every step's result."""
+    """A workflow with what it is checked against. `parts`: its sub-workflows by key, but for `cyclic` ones, which contain themselves."""
 
     workflow: Workflow
     catalog: Catalog
     functions: Mapping[str, Capability]
-    scope: dict[str, Type]
+    root: Frame
+    finally_: Frame | None
+    parts: "Mapping[str, Survey]"
+    cyclic: tuple[str, ...]
+    result: Type
+    measures: Measures
 
     def interface(self, step: Step) -> Capability | None:
         """Return what *step* takes and gives, or None where that is unknown."""
@@ -28,118 +43,87 @@ class Survey:
 
     def candidates(self, step: Step) -> tuple[ExecutorCard, ...]:
         """Return the executors that may do *step*: the one it names, else every provider."""
-        if step.executor:
-            card = self.catalog.executors.get(step.executor)
-            return (card,) if card else ()
-        return self.catalog.providers(capability_of(step))
+        return candidates(capability_of(step), step.executor, self.catalog)
 
     def effect(self, step: Step) -> Effect | None:
-        """Return the declared effect, else the worst among the candidates and the fallback, None where there are none."""
-        if step.effect is not None:
-            return step.effect
-        order = list(Effect)
-        fallback = self.catalog.executors.get(step.on_error.fallback)
-        cards = (*self.candidates(step), *([fallback] if fallback else []))
-        return max((card.effect for card in cards), key=order.index, default=None)
+        """Return what *step* may do to the world, None where that is unknown."""
+        return known_effect(step, self.catalog)
+
+
+@dataclass(slots=True)
+class _Surveyor:
+    """Looks at each definition once, however often it is used."""
+
+    catalog: Catalog
+    functions: Mapping[str, Capability]
+    #: By the identity of the definition; None while it is looked at.
+    done: dict[int, Survey | None] = field(default_factory=dict)
+
+    def survey(self, workflow: Workflow, depth: int) -> Survey:
+        """Return what is known of *workflow*; what it uses beyond the allowed nesting is left out."""
+        self.done[id(workflow)] = None
+        parts: dict[str, Survey] = {}
+        cyclic: list[str] = []
+        for key, definition in workflow.workflows.items():
+            if depth >= MAX_NESTING:
+                continue
+            found = self.done[id(definition)] if id(definition) in self.done else self.survey(definition, depth + 1)
+            if found is None:
+                cyclic.append(key)
+            else:
+                parts[key] = found
+        made = self.done[id(workflow)] = self._put_together(workflow, parts, tuple(cyclic))
+        return made
+
+    def _put_together(self, workflow: Workflow, parts: Mapping[str, Survey], cyclic: tuple[str, ...]) -> Survey:
+        known = Known(self.catalog, self.functions, {key: part.result for key, part in parts.items()})
+        root = outline(workflow.steps, workflow.outputs, ("steps",))
+        around = surroundings_of(workflow)
+        fill(root, around, known)
+        last = None
+        if workflow.finally_:
+            last = outline(workflow.finally_, {}, ("finally",))
+            settled = {name: or_null(root.scope[name]) for name in root.steps}
+            fill(last, {**settled, **around, "job": JOB}, known)
+        measures = joined(measures_of(frame, parts, self.catalog) for frame in (root, last) if frame is not None)
+        if len(parts) + len(cyclic) < len(workflow.workflows):
+            measures = measures._replace(height=MAX_NESTING + 1)
+        return Survey(workflow, self.catalog, self.functions, root, last, parts, cyclic, block_type(root), measures)
 
 
 def survey(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> Survey:
-    """Return what is known of *workflow*."""
+    """Return what is known of *workflow*. Each sub-workflow is looked at once."""
+    return _Surveyor(catalog, functions).survey(workflow, 0)
+
+
+def surroundings_of(workflow: Workflow) -> dict[str, Type]:
+    """Return the types of `inputs` and `secrets`."""
     inputs = Type("record", fields=tuple(Field(name, one.type) for name, one in workflow.inputs.items()), name="inputs")
-    return Survey(workflow, catalog, functions, {**results_of(workflow, catalog, functions), "inputs": inputs})
+    secrets = Type("record", fields=tuple(Field(name, STR) for name in workflow.secrets), name="secrets")
+    return {"inputs": inputs, "secrets": secrets}
 
 
-def capability_of(step: Step) -> str:
-    """Return the capability that an executor of *step* must provide."""
-    return step.uses or (PYTHON if step.call else "")
+def measures_of(frame: Frame, parts: Mapping[str, Survey], catalog: Catalog) -> Measures:
+    """Return the measures of everything in *frame*."""
+    return joined(measures_of_step(step, frame, parts, catalog) for step in frame.steps.values())
 
 
-def interface_of(step: Step, catalog: Catalog, functions: Mapping[str, Capability]) -> Capability | None:
-    """Return what *step* takes and gives, or None where its capability or function is not known."""
-    return catalog.capabilities.get(step.uses) if step.uses else functions.get(step.call)
+def measures_of_step(step: Step, frame: Frame, parts: Mapping[str, Survey], catalog: Catalog) -> Measures:
+    """Return the measures of *step* with everything inside of it."""
+    if is_plain(step):
+        return Measures(1 if step.repeat is None else 2, 0, effect_of(step, catalog))
+    if step.block is not None:
+        inner = frame.inner.get(step.name)
+        found = measures_of(inner, parts, catalog) if inner else Measures(height=MAX_NESTING + 1)
+    elif step.workflow:
+        part = parts.get(step.workflow)
+        found = part.measures if part else Measures()
+    else:
+        return Measures(effect=Effect.WRITE)
+    return Measures(found.nodes + 1, found.height + 1, found.effect)
 
 
-def results_of(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> dict[str, Type]:
-    """Return the type of every step's result; each level of `for_each` makes a list of it."""
-    found: dict[str, Type] = {}
-    for name, step in workflow.steps.items():
-        interface = interface_of(step, catalog, functions)
-        result = interface.result if interface else ANY
-        for _ in step.for_each:
-            result = list_of(result)
-        found[name] = result
-    return found
-
-
-def expressions_of(step: Step) -> Iterator[Expr]:
-    """Yield every expression of *step*, conditions aside."""
-    yield from step.with_.values()
-    yield from step.knobs.values()
-    yield from (loop.over for loop in step.for_each)
-    if step.on_error.action is Rescue.DEFAULT:
-        yield step.on_error.default
-
-
-def waits_for(step: Step, workflow: Workflow) -> list[str]:
-    """Return the steps that must be settled before *step* starts, itself left out."""
-    named = {ref.source for expr in expressions_of(step) for ref in refs_in(expr)}
-    if step.when:
-        named |= names_in(step.when)
-    named -= {loop.name for loop in step.for_each}
-    named = {*named, *step.after} - {step.name}
-    return sorted(name for name in named if name in workflow.steps)
-
-
-def rings(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Return one ring of names for each group of names that lead to each other. Linear in the size of *edges*; nothing recurses."""
-    return [_ring(group, edges) for group in _groups(edges) if len(group) > 1]
-
-
-def _groups(edges: Mapping[str, Sequence[str]]) -> list[set[str]]:
-    """Return the strongly connected groups (Tarjan)."""
-    number: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    groups: list[set[str]] = []
-    for root in edges:
-        agenda = [] if root in number else [(root, iter(edges[root]))]
-        while agenda:
-            name, rest = agenda[-1]
-            if name not in number:
-                number[name] = low[name] = len(number)
-                stack.append(name)
-                on_stack.add(name)
-            for next_ in rest:
-                if next_ not in number:
-                    agenda.append((next_, iter(edges[next_])))
-                    break
-                if next_ in on_stack:
-                    low[name] = min(low[name], number[next_])
-            else:
-                agenda.pop()
-                if agenda:
-                    low[agenda[-1][0]] = min(low[agenda[-1][0]], low[name])
-                if low[name] == number[name]:
-                    groups.append(_popped(stack, on_stack, name))
-    return groups
-
-
-def _popped(stack: list[str], on_stack: set[str], last: str) -> set[str]:
-    group: set[str] = set()
-    while last not in group:
-        group.add(stack.pop())
-    on_stack -= group
-    return group
-
-
-def _ring(group: set[str], edges: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a ring within *group*, closed: its first name stands at its end again."""
-    first = next(name for name in edges if name in group)
-    path, seen = [first], {first: 0}
-    while True:
-        next_ = next(n for n in edges[path[-1]] if n in group)
-        if next_ in seen:
-            return [*path[seen[next_] :], next_]
-        seen[next_] = len(path)
-        path.append(next_)
+def joined(found: Iterable[Measures]) -> Measures:
+    """Return the measures of what has all these parts."""
+    parts = list(found)
+    return Measures(sum(one.nodes for one in parts), max((one.height for one in parts), default=0), worst(*(one.effect for one in parts)))

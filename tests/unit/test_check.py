@@ -6,7 +6,7 @@ import pytest
 from murakkab.errors import Diagnostic
 from murakkab.load import parse
 from murakkab.planner.check import check, result_types
-from murakkab.planner.survey import rings
+from murakkab.planner.rings import rings
 from murakkab.spec import Goal, Input, Loop, Output, Ref, Retry, Step, Workflow
 from murakkab.types import ANY, INT, list_of
 from tests.catalogs import DETECTION, SCENE, VIDEO_WORKFLOW, functions, small_catalog

@@ -7,9 +7,11 @@ import pytest
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Quote
 from murakkab.plan import Stream
-from murakkab.planner.compile import ASSUMED_SECONDS, compile_workflow, effect_of, element_type
+from murakkab.planner.compile import compile_workflow
+from murakkab.planner.links import ASSUMED_SECONDS
+from murakkab.planner.providers import effect_of
 from murakkab.spec import WILD, Effect, Maybe, Ref, Step, Template
-from murakkab.types import ANY, INT, STR, list_of, parse_type
+from murakkab.types import ANY, INT, STR, parse_type
 from tests.catalogs import functions, small_catalog
 from tests.fakes import CATALOG, FALLBACK, WORK, default, expr, graph, step, workflow
 
@@ -177,11 +179,6 @@ def test_the_type_of_a_task_is_that_of_an_element() -> None:
 
     assert [made.nodes[one.name].result for one in steps] == [INT, INT, ANY, STR]
     assert made.nodes["one"].uses == "python"
-
-
-def test_elements_of_what_is_not_known_to_be_a_list_are_anything() -> None:
-    assert element_type(list_of(list_of(STR)), 1) == list_of(STR)
-    assert element_type(ANY, 2) == ANY
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
 def untouched(declared: Workflow) -> TaskGraph:
     """Return the graph of *declared* with nothing rewritten."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planner, "simplify", lambda nodes, outputs, *, droppable: (dict(nodes), dict(outputs), []))
+        patch.setattr(planner, "simplify", lambda nodes, outputs, **_: (dict(nodes), dict(outputs), []))
         return planner.compile_workflow(declared, CATALOG)
 
 
