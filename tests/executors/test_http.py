@@ -1,14 +1,18 @@
 """HTTP requests as steps, against a server in this process."""
 
+import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from murakkab.errors import ExecutorError
@@ -234,3 +238,39 @@ async def test_cancelling_gives_up_the_request(server: Server) -> None:
     server.release.set()
 
     assert (await asked(http_get, f"{server.address}/text"))["status"] == 200
+
+
+class Patient:
+    """A server that sends a part of an answer, or nothing, and then waits for its client to go away."""
+
+    def __init__(self, first: bytes) -> None:
+        self.reached, self.left = threading.Event(), threading.Event()
+        self._first = first
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._socket, self._socket.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(self._first)
+            self.reached.set()
+            connection.settimeout(10)
+            with suppress(OSError):
+                if connection.recv(1) == b"":
+                    self.left.set()
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"], ids=["before", "amid the answer"])
+@pytest.mark.parametrize("by", ["task", "timeout"])
+async def test_cancelling_closes_the_connection(server: Server, first: bytes, by: str) -> None:
+    """The other side must hear of it: a model that nobody listens to goes on costing money."""
+    patient = Patient(first)
+    work = asyncio.ensure_future(asked(http_get, patient.address))
+    await anyio.to_thread.run_sync(patient.reached.wait, 10)
+    if by == "task":
+        work.cancel()
+    with pytest.raises((asyncio.CancelledError, TimeoutError)):
+        await asyncio.wait_for(work, None if by == "task" else 0.01)
+
+    assert await anyio.to_thread.run_sync(patient.left.wait, 10)

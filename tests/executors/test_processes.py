@@ -33,6 +33,12 @@ def slow_id(seconds: float) -> int:
     return os.getpid()
 
 
+def with_child(path: str) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    Path(path).write_text(f"{child.pid}\n")
+    child.wait()
+
+
 def talkative() -> str:
     sys.stdout.write("noise " * 1000)
     sys.stdout.flush()
@@ -60,11 +66,13 @@ def workers() -> Any:
 
 
 def is_gone(process: int) -> bool:
+    """Return whether a process has ended, also if nobody has asked yet how."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return True
-    return False
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def wait_until_gone(process: int) -> None:
@@ -139,6 +147,18 @@ async def test_cancelling_kills_the_worker(workers: Workers) -> None:
     assert scope.cancelled_caught
     await anyio.to_thread.run_sync(wait_until_gone, process)
     assert await workers.run(own_id) != process
+
+
+async def test_cancelling_ends_what_a_worker_has_started(workers: Workers, tmp_path: Path) -> None:
+    ids = tmp_path / "ids"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workers.run, with_child, str(ids))
+        with anyio.fail_after(10):
+            while not (ids.exists() and ids.read_text().endswith("\n")):  # noqa: ASYNC110 - another process writes it
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    child = int(ids.read_text())
+    await anyio.to_thread.run_sync(wait_until_gone, child)
 
 
 async def test_a_worker_that_died_in_idleness_is_replaced(workers: Workers) -> None:
