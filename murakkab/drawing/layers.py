@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from itertools import pairwise
+from typing import Final
+
+from murakkab.errors import InputError
 
 Link = tuple[int, int]
-_SWEEPS = 12
+_SWEEPS: Final = 12
+#: Of items, and of edges in the rows that they pass through: beyond that a picture is a grey area.
+MAX_PLACES: Final = 40_000
 
 
 @dataclass(slots=True)
@@ -25,11 +30,13 @@ class Layers:
 
 
 def layered(count: int, edges: Sequence[Link]) -> Layers:
-    """Return *count* items in layers. The edges must form no ring."""
+    """Return *count* items in layers. The edges must form no ring. Raises `InputError` when they are too many to be told apart."""
     ranks = _ranks(count, edges)
     layers = Layers([[] for _ in range(max(ranks, default=-1) + 1)])
     for edge in edges:
         layers.chains.append(_chain(edge, ranks))
+        if len(ranks) > MAX_PLACES:
+            raise InputError("too many edges cross each other to be drawn", hint="show it as text, or write it as dot or mermaid")
     layers.above, layers.below = [[] for _ in ranks], [[] for _ in ranks]
     for chain in layers.chains:
         for upper, lower in pairwise(chain):

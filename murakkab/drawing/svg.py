@@ -8,7 +8,7 @@ from murakkab.drawing.colours import KINDS, STATUSES, colour_of
 from murakkab.drawing.layout import Point
 from murakkab.drawing.picture import Box, Edge, Picture
 from murakkab.drawing.shapes import PILL, PILL_HEIGHT, TITLE, WORDS, Pill, Scene, Shape, scene_of
-from murakkab.drawing.words import pixels
+from murakkab.drawing.words import pixels, shown
 from murakkab.errors import InputError
 
 #: More boxes than anybody can read; the time to place them grows faster than their number.
@@ -152,7 +152,7 @@ def _pill(pill: Pill) -> Iterator[str]:
 
 
 def _story(box: Box) -> str:
-    return "\n".join(one for one in (box.key.lstrip(">"), box.work, box.way, *(b.text for b in box.badges), box.status) if one)
+    return "\n".join(one for one in (shown(box.key.lstrip(">")), box.work, box.way, *(b.text for b in box.badges), box.status) if one)
 
 
 # --------------------------------------------------------------------------------------------------------------------- edges
