@@ -15,7 +15,7 @@ from murakkab.ports import Report
 class CurrentAttempt:
     """The attempt that runs in a context. Whoever runs attempts one after the other uses one for all of them, until one is cut short."""
 
-    __slots__ = ("grace", "is_stopped", "report")
+    __slots__ = ("grace", "has_asked", "is_stopped", "report")
 
     def __init__(self, report: Report | None = None, grace: float = 0.0) -> None:
         #: Made when it is first needed, and taken away when the attempt has ended.
@@ -24,6 +24,8 @@ class CurrentAttempt:
         self.grace = grace
         #: It was cancelled, or its time is up.
         self.is_stopped = False
+        #: Its code asks whether that is so.
+        self.has_asked = False
 
 
 CURRENT: Final[ContextVar[CurrentAttempt | None]] = ContextVar("murakkab_attempt", default=None)
@@ -56,5 +58,8 @@ def check_cancelled() -> None:
     A plain function runs in a thread, which nothing can stop from outside: one that takes long asks now and then. Coroutines need not ask.
     """
     current = CURRENT.get()
-    if current is not None and current.is_stopped:
+    if current is None:
+        return
+    current.has_asked = True
+    if current.is_stopped:
         raise asyncio.CancelledError("the step was cancelled, or its time is up")

@@ -1,7 +1,7 @@
 """driver: how a Python function is called, and what it gives made JSON data - on the loop or in a thread, at once or element by element.
 
 Nothing can stop a thread. One whose attempt is cancelled or out of time is asked to end (`murakkab.check_cancelled`), waited for as long as
-the attempt has grace, and then left behind; it keeps no place from others, for AnyIO begins a new thread in its stead.
+the attempt has grace (a moment, if it has never asked), and then left behind. It keeps no place from others: a new thread takes its place.
 """
 
 import asyncio
@@ -27,6 +27,8 @@ Emit = Callable[[Any], None]
 #: Elements that a thread may be ahead of the loop.
 _AHEAD: Final = 64
 _LEFT: Final = "its thread runs on"
+#: Seconds that a thread has to end by itself which will hardly ask whether it should.
+_MOMENT: Final = 0.2
 
 
 async def on_loop(binding: Binding, make: Make, report: Report) -> Any:
@@ -114,7 +116,8 @@ class _Thread(CurrentAttempt):
         CURRENT.set(self)  # in a context that AnyIO has made for this call
         self.has_begun = True
         try:
-            check_cancelled()
+            if self.is_stopped:
+                raise asyncio.CancelledError
             return function(*args)
         finally:
             self.has_ended = True
@@ -127,7 +130,7 @@ class _Thread(CurrentAttempt):
         if not self.has_begun or self.has_ended:
             return
         report.left = _LEFT  # said at once: whoever waits for this may wait less long
-        with anyio.move_on_after(self.grace, shield=True) as waiting:
+        with anyio.move_on_after(self.grace if self.has_asked else min(self.grace, _MOMENT), shield=True) as waiting:
             await self._ended.wait()
         if not waiting.cancelled_caught:
             report.left = ""

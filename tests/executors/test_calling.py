@@ -368,6 +368,21 @@ async def test_a_thread_that_does_not_end_in_time_is_said_to_run_on() -> None:
     release.set()
 
 
+async def test_a_thread_that_never_asks_is_not_waited_for_for_long() -> None:
+    """A timeout must not be late, nor a cancelled job hang, for a function that will not hear of it anyway."""
+    begun, release = threading.Event(), threading.Event()
+
+    def stubborn() -> None:
+        begun.set()
+        release.wait(10)
+
+    report = Report()
+    with anyio.fail_after(5):
+        await stopped(stubborn, begun, report, grace=30.0)
+    assert report.left == "its thread runs on"
+    release.set()
+
+
 async def test_a_thread_that_ends_by_itself_meanwhile_does_not_run_on() -> None:
     begun = threading.Event()
 
