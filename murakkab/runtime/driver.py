@@ -297,7 +297,8 @@ class Runtime:
         if limited in self._slots.capacity:
             wanted[limited] = 1.0
         target = work.functions.get(node.call) if node.call else None
-        if target is not None and not inspect.iscoroutinefunction(target) and "threads" in self._slots.capacity:
+        on_loop = inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)
+        if target is not None and not on_loop and "threads" in self._slots.capacity:
             # A plain function waits here for its thread, not behind the start of its attempt: the wait is no part of its timeout.
             wanted["threads"] = 1.0
         if lacking := self._outside.lacking(card):
