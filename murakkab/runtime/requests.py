@@ -45,6 +45,8 @@ def _check_answer(state: JobState, event: Answered) -> None:
     record = _task(state, event.task)
     gate = state.asking.get(event.task)
     if gate is None or gate.kind != "person":
+        if record.status is Status.CANCELLED:
+            _refuse_over(state)
         asking = [task for task, one in state.asking.items() if one.kind == "person"]
         hint = f"asked by: {_some(asking)}" if asking else "no task of the job asks anything now"
         raise ConflictError(f"task {record.id!r} asks nothing: it is {record.status}", hint=hint)
