@@ -3,7 +3,7 @@
 import copy
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 from murakkab.catalog import ExecutorCard
 from murakkab.errors import MurakkabError
-from murakkab.ports import Call, Executor
+from murakkab.ports import Call, Executor, Report
 from murakkab.runtime.artifacts import LocalArtifacts
 from murakkab.types import mismatch
 from murakkab_executors.capabilities import CAPABILITIES
@@ -86,6 +86,15 @@ def threaded(n: int) -> dict[str, int]:
     return {"n": n}
 
 
+def one_by_one(n: int) -> Iterator[dict[str, int]]:
+    yield {"n": n}
+
+
+async def later_one_by_one(n: int) -> AsyncIterator[dict[str, int]]:
+    await anyio.lowlevel.checkpoint()
+    yield {"n": n}
+
+
 def written(folder: Path, n: int) -> str:
     path = folder / f"{n}.json"
     path.write_text(json.dumps({"n": n}))
@@ -95,6 +104,8 @@ def written(folder: Path, n: int) -> str:
 SAMPLES = [
     Sample("python", lambda folder, n: {"n": n}, lambda value, n: value == {"n": n}, {"m": 1}, later),
     Sample("python", lambda folder, n: {"n": n}, lambda value, n: value == {"n": n}, {"m": 1}, threaded),
+    Sample("python", lambda folder, n: {"n": n}, lambda value, n: value == [{"n": n}], {"m": 1}, one_by_one),
+    Sample("python", lambda folder, n: {"n": n}, lambda value, n: value == [{"n": n}], {"m": 1}, later_one_by_one),
     Sample("shell", lambda folder, n: {"argv": ["echo", str(n)]}, lambda value, n: value["stdout"] == f"{n}\n", {"argv": []}),
     Sample("file-read", lambda folder, n: {"path": written(folder, n)}, lambda value, n: value == {"n": n}, {"path": ""}),
     Sample(
@@ -104,11 +115,11 @@ SAMPLES = [
         {"path": ""},
     ),
 ]
-IDS = ["python-async", "python-thread", "shell", "file-read", "file-write"]
+IDS = ["python-async", "python-thread", "python-generator", "python-async-generator", "shell", "file-read", "file-write"]
 
 
-def call_of(sample: Sample, folder: Path, inputs: Mapping[str, Any]) -> Call:
-    return Call("task", 1, inputs, {}, LocalArtifacts(folder / "artifacts"), sample.target)
+def call_of(sample: Sample, folder: Path, inputs: Mapping[str, Any], report: Report | None = None) -> Call:
+    return Call("task", 1, inputs, {}, LocalArtifacts(folder / "artifacts"), sample.target, report or Report())
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
@@ -162,3 +173,23 @@ async def test_a_cancelled_run_ends_at_once(sample: Sample, tmp_path: Path) -> N
         await EXECUTORS[sample.name].run(call)
 
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+async def test_what_is_told_element_by_element_is_the_beginning_of_the_result(sample: Sample, tmp_path: Path) -> None:
+    told: list[Any] = []
+
+    value = await EXECUTORS[sample.name].run(call_of(sample, tmp_path, sample.inputs(tmp_path, 1), Report(told.append)))
+
+    assert told == (value[: len(told)] if isinstance(value, list) else [])
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+async def test_who_says_to_be_silent_leaves_the_report_alone(sample: Sample, tmp_path: Path) -> None:
+    """Such a call may have the report of another."""
+    one, report = EXECUTORS[sample.name], Report()
+    await one.run(call_of(sample, tmp_path, sample.inputs(tmp_path, 1), report))
+
+    if one.is_silent(sample.target):  # type: ignore[attr-defined]  # those that ship all say it
+        assert (report.usd, report.joules, report.tokens, report.left) == (None, None, 0, "")
+        assert sample.target is not one_by_one
