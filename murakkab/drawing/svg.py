@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from murakkab.drawing.colours import KINDS, STATUSES, colour_of
 from murakkab.drawing.layout import Point
 from murakkab.drawing.picture import Box, Edge, Picture
 from murakkab.drawing.shapes import PILL, PILL_HEIGHT, TITLE, WORDS, Pill, Scene, Shape, scene_of
+from murakkab.drawing.svg_parts import head_of, style_of, text_of
 from murakkab.drawing.words import pixels, shown
 from murakkab.errors import InputError
 
 #: More boxes than anybody can read; the time to place them grows faster than their number.
 MAX_BOXES: Final = 2_000
 _MARGIN: Final = 24.0
-_FONT: Final = "ui-sans-serif,system-ui,-apple-system,'Segoe UI',Inter,Roboto,Helvetica,Arial,sans-serif"
-_INK, _DIM, _WIRE = "#1c2430", "#5b6675", "#8b96a5"
+_WIRE: Final = "#8b96a5"
 #: What a badge is filled with, by its kind; the rest is grey.
 _PILLS: Final[Mapping[str, str]] = {
     "each": "#3b6fd4",
@@ -62,11 +62,10 @@ def svg_text(picture: Picture) -> str:
     top = _MARGIN + 36.0
     return "\n".join(
         [
-            _head(picture.title, width, height),
+            head_of(picture.title, width, height),
             _style(picture),
-            '<rect class="ground" width="100%" height="100%" rx="10" fill="#ffffff"/>',
-            _text(picture.title, (_MARGIN, _MARGIN + 14.0), size=18.0, weight=650),
-            _text(picture.status, (_MARGIN + pixels(picture.title, 18.0) + 12.0, _MARGIN + 14.0), size=WORDS, kind="dim"),
+            text_of(picture.title, (_MARGIN, _MARGIN + 14.0), size=18.0, look='font-weight="650"'),
+            text_of(picture.status, (_MARGIN + pixels(picture.title, 18.0) + 12.0, _MARGIN + 14.0), size=WORDS, kind="dim"),
             f'<g transform="translate({(width - scene.size[0]) / 2:.1f} {top:.1f})">',
             *_scene(scene),
             "</g>",
@@ -74,12 +73,6 @@ def svg_text(picture: Picture) -> str:
             "</svg>\n",
         ]
     )
-
-
-def _head(title: str, width: float, height: float) -> str:
-    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-    names = f'role="img" aria-label={quoteattr(title)} font-family={quoteattr(_FONT)}'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {names}>'
 
 
 def _scene(scene: Scene) -> Iterator[str]:
@@ -100,13 +93,13 @@ def _shape(shape: Shape) -> Iterator[str]:
     for sign in _signs(box, y - 4.5):
         yield sign
         x += 20.0
-    yield _text(shape.title, (x, y), size=TITLE, weight=620)
+    yield text_of(shape.title, (x, y), size=TITLE, look='font-weight="620"')
     if shape.inside is not None:
         for line in shape.lines:
-            yield _text(line, (x + pixels(shape.title, TITLE) + 8.0, y), size=WORDS, kind="dim")
+            yield text_of(line, (x + pixels(shape.title, TITLE) + 8.0, y), size=WORDS, kind="dim")
     else:
         for i, line in enumerate(shape.lines):
-            yield _text(line, (12.0, y + 16.0 * (i + 1)), size=WORDS, kind="dim")
+            yield text_of(line, (12.0, y + 16.0 * (i + 1)), size=WORDS, kind="dim")
     for pill in shape.pills:
         yield from _pill(pill)
     if shape.inside is not None:
@@ -148,7 +141,7 @@ def _pill(pill: Pill) -> Iterator[str]:
     colour = _PILLS.get(pill.badge.kind, "#6b7685")
     at = f'x="{pill.x:.1f}" y="{pill.y:.1f}" width="{pill.width:.1f}" height="{PILL_HEIGHT}" rx="8.5"'
     yield f'<rect {at} fill="{colour}" fill-opacity=".14"/>'
-    yield _text(pill.text, (pill.x + 7.0, pill.y + 12.2), size=PILL, colour=colour, kind=f"pill-{pill.badge.kind}")
+    yield text_of(pill.text, (pill.x + 7.0, pill.y + 12.2), size=PILL, kind=f"pill-{pill.badge.kind}", look=f'fill="{colour}"')
 
 
 def _story(box: Box) -> str:
@@ -185,22 +178,11 @@ def _foot(legend: list[tuple[str, str]], remarks: tuple[str, ...], y: float) -> 
     x = _MARGIN
     for kind, words in legend:
         yield _line(f"M{x:.1f} {y - 4.0:.1f}h26", kind)
-        yield _text(words, (x + 32.0, y), size=PILL, kind="dim")
+        yield text_of(words, (x + 32.0, y), size=PILL, kind="dim")
         x += 32.0 + pixels(words, PILL) + 18.0
     y += 20.0 * bool(legend)
     for i, remark in enumerate(remarks):
-        yield _text(remark, (_MARGIN, y + 16.0 * i), size=WORDS, kind="dim")
-
-
-# ---------------------------------------------------------------------------------------------------------------------- text
-
-
-def _text(text: str, at: Point, *, size: float, kind: str = "ink", weight: int = 400, colour: str = "") -> str:
-    if not text:
-        return ""
-    fill = colour or (_DIM if kind == "dim" else _INK)
-    bold = f' font-weight="{weight}"' if weight != 400 else ""
-    return f'<text class="{kind}" x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="{size}" fill="{fill}"{bold}>{escape(text)}</text>'
+        yield text_of(remark, (_MARGIN, y + 16.0 * i), size=WORDS, kind="dim")
 
 
 def _class(box: Box) -> str:
@@ -210,14 +192,14 @@ def _class(box: Box) -> str:
 def _style(picture: Picture) -> str:
     """Return the rules for a dark ground; on a light one the attributes hold, which every program understands."""
     rules = [
-        ".ground{fill:#10151c}.ink{fill:#e7ecf3}.dim{fill:#9fabba}.wire{stroke:#6f7b8b}.head{fill:#6f7b8b}",
+        ".wire{stroke:#6f7b8b}.head{fill:#6f7b8b}",
         "".join(f".pill-{kind}{{fill:{light}}}" for kind, light in _DARK_PILLS.items()),
     ]
     used = {(_class(box), colour_of(box.kind, box.status)) for box in picture.frame.every_box()}
     for name, colour in sorted(used):
         rules.append(f".{name}{{fill:{colour.dark_ground};stroke:{colour.dark_line}}}.line-{name}{{fill:{colour.line}}}")
     rules += [f".wire-{kind}{{stroke:{KINDS[kind].dark_line}}}" for kind in _SIGNS]
-    return f"<style>@media (prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+    return style_of("".join(rules))
 
 
 _DARK_PILLS: Final[Mapping[str, str]] = {
