@@ -198,3 +198,34 @@ def test_writing_keeps_permissions_and_follows_links(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert target.read_text() == "new"
     assert target.stat().st_mode & 0o777 == 0o750
+
+
+def test_a_sweep_removes_what_is_old_and_not_needed(tmp_path: Path) -> None:
+    store = LocalArtifacts(tmp_path / "store")
+    old, needed, young = (store.put(text, suffix=".bin") for text in (b"old", b"needed", b"young"))
+    for file in (old, needed):
+        os.utime(store.local_path(file), (100.0, 100.0))
+
+    assert store.sweep({needed["sha256"]}, 200.0, dry_run=True) == (1, 3)
+    assert store.get(old) == b"old"
+    assert store.sweep({needed["sha256"]}, 200.0) == (1, 3)
+    assert store.sweep({needed["sha256"]}, 200.0) == (0, 0)
+    assert sorted(path.read_bytes() for path in store.stored()) == [b"needed", b"young"]
+    assert store.get(young) == b"young"
+    assert LocalArtifacts(tmp_path / "none").sweep((), 1e12) == (0, 0)
+
+
+def test_what_is_put_again_is_as_if_new_also_when_it_is_somebody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalArtifacts(tmp_path)
+    path = Path(store.local_path(store.put(b"x")))
+    os.utime(path, (100.0, 100.0))
+    before = path.stat().st_ino
+    store.put(b"x")
+    assert path.stat().st_mtime > 1e9
+    assert path.stat().st_ino == before, "it is not written again"
+
+    def foreign(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", foreign)
+    assert store.get(store.put(b"x")) == b"x"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from murakkab.catalog import ExecutorCard
-from murakkab.errors import InputError
+from murakkab.errors import BackendError, InputError
 from murakkab.ports import ResultCache
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
 from murakkab.runtime.cache_key import cache_key
@@ -94,9 +94,38 @@ def test_pruning_deletes_only_what_has_expired(tmp_path: Path) -> None:
         cache.put("old", 1, 10.0)
         cache.put("young", 2, 30.0)
         cache.put("for good", 3, None)
-        cache.prune(20.0)
+        assert cache.prune(20.0, dry_run=True) == 1
+        assert cache.get("old", 0.0) == (1,)
+        assert cache.prune(20.0) == 1
+        assert cache.prune(20.0) == 0
 
         assert [cache.get(key, 0.0) for key in ("old", "young", "for good")] == [None, (2,), (3,)]
+
+
+def test_a_file_that_is_mostly_empty_becomes_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "cache.db"
+    with closing(SqliteResultCache(path)) as cache:
+        for number in range(200):
+            cache.put(str(number), "x" * 5000, 10.0 if number else None)
+    before = path.stat().st_size
+    with closing(SqliteResultCache(path)) as cache:
+        assert cache.prune(20.0) == 199
+        assert cache.get("0", 0.0) == ("x" * 5000,)
+
+    assert path.stat().st_size < before / 5
+
+
+def test_everything_that_is_kept_can_be_looked_through(tmp_path: Path) -> None:
+    import sqlite3
+
+    with closing(SqliteResultCache(tmp_path / "cache.db")) as cache:
+        cache.put("one", {"uri": "file:///x"}, None)
+        cache.put("two", 2, 10.0)
+        assert sorted(cache.texts()) == ["2", '{"uri":"file:///x"}']
+        with closing(sqlite3.connect(tmp_path / "cache.db")) as other:
+            other.execute("DROP TABLE results")
+        with pytest.raises(BackendError, match="the result cache cannot be read: no such table"):
+            list(cache.texts())
 
 
 def test_a_busy_file_costs_hits_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
