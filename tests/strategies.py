@@ -1,5 +1,6 @@
 """Hypothesis strategies for the data of workflows."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -205,27 +206,42 @@ profiles = st.dictionaries(
 )
 
 
+def _closed(steps: dict[str, Step], definitions: dict[str, Workflow]) -> dict[str, Step]:
+    """Make the steps that run a workflow run one that is there; where there is none they use a capability instead."""
+    key = next(iter(definitions), "")
+    found: dict[str, Step] = {}
+    for name, step in steps.items():
+        if step.workflow:
+            step = replace(step, workflow=key) if key else replace(step, workflow="", uses=step.workflow)
+        if step.block is not None:
+            step = replace(step, block=replace(step.block, steps=_closed(dict(step.block.steps), definitions)))
+        found[name] = step
+    return found
+
+
+_flat_workflows = st.builds(
+    Workflow,
+    texts.filter(bool),
+    texts,
+    st.sampled_from(["", "2", "2.1"]),
+    st.dictionaries(names, inputs, max_size=2),
+    step_maps,
+    outputs,
+    finally_=st.just({}) | _step_maps(plain_work, most=1),
+    goal=goals,
+    timeout=st.none() | numbers,
+    budget=st.fixed_dictionaries({}, optional={"cost": numbers, "energy": numbers, "tokens": numbers, "time": numbers}),
+    secrets=st.dictionaries(names, st.sampled_from(["env:TOKEN", "file:/run/secrets/x y"]), max_size=1),
+    profiles=st.just({}) | profiles,
+)
+
+
 @st.composite
 def _workflows(draw: st.DrawFn, *, depth: int) -> Workflow:
-    definitions = draw(st.dictionaries(names, _workflows(depth=depth - 1), max_size=1)) if depth and draw(st.booleans()) else {}
-    return draw(
-        st.builds(
-            Workflow,
-            texts.filter(bool),
-            texts,
-            st.sampled_from(["", "2", "2.1"]),
-            st.dictionaries(names, inputs, max_size=2),
-            step_maps,
-            outputs,
-            finally_=st.just({}) | _step_maps(plain_work, most=1),
-            goal=goals,
-            timeout=st.none() | numbers,
-            budget=st.fixed_dictionaries({}, optional={"cost": numbers, "energy": numbers, "tokens": numbers, "time": numbers}),
-            secrets=st.dictionaries(names, st.sampled_from(["env:TOKEN", "file:/run/secrets/x y"]), max_size=1),
-            workflows=st.just(definitions),
-            profiles=st.just({}) | profiles,
-        )
-    )
+    workflow = draw(_flat_workflows)
+    definitions = {draw(names): draw(_workflows(depth=depth - 1))} if depth and draw(st.booleans()) else {}
+    steps, last = (_closed(dict(some), definitions) for some in (workflow.steps, workflow.finally_))
+    return replace(workflow, steps=steps, finally_=last, workflows=definitions)
 
 
 workflows = _workflows(depth=2)

@@ -37,8 +37,8 @@ class Source(NamedTuple):
 def decode(text: str | bytes, file: str) -> Source | Diagnostic:
     """Return the text to parse, or why it is refused."""
     if len(text) > MAX_CHARACTERS:
-        size = f"the text has {len(text):,} {'bytes' if isinstance(text, bytes) else 'characters'}; {MAX_CHARACTERS:,} are allowed"
-        return Diagnostic("too-large", size, "put large values into a file and pass that as an input", place=Place(file))
+        message = f"the text has more than {MAX_CHARACTERS:,} {'bytes' if isinstance(text, bytes) else 'characters'}"
+        return Diagnostic("too-large", message, "put large values into a file and pass that as an input", place=Place(file))
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")

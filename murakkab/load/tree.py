@@ -19,6 +19,11 @@ from murakkab.references import MAX_DEPTH
 
 #: How many values aliases may stand for, all together.
 MAX_ALIASED: Final = 10_000
+#: How many values a text may have.
+MAX_VALUES: Final = 100_000
+#: A scalar counts once more for every so many characters, a value once more for every so many levels that it lies deep.
+_LONG: Final = 100
+_DEEP: Final = 10
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -62,12 +67,16 @@ class _Tree:
     open: list[_Open] = field(default_factory=list)
     anchors: dict[str, _Anchored] = field(default_factory=dict)
     aliased: int = 0
+    room: int = MAX_VALUES
     root: Any = None
 
 
-def read_tree(source: Source, file: str) -> tuple[Any, Places, list[Diagnostic]]:
-    """Return the data of *source*, where everything is, and what is wrong. What is refused ends the list, with no data."""
-    tree = _Tree(source, Places(file))
+def read_tree(source: Source, file: str, *, most: int = MAX_VALUES) -> tuple[Any, Places, list[Diagnostic]]:
+    """Return the data of *source*, where everything is, and what is wrong. What is refused ends the list, with no data.
+
+    *most*: how many values it may have.
+    """
+    tree = _Tree(source, Places(file), room=most)
     try:
         for event in _events(source):
             _take(tree, event)
@@ -129,6 +138,9 @@ def _take(tree: _Tree, event: Any) -> None:
 
 
 def _begin(tree: _Tree, event: Any) -> None:
+    tree.room -= 1 + len(tree.open) // _DEEP
+    if tree.room < 0:
+        raise Refused("too-large", f"there are more than {MAX_VALUES:,} values", "put large lists into files and pass those", _at(event))
     if isinstance(event, AliasEvent):
         _alias(tree, event)
         return
@@ -177,7 +189,7 @@ def _scalar(tree: _Tree, event: Any, anchor: _Anchored | None) -> None:
         value = plain_value(text) if event.implicit[0] else text
         _put(tree, value, 1)
     if anchor is not None:
-        anchor.value, anchor.size = value, 1
+        anchor.value, anchor.size = value, 1 + len(text) // _LONG
 
 
 def _key(tree: _Tree, key: str, at: Position) -> None:
