@@ -23,10 +23,11 @@ from murakkab.catalog import Capability, Catalog, ExecutorCard
 from murakkab.document import from_document
 from murakkab.dsl import StepFunction
 from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, MurakkabError, NotFoundError, SpecError
-from murakkab.load import parse
+from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
 from murakkab.planner.compile import compile_workflow
+from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
@@ -128,38 +129,50 @@ def catalog() -> Catalog:
 # -------------------------------------------------------------------------------------------------------------- from text
 
 
-def load_file(path: str | Path) -> Work:
-    """Return the checked, compiled workflow of a YAML or JSON file. Raises `SpecError` with every mistake, or `NotFoundError`."""
-    file = Path(path)
+def load_file(path: str | Path, *, profile: str = "") -> Work:
+    """Return the checked, compiled workflow of a YAML or JSON file, with a profile of it laid over it when one is named.
+
+    Raises `SpecError` with every mistake, or `NotFoundError`. What is only a warning is kept in the result.
+    """
     try:
-        text = file.read_bytes()
+        text = _read(str(path))
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {str(path)!r}", hint="give the path of a workflow file (.yaml or .json)") from None
     except OSError as exc:
         raise NotFoundError(f"{str(path)!r} cannot be read: {exc.strerror}") from None
-    return load_text(text, str(path))
+    return _load(parse(text, str(path), profile=profile, read=_read))
 
 
-def load_text(text: str | bytes, file: str) -> Work:
-    """Return the checked, compiled workflow that *text* declares; *file* is what messages call it."""
-    parsed = parse(text, file)
+def load_text(text: str | bytes, file: str, *, profile: str = "") -> Work:
+    """Return the checked, compiled workflow that *text* declares; *file* is what messages call it. It can name no files."""
+    return _load(parse(text, file, profile=profile))
+
+
+def _read(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(MAX_CHARACTERS + 1)
+
+
+def _load(parsed: Parsed) -> Work:
     functions: dict[str, Callable[..., Any]] = {}
     found = parsed.diagnostics
     if parsed.workflow is not None:
         functions, described, wrong = _functions(parsed.workflow)
         found = parsed.report([*wrong, *check(parsed.workflow, catalog(), described)])
-    if found or parsed.workflow is None:
+    if parsed.workflow is None or not all(one.is_warning for one in found):
         raise SpecError(found)
-    return prepare(parsed.workflow, functions, checked=True)
+    return replace(prepare(parsed.workflow, functions, checked=True), warnings=tuple(found))
 
 
-def _functions(workflow: Workflow) -> tuple[dict[str, Callable[..., Any]], dict[str, Capability], list[Diagnostic]]:
-    """Return the functions of `call` steps, what they take and give, and a diagnostic for each that cannot be found."""
+def _functions(
+    workflow: Workflow, known: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Callable[..., Any]], dict[str, Capability], list[Diagnostic]]:
+    """Return the functions of `call` steps but those *known*, what they take and give, and a diagnostic for each that cannot be found."""
     functions: dict[str, Callable[..., Any]] = {}
     described: dict[str, Capability] = {}
     wrong: list[Diagnostic] = []
-    for step in workflow.steps.values():
-        if step.call and step.call not in functions:
+    for path, step in every_step(workflow):
+        if step.call and step.call not in functions and step.call not in (known or {}):
             try:
                 found = load_function(step.call)
                 # The function itself: behind its decorator nobody can tell that it is async.
@@ -167,7 +180,7 @@ def _functions(workflow: Workflow) -> tuple[dict[str, Callable[..., Any]], dict[
                 described[step.call] = describe(functions[step.call])
             except (NotFoundError, InputError) as exc:
                 described[step.call] = Capability("python", "", open_inputs=True)
-                wrong.append(Diagnostic("unknown-function", exc.message, exc.hint, ("steps", step.name, "call")))
+                wrong.append(Diagnostic("unknown-function", exc.message, exc.hint, (*path, "call")))
     return functions, described, wrong
 
 
@@ -177,15 +190,16 @@ def prepare(
     """Return the workflow compiled, with a choice per step. Raises `SpecError`, or `PlanError` when nothing provides a capability."""
     functions = dict(functions or {})
     described = {name: describe(function) for name, function in functions.items()}
+    found: list[Diagnostic] = []
     if not checked:
-        missing, more, wrong = _functions(replace(workflow, steps={n: s for n, s in workflow.steps.items() if s.call not in functions}))
+        missing, more, found = _functions(workflow, functions)
         functions |= missing
         described |= more
-        wrong += check(workflow if goal is None else replace(workflow, goal=goal), catalog(), described)
-        if wrong:
-            raise SpecError(wrong)
+        found += check(workflow if goal is None else replace(workflow, goal=goal), catalog(), described)
+        if not all(one.is_warning for one in found):
+            raise SpecError(found)
     graph = compile_workflow(workflow, catalog(), described)
-    return Work(graph, choose(graph, catalog(), goal), functions)
+    return Work(graph, choose(graph, catalog(), goal), functions, warnings=tuple(found))
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:

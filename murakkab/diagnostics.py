@@ -7,8 +7,8 @@ from typing import Final
 #: code -> what it means. A code never changes its meaning; each is produced by a test.
 CODES: Final[dict[str, str]] = {
     # the text of a file
-    "too-large": "the text is larger than a workflow may be",
-    "too-deep": "mappings and lists are nested too deep",
+    "too-large": "the text, or the workflow with everything that it uses, is larger than one may be",
+    "too-deep": "mappings, lists, blocks or sub-workflows are nested too deep",
     "not-text": "the bytes are not UTF-8 text",
     "syntax": "the text is not YAML, or uses a part of YAML that is refused: tags, several documents, tabs",
     "too-many-aliases": "anchors and aliases expand to too much",
@@ -30,7 +30,7 @@ CODES: Final[dict[str, str]] = {
     "wrong-version": "a step names a version of a workflow that is not the one that is there",
     # the names of things
     "bad-name": "a step, input or loop variable has a name that is reserved or cannot be written in a reference",
-    "shadowed-name": "a loop variable has the name of a step or of another loop variable",
+    "shadowed-name": "a step or loop variable has the name of another that is seen where it stands",
     "unknown-capability": "the catalog has no such capability",
     "unknown-executor": "the catalog has no such executor",
     "unknown-function": "the function to call was not found",
@@ -39,22 +39,35 @@ CODES: Final[dict[str, str]] = {
     "unknown-step": "`after` names a step that is not there",
     "unknown-name": "a reference or condition begins with a name that is not there",
     # what a step does
-    "no-work": "a step says neither or both of `uses` and `call`",
+    "no-work": "a step says none or several of `uses`, `call`, `workflow`, `steps`, `approve` and `wait`",
+    "unmapped": "a step says in plain language alone what it does",
     "missing-input": "an input that the capability or function needs is not given",
     "wrong-executor": "the executor does not provide the capability of the step",
     "same-fallback": "the fallback is the executor that has just failed",
+    "unmet-preference": "no executor runs on the device or has the model that a step prefers",
     "not-a-loop": "`max_parallel` stands on a step without `for_each`",
+    "unbounded-loop": "nothing says how often a step may be repeated at most",
     "out-of-range": "a number is outside of what it may be",
+    "contradiction": "two things that are said cannot both hold, or one of them can never matter",
     "unsafe-cache": "results of a step that changes the world would be kept in place of the change",
     "unsafe-retry": "a step that must not happen twice would be tried again",
-    "unknown-goal": "the goal names something that is not measured",
+    "unsafe-race": "a step that changes the world may be cancelled half-way, because enough others have succeeded",
+    "ungated": "a step waits for an approval and is done whatever the answer is (a warning)",
+    "unknown-goal": "the goal or the budget names something that is not measured",
+    # secrets
+    "bad-secret": "a secret does not say where it is kept",
+    "secret-leak": "a secret stands where it would be shown or kept",
     # how steps fit together
     "type-mismatch": "a value does not have the type that is wanted where it goes",
     "no-such-field": "a path leads to a field or element that the value does not have",
     "not-a-list": "`for_each` goes over something that is not a list",
     "not-a-literal": "a default mentions other values",
     "self-reference": "a step refers to itself",
-    "cycle": "steps wait for each other in a ring",
+    "cycle": "steps wait for each other, or workflows contain each other, in a ring",
+    # what does nothing (warnings)
+    "unreachable": "a step is never done, or an output never has a value",
+    "unused-input": "nothing uses an input",
+    "unused": "nothing uses a secret, a workflow, or the result of a step that has no effect",
     # conditions
     "bad-condition": "a condition is not a CEL expression, or is larger than one may be",
     "unknown-condition-function": "a condition calls a function that CEL does not have",

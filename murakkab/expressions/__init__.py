@@ -6,15 +6,20 @@ check, hence `syntax` and `kinds`. It is imported when the first condition is co
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from murakkab.errors import Diagnostic, ExecutorError, SpecError
+from murakkab.expressions.folding import folded
 from murakkab.expressions.kinds import problems_of
 from murakkab.expressions.syntax import Node, parse_condition
-from murakkab.expressions.tokens import ConditionSyntaxError
+from murakkab.expressions.tokens import ConditionSyntaxError, tokens
 from murakkab.types import Type
 
-__all__ = ["Condition", "check_condition", "compile_condition", "names_in"]
+__all__ = ["Condition", "check_condition", "compile_condition", "constant_of", "names_in", "reads_in"]
+
+
+_LOOP: Final = "loop"
+_ALIAS: Final = "loop__"
 
 
 class _Program(Protocol):
@@ -38,7 +43,10 @@ class Condition:
     def evaluate(self, env: Mapping[str, Any]) -> bool:
         """Return whether the condition holds. Raises `ExecutorError` with the reason `bad-condition` when *env* does not fit it."""
         try:
-            found = self.program.execute({name: _part(env[name], fields) for name, fields in self.reads.items() if name in env})
+            seen = {name: _part(env[name], fields) for name, fields in self.reads.items() if name in env}
+            if _LOOP in seen:
+                seen[_ALIAS] = seen.pop(_LOOP)
+            found = self.program.execute(seen)
         except Exception as error:
             raise _failed(self.source, _reason(error)) from None
         if found is not True and found is not False:
@@ -46,12 +54,29 @@ class Condition:
         return found
 
 
+def reads_in(text: str) -> Mapping[str, frozenset[str] | None]:
+    """Return the names that the condition *text* mentions, none where it cannot be read, each with the fields that are read of it.
+
+    None stands for the whole value.
+    """
+    try:
+        return _reads(parse_condition(text))
+    except ConditionSyntaxError:
+        return {}
+
+
 def names_in(text: str) -> frozenset[str]:
     """Return the names that the condition *text* mentions, none where it cannot be read."""
+    return frozenset(reads_in(text))
+
+
+def constant_of(text: str) -> bool | None:
+    """Return what the condition *text* always gives, None where that depends on values or it cannot be read."""
     try:
-        return frozenset(_reads(parse_condition(text)))
+        found = folded(parse_condition(text))
     except ConditionSyntaxError:
-        return frozenset()
+        return None
+    return found if isinstance(found, bool) else None
 
 
 def check_condition(text: str, scope: Mapping[str, Type]) -> list[Diagnostic]:
@@ -69,11 +94,23 @@ def compile_condition(text: str) -> Condition:
 
     try:
         reads = _reads(parse_condition(text))
-        return Condition(text, reads, compile_cel(text))
+        return Condition(text, reads, compile_cel(_for_library(text) if _LOOP in reads else text))
     except ConditionSyntaxError as error:
         raise SpecError([_syntax(error)]) from None
     except ValueError as error:
         raise SpecError([Diagnostic("bad-condition", str(error).split("\n", maxsplit=1)[0])]) from None
+
+
+def _for_library(text: str) -> str:
+    """Return the condition with the name `loop`, which is a reserved word of CEL, replaced."""
+    pieces: list[str] = []
+    end, before = 0, ""
+    for word in tokens(text):
+        if word.kind == "name" and word.text == _LOOP and before != ".":
+            pieces += [text[end : word.at], _ALIAS]
+            end = word.at + len(_LOOP)
+        before = word.text
+    return "".join([*pieces, text[end:]])
 
 
 def _syntax(error: ConditionSyntaxError) -> Diagnostic:

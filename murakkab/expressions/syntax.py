@@ -12,9 +12,10 @@ MAX_NESTING: Final = 40
 #: Each level multiplies the time by the length of a list.
 MAX_LOOPS: Final = 2
 
+#: Reserved words of CEL but one: `loop` is what the rounds of a step are called.
 _RESERVED: Final = frozenset(
     (
-        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
         *("namespace", "null", "package", "return", "true", "var", "void", "while"),
     )
 )
@@ -31,7 +32,8 @@ class Node:
     """A part of a condition.
 
     `op` says what it is: `literal` (`text` is its type), `name`, `field`, `index`, `call` (of the function `text`, a receiver first),
-    `has`, `loop` (the macro `text`), `list`, `map`, or an operator. `word` is the variable of a loop, or what a text literal holds.
+    `has`, `loop` (the macro `text`), `list`, `map`, or an operator. `word` is the variable of a loop, what a text literal holds ("" where
+    it has escapes), or another literal as it is written.
     """
 
     op: str
@@ -204,11 +206,11 @@ class _Parser:
         word = self.words.take()
         if word.kind == "number":
             is_float = not word.text.startswith("0x") and any(c in word.text for c in ".eE")
-            return Node("literal", word.at, "float" if is_float else "uint" if word.text[-1] in "uU" else "int")
+            return Node("literal", word.at, "float" if is_float else "uint" if word.text[-1] in "uU" else "int", word=word.text)
         if word.kind == "string":
             return Node("literal", word.at, "str", word=_unquoted(word.text))
         if word.text in _LITERALS and word.kind == "name":
-            return Node("literal", word.at, _LITERALS[word.text])
+            return Node("literal", word.at, _LITERALS[word.text], word=word.text)
         if word.kind == "name":
             return self._name(word)
         if word.kind == "mark" and word.text in ("(", "[", "{"):

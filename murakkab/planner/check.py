@@ -1,46 +1,40 @@
 """policy: every mistake in a workflow that can be known before it runs, and the type of every step's result."""
 
-from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from murakkab.catalog import Capability, Catalog
-from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic, Path
-from murakkab.expressions import check_condition, names_in
-from murakkab.planner.check_steps import bad_name, knob_problems, step_problems
-from murakkab.planner.check_types import Surroundings, fit, type_of
-from murakkab.planner.frames import maps_of
+from murakkab.planner.check_scopes import expression_problems, output_problems
+from murakkab.planner.check_steps import step_problems
+from murakkab.planner.check_types import dotted
+from murakkab.planner.check_use import unreachable_steps, unused_parts, unused_steps
+from murakkab.planner.check_workflow import heading_problems
+from murakkab.planner.frames import Frame
 from murakkab.planner.rings import rings
+from murakkab.planner.standing import Standing
 from murakkab.planner.survey import Survey, survey
-from murakkab.references import refs_in
-from murakkab.spec import Expr, Goal, Rescue, Step, Workflow
-from murakkab.types import ANY, Type
+from murakkab.planner.walk import every_step
+from murakkab.spec import Workflow
+from murakkab.types import Type
 
-_MEASURES: Final = ("latency", "energy", "cost", "quality")
-#: The shortest deadline of a job, in seconds.
-_SHORTEST: Final = 0.001
-_SECTIONS: Final = ("workflow", "inputs", "steps", "outputs", "goal")
+_SECTIONS: Final = ("workflow", "inputs", "secrets", "workflows", "steps", "finally", "outputs", "goal", "timeout", "budget")
 
 
 def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> list[Diagnostic]:
-    """Return what is wrong with *workflow*, each mistake by its path, in the order of its parts; nothing when it can be compiled.
+    """Return what is wrong with *workflow* by its path, in the order of its parts. When there are only warnings, it can be compiled.
 
-    *functions* are the interfaces of the functions that `call` names. Linear in the size of the workflow.
+    *functions* are the interfaces of the functions that `call` names. Linear in the size of the workflow; each sub-workflow is looked at
+    once, and what is wrong with it is told where it stands first.
     """
     facts = survey(workflow, catalog, functions)
-    elsewhere = {loop.name: step.name for step in workflow.steps.values() for loop in step.for_each}
-    problems = [*_heading(workflow), *_rings(facts), *_goal(workflow.goal)]
-    _inputs(workflow, problems)
-    for step in workflow.steps.values():
-        problems += step_problems(step, facts)
-        _expressions(step, facts, elsewhere, problems)
-    around = Surroundings(facts.root.scope, problems, elsewhere=elsewhere)
-    for name, output in workflow.outputs.items():
-        if reason := bad_name(name, reserved=()):
-            problems.append(Diagnostic("bad-name", reason, "", ("outputs", name)))
-        fit(output.type, output.value, ("outputs", name), around)
+    # A definition may be there for one that stands inside of another.
+    used = frozenset(step.workflow for _, step in every_step(workflow) if step.workflow)
+    problems: list[Diagnostic] = []
+    for path, part in _definitions(facts):
+        found = _check_one(part, used, is_part=bool(path) and path[-1] in used)
+        problems += (replace(problem, path=(*path, *problem.path)) for problem in found) if path else found
     return _in_order(problems, workflow)
 
 
@@ -48,6 +42,74 @@ def result_types(workflow: Workflow, catalog: Catalog, functions: Mapping[str, C
     """Return the type of every step's result; that of a `for_each` is a list, once per level; `any` where nothing is known."""
     facts = survey(workflow, catalog, functions)
     return {name: facts.root.scope[name] for name in workflow.steps}
+
+
+def _definitions(facts: Survey) -> Iterator[tuple[Path, Survey]]:
+    """Yield the workflow and every one that it uses, each once, with the way there."""
+    seen = {id(facts)}
+    agenda: list[tuple[Path, Survey]] = [((), facts)]
+    while agenda:
+        path, part = agenda.pop()
+        yield path, part
+        for key, inner in part.parts.items():
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                agenda.append(((*path, "workflows", key), inner))
+
+
+def _check_one(facts: Survey, used: Iterable[str], *, is_part: bool) -> list[Diagnostic]:
+    """Return what is wrong with one workflow. What nobody uses is told when all else is right: a misspelt name leaves something unused."""
+    problems: list[Diagnostic] = []
+    heading_problems(facts, problems, inside=is_part)
+    frames = [facts.root, *([facts.finally_] if facts.finally_ else [])]
+    elsewhere = _elsewhere(frames)
+    root = Standing(facts, facts.root, elsewhere)
+    last = facts.finally_ and Standing(facts, facts.finally_, elsewhere, outer=root)
+    for standing in (root, last) if last else (root,):
+        _check_frame(standing, problems)
+    if all(problem.is_warning for problem in problems):
+        problems += unused_parts(facts, used)
+        problems += unused_steps(root, facts.finally_.free.names if facts.finally_ else ())
+    return problems
+
+
+def _elsewhere(frames: Iterable[Frame]) -> dict[str, str]:
+    """Return hints about the names that are known in one place alone: loop variables, and steps inside of steps."""
+    found: dict[str, str] = {}
+    agenda = list(frames)
+    while agenda:
+        frame = agenda.pop()
+        for step in frame.steps.values():
+            for name in (name for loop in step.for_each for name, _ in loop.lists()):
+                found[name] = f"{name!r} is a loop variable of the step {step.name!r} and is known only there"
+        for owner, inner in frame.inner.items():
+            found.update(
+                (name, f"{name!r} stands inside of {owner!r}: make it one of its outputs, ${{{owner}.{name}}}") for name in inner.steps
+            )
+            agenda.append(inner)
+    return found
+
+
+def _check_frame(at: Standing, problems: list[Diagnostic]) -> None:
+    """Check the steps of a frame, those inside of them, and its outputs."""
+    frame = at.frame
+    problems += _rings(frame)
+    for step in frame.steps.values():
+        problems += step_problems(step, at)
+        expression_problems(step, at, problems)
+        inner = frame.inner.get(step.name)
+        if inner is not None:
+            racing = dotted((*at.path(step), "need")) if step.need is not None else at.racing
+            _check_frame(Standing(at.facts, inner, at.elsewhere, at, step, racing), problems)
+    output_problems(at, problems)
+    problems += unreachable_steps(at)
+
+
+def _rings(frame: Frame) -> Iterator[Diagnostic]:
+    for ring in rings(frame.waits):
+        shown = " -> ".join(ring if len(ring) <= 12 else [*ring[:10], "...", ring[-1]])
+        hint = "each waits for the next; take one reference, `after` or condition away"
+        yield Diagnostic("cycle", f"steps wait for each other: {shown}", hint, (*frame.path, ring[0]))
 
 
 def _in_order(problems: Iterable[Diagnostic], workflow: Workflow) -> list[Diagnostic]:
@@ -59,92 +121,3 @@ def _in_order(problems: Iterable[Diagnostic], workflow: Workflow) -> list[Diagno
         return rank, steps.get(str(problem.path[1]), -1) if section == "steps" and len(problem.path) > 1 else -1
 
     return sorted(problems, key=key)
-
-
-def _heading(workflow: Workflow) -> Iterator[Diagnostic]:
-    name = workflow.name
-    if name and (len(name) > 200 or not name.isprintable() or not name.strip()):
-        yield Diagnostic("bad-name", "the name of the workflow is not one line of up to 200 characters", "", ("workflow",))
-    if workflow.timeout is not None and not workflow.timeout >= _SHORTEST:
-        yield Diagnostic("out-of-range", f"timeout cannot be {workflow.timeout:g}", f"it is at least {_SHORTEST:g}", ("timeout",))
-
-
-def _inputs(workflow: Workflow, problems: list[Diagnostic]) -> None:
-    around = Surroundings({}, problems)
-    for name, declared in workflow.inputs.items():
-        path = ("inputs", name)
-        if reason := bad_name(name, reserved=()):
-            problems.append(Diagnostic("bad-name", reason, "letters, digits, _ and -, the first a letter or _", path))
-        if declared.required:
-            continue
-        default: Path = (*path, "default")
-        if next(refs_in(declared.default), None) is not None:
-            problems.append(Diagnostic("not-a-literal", "a default cannot mention other values", "compute it in a step", default))
-        else:
-            fit(declared.type, declared.default, default, around)
-
-
-def _rings(facts: Survey) -> Iterator[Diagnostic]:
-    for ring in rings(facts.root.waits):
-        shown = " -> ".join(ring if len(ring) <= 12 else [*ring[:10], "...", ring[-1]])
-        hint = "each waits for the next; take one reference, `after` or condition away"
-        yield Diagnostic("cycle", f"steps wait for each other: {shown}", hint, ("steps", ring[0]))
-
-
-def _goal(goal: Goal) -> Iterator[Diagnostic]:
-    given: object = goal.minimize
-    if isinstance(given, str):
-        # Python takes it for one measure per letter.
-        yield Diagnostic("unknown-goal", f"minimize={given!r} is not a tuple", f"write minimize=({given!r},)", ("goal", "minimize"))
-    for i, name in enumerate(() if isinstance(given, str) else goal.minimize):
-        if name not in _MEASURES:
-            hint = did_you_mean(name, _MEASURES, others="there are")
-            yield Diagnostic("unknown-goal", f"{name!r} cannot be minimised", hint, ("goal", "minimize", i))
-    for name, value in goal.limits.items():
-        path = ("goal", "limits", name)
-        if name not in _MEASURES:
-            hint = did_you_mean(name, _MEASURES, others="there are")
-            yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
-        elif not 0 <= value <= (1 if name == "quality" else 1e15) or (value == 0 and name == "latency"):
-            hint = "quality is between 0 and 1" if name == "quality" else "limits are positive"
-            yield Diagnostic("out-of-range", f"the limit of {name} cannot be {value:g}", hint, path)
-
-
-def _expressions(step: Step, facts: Survey, elsewhere: Mapping[str, str], problems: list[Diagnostic]) -> None:
-    """Check everything that *step* mentions, each where its loop variables are known."""
-    path: Path = ("steps", step.name)
-    loops: dict[str, Type] = {}
-    around = Surroundings(
-        ChainMap(loops, *maps_of(facts.root.scope)) if step.for_each else facts.root.scope, problems, step.name, elsewhere
-    )
-    for loop in step.for_each:
-        loops[loop.name] = _element(loop.over, (*path, "for_each", loop.name), around)
-    interface = facts.interface(step)
-    for name, value in step.with_.items():
-        parameter = interface.input(name) if interface else None
-        fit(parameter.type if parameter else ANY, value, (*path, "with", name), around)
-    problems += knob_problems(step, facts, around)
-    if step.on_error.action is Rescue.DEFAULT:
-        fit(interface.result if interface else ANY, step.on_error.default, (*path, "on_error", "default"), around)
-    if step.when:
-        problems += _condition(step, around.scope)
-
-
-def _element(over: Expr, path: Path, around: Surroundings) -> Type:
-    """Return the type of the elements that a loop goes over."""
-    found = type_of(over, path, around)
-    if found.kind == "list":
-        return found.item or ANY
-    if found.kind != "any":
-        hint = "take the list inside it: ${step.field}" if found.kind == "record" else ""
-        around.add("not-a-list", f"for_each goes over a list, and this is {found}", hint, path)
-    return ANY
-
-
-def _condition(step: Step, scope: Mapping[str, Type]) -> Iterator[Diagnostic]:
-    path: Path = ("steps", step.name, "when")
-    if step.name in names_in(step.when) and step.name not in {loop.name for loop in step.for_each}:
-        yield Diagnostic("self-reference", f"the condition of {step.name!r} asks for its own result", "", path)
-        return
-    for problem in check_condition(step.when, scope):
-        yield replace(problem, path=path)

@@ -1,6 +1,6 @@
 """policy: whether an expression fits where it stands - unknown names, missing fields, types of producer and consumer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,13 +16,17 @@ _SHOWN: Final = 160
 
 @dataclass(slots=True)
 class Surroundings:
-    """What an expression may mention, and where mistakes go. `step` is the step it belongs to, "" for an output."""
+    """What an expression may mention, and where mistakes go. `open`: the steps that it is part of, which have no result yet."""
 
     scope: Mapping[str, Type]
     problems: list[Diagnostic]
-    step: str = ""
-    #: loop variable -> the step whose it is, for hints
+    open: Collection[str] = ()
+    #: name -> where it is known, for hints about names that are not known here
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    #: name -> where it is from, for messages
+    origins: Mapping[str, str] = field(default_factory=dict)
+    #: Secrets may stand here.
+    takes_secrets: bool = False
 
     def add(self, code: str, message: str, hint: str, path: Path) -> None:
         """Write a mistake down."""
@@ -57,12 +61,14 @@ def _common(types: list[Type]) -> Type:
 
 
 def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
-    if ref.source == around.step and around.step:
+    if ref.source in around.open:
         around.add("self-reference", f"the step {ref.source!r} refers to its own result", "a step sees only steps before it", path)
         return ANY
+    if ref.source == "secrets":
+        return _type_of_secret(ref, path, around)
     of = around.scope.get(ref.source)
     if of is None:
-        around.add("unknown-name", f"there is no {ref.source!r} that {_shown(ref)} could mean", _name_hint(ref.source, around), path)
+        around.add("unknown-name", f"there is no {ref.source!r} that {_shown(ref)} could mean", name_hint(ref.source, around), path)
         return ANY
     found = type_at(of, ref.path)
     if isinstance(found, str):
@@ -71,16 +77,40 @@ def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
     return found
 
 
-def _name_hint(name: str, around: Surroundings) -> str:
-    owner = around.elsewhere.get(name)
-    if name == "item":
-        return "`item` is known in steps whose `for_each` gives no other name"
-    if owner and owner != around.step:
-        return f"{name!r} is a loop variable of the step {owner!r} and is known only there"
+def _type_of_secret(ref: Ref, path: Path, around: Surroundings) -> Type:
+    declared = around.scope["secrets"].fields if "secrets" in around.scope else ()
+    if not around.takes_secrets:
+        hint = "give it to a step with `uses` or `call`, in its `with`: it is written down nowhere on the way there"
+        around.add("secret-leak", f"{_shown(ref)} stands where it would be shown or kept", hint, path)
+    elif len(ref.path) != 1:
+        around.add("secret-leak", f"{_shown(ref)} is not one secret", "write ${secrets.name}", path)
+    elif ref.path[0] not in {one.name for one in declared}:
+        name = str(ref.path[0])
+        hint = did_you_mean(name, [one.name for one in declared]) or f"declare it: secrets: {{{name}: env:{name.upper()}}}"
+        around.add("unknown-name", f"there is no secret {name!r}", hint, path)
+    return STR
+
+
+#: Names that mean something in a few places alone.
+_SPECIAL: Final = {
+    "item": "`item` is known in steps whose `for_each` gives no other name",
+    "loop": "`loop` is known in the work of a step with `repeat`",
+    "result": "`result` is known in the condition `until`",
+    "error": "`error` is known in `on_error: {default: ...}`",
+    "job": "`job` is known in the steps of `finally`",
+}
+
+
+def name_hint(name: str, around: Surroundings) -> str:
+    """Return what to do about a *name* that is not known."""
+    if name in _SPECIAL:
+        return _SPECIAL[name]
+    if name in around.elsewhere:
+        return around.elsewhere[name]
     inputs = around.scope.get("inputs")
     if inputs and inputs.field(name):
         return f"write ${{inputs.{name}}}"
-    return did_you_mean(name, around.scope, others="there are")
+    return did_you_mean(name, [known for known in around.scope if known != "secrets"], others="there are")
 
 
 def fit(want: Type, expr: Expr, path: Path, around: Surroundings) -> None:
@@ -105,7 +135,12 @@ def _fit_whole(want: Type, expr: Expr, path: Path, around: Surroundings) -> None
     if isinstance(expr, Ref | Template | Mapping | list | tuple):
         got = type_of(expr, path, around)
         if reason := why_not(want, got):
-            around.add("type-mismatch", _message(path, want, f"{_shown(expr)} gives {_cut(got)}"), _hint(want, got, reason), path)
+            around.add(
+                "type-mismatch",
+                _message(path, want, f"{_shown(expr)}{_origin(expr, around)} gives {_cut(got)}"),
+                _hint(want, got, reason),
+                path,
+            )
     elif reason := mismatch(want, expr):
         hint = "give it as an input of type file, or write {uri: ...}" if want.kind == "file" else ""
         around.add("type-mismatch", _message(path, want, reason.removeprefix(f"{want} is wanted, ")), hint, path)
@@ -132,6 +167,13 @@ def _hint(want: Type, got: Type, reason: str) -> str:
     if got.kind == "optional" and got.item and not why_not(want, got.item):
         return "it may be null or missing"
     return "" if reason == f"{want} is wanted, {got} is given" else reason
+
+
+def _origin(expr: Expr, around: Surroundings) -> str:
+    """Return where the value comes from, where its reference does not say so itself."""
+    if not isinstance(expr, Ref) or expr.source not in around.origins:
+        return ""
+    return f" ({around.origins[expr.source]}{str(expr)[len(expr.source) + 2 : -1]})"[:_SHOWN]
 
 
 def _cut(type_: Type) -> str:

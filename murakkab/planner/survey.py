@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from murakkab.catalog import Capability, Catalog, ExecutorCard
+from murakkab.catalog import Capability, Catalog
 from murakkab.planner.frames import MAX_NESTING, Frame, Known, block_type, fill, or_null, outline
-from murakkab.planner.providers import candidates, capability_of, effect_of, interface_of, is_plain, known_effect, worst
+from murakkab.planner.providers import effect_of, is_plain, worst
 from murakkab.spec import Effect, Step, Workflow
 from murakkab.types import STR, Field, Type, list_of
 
@@ -16,11 +16,15 @@ JOB = Type("record", fields=(Field("status", STR), Field("failures", list_of(_FA
 
 
 class Measures(NamedTuple):
-    """How large something is when it is compiled, how deep it is nested, and the worst that it may do to the world."""
+    """How large something is when it is compiled, how deep it is nested, and the worst that it may do to the world.
+
+    `harm` leaves aside approvals and waits, which do nothing and yet must not be left out.
+    """
 
     nodes: int = 1
     height: int = 0
     effect: Effect = Effect.PURE
+    harm: Effect = Effect.PURE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,18 +40,6 @@ class Survey:
     cyclic: tuple[str, ...]
     result: Type
     measures: Measures
-
-    def interface(self, step: Step) -> Capability | None:
-        """Return what *step* takes and gives, or None where that is unknown."""
-        return interface_of(step, self.catalog, self.functions)
-
-    def candidates(self, step: Step) -> tuple[ExecutorCard, ...]:
-        """Return the executors that may do *step*: the one it names, else every provider."""
-        return candidates(capability_of(step), step.executor, self.catalog)
-
-    def effect(self, step: Step) -> Effect | None:
-        """Return what *step* may do to the world, None where that is unknown."""
-        return known_effect(step, self.catalog)
 
 
 @dataclass(slots=True)
@@ -111,7 +103,8 @@ def measures_of(frame: Frame, parts: Mapping[str, Survey], catalog: Catalog) -> 
 def measures_of_step(step: Step, frame: Frame, parts: Mapping[str, Survey], catalog: Catalog) -> Measures:
     """Return the measures of *step* with everything inside of it."""
     if is_plain(step):
-        return Measures(1 if step.repeat is None else 2, 0, effect_of(step, catalog))
+        effect = effect_of(step, catalog)
+        return Measures(1 if step.repeat is None else 2, 0, effect, effect)
     if step.block is not None:
         inner = frame.inner.get(step.name)
         found = measures_of(inner, parts, catalog) if inner else Measures(height=MAX_NESTING + 1)
@@ -120,10 +113,12 @@ def measures_of_step(step: Step, frame: Frame, parts: Mapping[str, Survey], cata
         found = part.measures if part else Measures()
     else:
         return Measures(effect=Effect.WRITE)
-    return Measures(found.nodes + 1, found.height + 1, found.effect)
+    return found._replace(nodes=found.nodes + 1, height=found.height + 1)
 
 
 def joined(found: Iterable[Measures]) -> Measures:
     """Return the measures of what has all these parts."""
     parts = list(found)
-    return Measures(sum(one.nodes for one in parts), max((one.height for one in parts), default=0), worst(*(one.effect for one in parts)))
+    height = max((one.height for one in parts), default=0)
+    effect, harm = worst(*(one.effect for one in parts)), worst(*(one.harm for one in parts))
+    return Measures(sum(one.nodes for one in parts), height, effect, harm)

@@ -15,7 +15,12 @@ INPUTS = "{n: int, s: str, videos: list[file], text: {type: str, default: hello}
 
 
 def mistakes(steps: str, *, outputs: str = "{}", inputs: str = INPUTS, goal: str = "{}") -> list[Diagnostic]:
-    """Return what `check` says of a workflow whose steps are YAML *steps*."""
+    """Return what is wrong with a workflow whose steps are YAML *steps*, warnings aside."""
+    return [d for d in diagnostics(steps, outputs=outputs, inputs=inputs, goal=goal) if not d.is_warning]
+
+
+def diagnostics(steps: str, *, outputs: str = "{}", inputs: str = INPUTS, goal: str = "{}") -> list[Diagnostic]:
+    """Return all that `check` says of it."""
     parsed = parse(f"workflow: w\ninputs: {inputs}\nsteps:\n{steps}\noutputs: {outputs}\ngoal: {goal}\n", "f.yaml")
     assert parsed.diagnostics == []
     assert parsed.workflow is not None
@@ -251,7 +256,9 @@ def test_a_mismatch_names_both_sides() -> None:
         "  scenes: {uses: scene-detection, for_each: '${inputs.videos}', with: {video: '${item}'}}\n"
         "  speech: {uses: speech-to-text, with: {audio: '${scenes[*][*].audio}'}}"
     )
-    assert found.message == "steps.speech.with.audio wants audio, but ${scenes[*][*].audio} gives list[audio]"
+    assert found.message == (
+        "steps.speech.with.audio wants audio, but ${scenes[*][*].audio} (steps.scenes[*][*].audio) gives list[audio]"
+    )
     assert "for_each" in found.hint
 
 

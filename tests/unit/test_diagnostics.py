@@ -17,6 +17,7 @@ from murakkab.dsl import step
 from murakkab.errors import SpecError
 from murakkab.load import parse
 from murakkab.planner.check import check
+from murakkab.spec import Ref, Step, Workflow
 from tests.catalogs import functions, small_catalog
 
 #: code -> a text that shows it, or the steps of a workflow that do
@@ -33,9 +34,12 @@ EXAMPLES: dict[str, str | bytes] = {
     "bad-type": "workflow: w\ninputs: {a: strin}",
     "bad-quantity": "a: {timeout: soon}",
     "bad-choice": "a: {effect: none}",
+    "misplaced": "a: {approve: Go?, retry: 2}",
     "not-json": "a: {with: {x: .nan}}",
     "bad-reference": "a: {with: {x: 'a ${b}'}}",
     "unknown-operator": "a: {with: {x: {$frist: []}}}",
+    "unknown-workflow": "a: {workflow: nope}",
+    "wrong-version": "workflow: w\nworkflows: {v: {version: '2.1', steps: {}}}\nsteps: {a: {workflow: v@3}}",
     "bad-name": "1a: {call: 'jobs:names'}",
     "shadowed-name": "a: {uses: note, for_each: {a: [x]}, with: {text: x}}",
     "unknown-capability": "a: {uses: nope}",
@@ -46,13 +50,23 @@ EXAMPLES: dict[str, str | bytes] = {
     "unknown-step": "a: {call: 'jobs:names', after: b}",
     "unknown-name": "a: {uses: note, with: {text: '${b}'}}",
     "no-work": "a: {}",
+    "unmapped": "a: {does: write a summary}",
     "missing-input": "a: {uses: note}",
     "wrong-executor": "a: {call: 'jobs:names', executor: bank}",
     "same-fallback": "a: {call: 'jobs:names', executor: python, on_error: {fallback: python}}",
+    "unmet-preference": "a: {call: 'jobs:names', prefer: {device: gpu}}",
+    "unbounded-loop": "a: {call: 'jobs:names', repeat: {until: 'true'}}",
+    "contradiction": "workflow: w\ntimeout: 5s\nsteps: {a: {call: 'jobs:names', timeout: 9s}}",
     "not-a-loop": "a: {call: 'jobs:names', max_parallel: 2}",
     "out-of-range": "a: {call: 'jobs:names', retry: 0}",
     "unsafe-cache": "a: {uses: note, with: {text: x}, cache: true}",
     "unsafe-retry": "a: {uses: payment, with: {amount: 1}, retry: 2}",
+    "unsafe-race": "a: {uses: payment, with: {amount: 1}, for_each: [1, 2], need: 1}",
+    "ungated": "a: {approve: Go?, on_error: skip}\n  b: {call: 'jobs:names', after: a}",
+    "secret-leak": "workflow: w\nsecrets: {k: 'env:K'}\noutputs: {o: '${secrets.k}'}",
+    "unreachable": "a: {call: 'jobs:names', when: '1 > 2'}",
+    "unused-input": "workflow: w\ninputs: {n: int}",
+    "unused": "workflow: w\nsecrets: {k: 'env:K'}",
     "unknown-goal": "workflow: w\ngoal: {minimize: speed}",
     "type-mismatch": "a: {uses: note, with: {text: 1}}",
     "no-such-field": "a: {uses: note, with: {text: '${inputs.x}'}}",
@@ -101,6 +115,11 @@ def _nests(a: str) -> list[str]:
     return inner.run(a)
 
 
+#: code -> a workflow that is right as a document and has the mistake all the same
+MADE: dict[str, Workflow] = {
+    "bad-secret": Workflow("w", secrets={"k": "s3cret"}, steps={"a": Step("a", call="jobs:anything", with_={"k": Ref("secrets", ("k",))})}),
+}
+
 #: code -> a Python function that is no workflow for that reason
 IN_PYTHON: dict[str, Callable[..., Any]] = {
     "bad-function": lambda *a: pair(*a),
@@ -123,7 +142,7 @@ def _codes(code: str, text: str | bytes) -> set[str]:
 
 
 def test_there_is_an_example_of_every_code() -> None:
-    assert {*EXAMPLES, *IN_PYTHON, "outside-workflow"} == CODES.keys()
+    assert {*EXAMPLES, *MADE, *IN_PYTHON, "outside-workflow", "unknown-profile"} == CODES.keys()
 
 
 @pytest.mark.parametrize("code", IN_PYTHON)
@@ -142,6 +161,15 @@ def test_what_only_a_workflow_can_do_says_so_outside() -> None:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_every_code_of_the_table_can_be_met(code: str) -> None:
     assert _codes(code, EXAMPLES[code]) == {code}
+
+
+@pytest.mark.parametrize("code", MADE)
+def test_every_code_of_workflows_made_in_python_can_be_met(code: str) -> None:
+    assert {d.code for d in check(MADE[code], small_catalog(), functions())} == {code}
+
+
+def test_a_profile_that_is_chosen_must_be_there() -> None:
+    assert {d.code for d in parse("workflow: w", profile="prod").diagnostics} == {"unknown-profile"}
 
 
 def test_every_code_that_is_written_down_is_in_the_table() -> None:

@@ -1,0 +1,82 @@
+"""data: where a step stands while it is checked - its frame, what is around that, and how paths lead there."""
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from murakkab.catalog import Capability, ExecutorCard, Parameter
+from murakkab.errors import Diagnostic, Path
+from murakkab.planner.check_types import Surroundings, dotted
+from murakkab.planner.frames import Frame
+from murakkab.planner.providers import candidates, capability_of, interface_of, is_plain
+from murakkab.planner.survey import Survey
+from murakkab.spec import Step
+from murakkab.types import Type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """A frame of the workflow that `facts` are about. `owner`: the step whose block it is, which stands in `outer`.
+
+    `racing`: the step that may stop what happens here half-way, because it needs only some of it. `elsewhere`: hints about names.
+    """
+
+    facts: Survey
+    frame: Frame
+    elsewhere: Mapping[str, str]
+    outer: "Standing | None" = None
+    owner: Step | None = None
+    racing: str = ""
+    #: name -> where it is from: the steps of this frame, and what is seen of those around it.
+    origins: ChainMap[str, str] = field(default_factory=ChainMap)
+
+    def __post_init__(self) -> None:
+        """Note where names are from."""
+        own = {name: dotted((*self.frame.path, name)) for name in self.frame.steps}
+        if self.outer is not None:
+            around = dict(self.outer.variables(self.owner)) if self.owner is not None else {}
+            self.origins.maps[:] = [own, around, *self.outer.origins.maps]
+        else:
+            self.origins.maps[:] = [own]
+
+    def path(self, step: Step) -> Path:
+        """Return where *step* is written."""
+        return (*self.frame.path, step.name)
+
+    def variables(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Yield the loop variables of *step*, and where each is from."""
+        for loop in step.for_each:
+            for name, _ in loop.lists():
+                yield name, f"an element of {dotted((*self.path(step), 'for_each', name))}"
+
+    def open(self) -> frozenset[str]:
+        """Return the names of the steps that this frame is part of."""
+        return frozenset(standing.owner.name for standing in self.outwards() if standing.owner is not None)
+
+    def outwards(self) -> "Iterator[Standing]":
+        """Yield this frame and those around it."""
+        standing: Standing | None = self
+        while standing is not None:
+            yield standing
+            standing = standing.outer
+
+    def around(self, scope: Mapping[str, Type], problems: list[Diagnostic], step: Step | None = None) -> Surroundings:
+        """Return the surroundings of an expression of *step*, or of an output of the frame."""
+        if step is None:
+            return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins)
+        origins = self.origins.new_child(dict(self.variables(step))) if step.for_each else self.origins
+        return Surroundings(scope, problems, self.open() | {step.name}, self.elsewhere, origins)
+
+    def interface(self, step: Step) -> Capability | None:
+        """Return what *step* takes and gives, or None where that is unknown."""
+        if step.workflow:
+            part = self.facts.parts.get(step.workflow)
+            if part is None:
+                return None
+            inputs = (Parameter(name, one.type, one.default, one.required, one.description) for name, one in part.workflow.inputs.items())
+            return Capability(step.workflow, "", tuple(inputs), part.result)
+        return interface_of(step, self.facts.catalog, self.facts.functions) if is_plain(step) else None
+
+    def candidates(self, step: Step) -> tuple[ExecutorCard, ...]:
+        """Return the executors that may do *step*: the one it names, else every provider."""
+        return candidates(capability_of(step), step.executor, self.facts.catalog)
