@@ -229,12 +229,12 @@ steps:
   single: {{call: "{steps}:show", with: {{note: "${{one.note}}"}}}}
   each: {{call: "{steps}:show", for_each: "${{found}}", with: {{note: "${{item.note}}"}}}}
   all: {{call: "{steps}:gathered", with: {{notes: "${{found[*].note}}", words: "${{found[*].words[*]}}"}}}}
-  loop: {{call: "{steps}:show", for_each: "${{found[*].words[*]}}", with: {{note: "${{item}}"}}}}
+  looped: {{call: "{steps}:show", for_each: "${{found[*].words[*]}}", with: {{note: "${{item}}"}}}}
 outputs:
   single: "${{single}}"
   each: "${{each}}"
   all: "${{all}}"
-  loop: "${{loop}}"
+  loop: "${{looped}}"
   text: {{$template: "${{one.name}}: ${{one.note}} by ${{inputs.about.by.name}}"}}
   by: "${{inputs.about.by.name}}"
 """
