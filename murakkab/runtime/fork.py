@@ -136,7 +136,7 @@ class _Telling:
         if event.branch and event.task in self.old.steps:
             branch = steps_after(self.old.graph, event.task) - self._again
             # The last first: what comes after a step that is passed over may begin at once.
-            yield from (event._replace(task=name, branch=False) for name in reversed(self.old.graph.nodes) if name in branch)
+            yield from (event._replace(task=name, branch=False) for name in reversed(list(self.old.graph.nodes)) if name in branch)
         else:
             yield event
 
