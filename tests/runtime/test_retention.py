@@ -1,8 +1,9 @@
 """What is thrown away, and above all what is not: whatever a job, a cached result or somebody at work may still need."""
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 
 from murakkab.errors import InputError
 from murakkab.ports import JobSummary
+from murakkab.runtime import retention
 from murakkab.runtime.artifacts import LocalArtifacts
 from murakkab.runtime.cache import SqliteResultCache
 from murakkab.runtime.messages import SignalReceived
 from murakkab.runtime.retention import OVER, Cleaned, Rule, clean, named_in, outdated
 from murakkab.runtime.sqlite_journal import SqliteJournal
-from tests.journals import header, succeeded
+from tests.journals import SCRIPT, Place, header, heard, process, succeeded
 
 DAY = 86_400.0
 #: When the tests clean up; everything in them is older, unless it says otherwise.
@@ -274,3 +276,54 @@ def test_a_dry_run_says_the_same_and_does_nothing(home: Home) -> None:
     assert home.clean() == dry
     assert (sorted(dry.jobs), dry.artifacts, dry.cache_entries) == (["one", "two"], 4, 1)
     assert home.has(files[2])
+
+
+# ------------------------------------------------------------------------------------------------------- beside others' work
+
+#: Runs small jobs for as long as it is let; each needs a file that others have needed before, or a long text of its own.
+WRITER = (
+    SCRIPT
+    + """
+import itertools, os, time
+
+journal = open_journal()
+store = LocalArtifacts(sys.argv[2])
+tell("ready")
+for number in itertools.count():
+    job = f"{os.getpid()}-{number}"
+    journal.create(JobHeader(job, {"workflow": f"w{number % 3}"}, {}, {}, time.time()), is_fresh=True)
+    file = store.put(f"content {number % 7}".encode())
+    journal.append(job, TaskSucceeded(time.time(), "a", file, 0.5))
+    if number % 5 == 0:
+        journal.append(job, TaskSucceeded(time.time(), "b", ["x" * 70_000, number, store.put(str(number).encode())], 0.5))
+    journal.flush()
+    journal.finish(job, "succeeded", time.time())
+    time.sleep(0.002)
+"""
+)
+
+
+@pytest.mark.timeout(60)
+def test_nothing_is_missed_that_jobs_of_other_processes_need_while_all_is_cleaned_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_YOUNG", 0.3)
+    with closing(Place("sqlite", tmp_path)) as place, ExitStack() as stack:
+        journal, store = place.open(), LocalArtifacts(tmp_path / "artifacts")
+        writers = [stack.enter_context(process(WRITER, place)) for _ in range(2)]
+        assert [heard(one) for one in writers] == ["ready"] * 2
+        until = time.monotonic() + 3.0
+        cleaned: list[Cleaned] = []
+        while time.monotonic() < until:
+            cleaned.append(clean(journal, store, None, rule=Rule(keep=10), now=time.time()))
+        for one in writers:
+            one.kill()
+            one.wait()
+        clean(journal, store, None, rule=Rule(keep=20), now=time.time())
+
+        assert sum(len(one.jobs) for one in cleaned) > 50
+        assert sum(one.artifacts for one in cleaned) > 0
+        for one in journal.jobs():
+            for event in journal.read(one.job)[1]:
+                value = event.value  # type: ignore[union-attr]
+                assert store.get(value if isinstance(value, dict) else value[2])
