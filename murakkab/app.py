@@ -358,8 +358,8 @@ def state_of(journal: Journal, job: str, *, at: float | None = None) -> tuple[Wo
     if at is not None:
         past = _until(past, at)
     state = _replayed(job, work, past)
-    outputs = next((command.outputs for command in state.commands if isinstance(command, FinishJob)), {})
-    result = JobResult(job, _status_of(journal, job, state, at), outputs, tuple(state.failures), work.graph, work.deployment, past)
+    end = next((command for command in state.commands if isinstance(command, FinishJob)), FinishJob("", {}, tuple(state.failures)))
+    result = JobResult(job, _status_of(journal, job, state, at), end.outputs, end.failures, work.graph, work.deployment, past)
     return work, state, result
 
 

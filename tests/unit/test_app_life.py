@@ -269,6 +269,8 @@ async def test_nobody_is_told_of_a_job_that_nobody_runs_and_who_resumes_it_tells
     settings: app.Settings, journal: Journal, done: list[str]
 ) -> None:
     job = await ran(settings, journal, ASKING)
+    looked = app.state_of(journal, job)[2]
+    assert (looked.status, [failure.task for failure in looked.failures]) == ("waiting", ["paid", "ok"])
     assert app.tell(journal, job, YES) is False
     waits = await resumed(settings, journal, job, YES)
     assert (waits.status, done) == ("waiting", ["first", "second"])
