@@ -27,7 +27,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Words that a condition cannot use as a bare name.
 RESERVED: Final = frozenset(
     (
-        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"),
         *("namespace", "null", "package", "return", "true", "var", "void", "while"),
     )
 )
@@ -167,17 +167,17 @@ def _part(whole: Placeholder, key: str | int) -> Placeholder:
         raise mistake("part-of-many", f"{what} is asked of a list of parts", "each(items, lambda item: ...) takes it from every element")
     if not isinstance(whole.expr__, Ref):
         raise mistake("part-of-many", f"{what} is asked of a value put together at run time", "hand the value to a step and take it there")
-    found = _type_of_part(whole.type__, key)
+    found = type_of_part(whole.type__, key)
     if found is None:
         names = ", ".join(f.name for f in whole.type__.fields)
         raise mistake("no-such-field", f"{whole.type__} has no {what}", f"it has {names}" if names else _STEP_HINT)
     return Placeholder(Ref(whole.expr__.source, (*whole.expr__.path, key)), found, home=whole.home__)
 
 
-def _type_of_part(of: Type, key: str | int) -> Type | None:
+def type_of_part(of: Type, key: str | int) -> Type | None:
     """Return the type of `of.key` or `of[key]`, None where there is no such part; a part of what may be null may be null."""
     if of.kind == "optional" and of.item is not None:
-        inner = _type_of_part(of.item, key)
+        inner = type_of_part(of.item, key)
         return None if inner is None else optional(inner)
     if isinstance(key, str):
         return field_type(of, key)

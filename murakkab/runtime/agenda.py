@@ -15,7 +15,7 @@ from murakkab.runtime.gates import begin_gate
 from murakkab.runtime.messages import StartTask
 from murakkab.runtime.records import Key, MapRecord, Rounds, Status, StepRecord, TaskRecord
 from murakkab.runtime.resolution import SKIPPED, InputSkipped, ReferenceFailed, value_of
-from murakkab.runtime.settling import fail_frame, judge_map, rescue, settle_step, settle_task
+from murakkab.runtime.settling import fail_frame, fail_step, is_one_of_several, judge_map, rescue, settle_step, settle_task
 
 if TYPE_CHECKING:
     from murakkab.runtime.state import JobState
@@ -93,9 +93,13 @@ def _grow(job: "JobState", step: StepRecord, grown: MapRecord) -> None:
         step.must_skip, grown.open = True, False
         grown.arrivals.clear()
     except ReferenceFailed as exc:
-        job.note(step, Status.FAILED, f"bad-reference: for_each: {exc}")
         failure = Failure(step.id, "bad-reference", f"for_each: {exc}")
-        fail_frame(job, step.frame, failure, f"{step.id} cannot be expanded")
+        if is_one_of_several(step.frame):
+            step.frame.tolerated.append(failure)
+            fail_step(job, step, failure)
+        else:
+            job.note(step, Status.FAILED, str(failure))
+            fail_frame(job, step.frame, failure, f"{step.id} cannot be expanded")
 
 
 def _add_tasks(job: "JobState", step: StepRecord, elements: Sequence[tuple[Key, Mapping[str, Any]]]) -> None:

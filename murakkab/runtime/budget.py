@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _HAIR: Final = 1e-9
 _UNITS: Final = {"cost": "USD", "energy": "J", "tokens": "tokens", "time": "s"}
+#: How the paths of the last steps begin.
+_LAST: Final = "finally/"
 _NOTHING: Final[Mapping[str, float]] = {}
 
 
@@ -47,9 +49,10 @@ class Purse:
         self._promised: dict[str, Mapping[str, float]] = {}
 
     def afford(self, record: TaskRecord) -> bool:
-        """Set aside what *record* is expected to take; else let it wait, and return False."""
-        wanted = self._expected.get(record.step.node.path, _NOTHING)
-        if self._lacking(wanted):
+        """Set aside what *record* is expected to take; else let it wait, and return False. The last steps clean up, whatever that costs."""
+        path = record.step.node.path
+        wanted = self._expected.get(path, _NOTHING)
+        if not path.startswith(_LAST) and self._lacking(wanted):
             self.waiting.append(record)
             return False
         self._promised[record.id] = wanted

@@ -55,7 +55,9 @@ def _verdict(job: "JobState") -> tuple[str, dict[str, Any], list[Failure]] | Non
     if job.asking:
         return "waiting", {}, [Failure(task, gate.kind, gate.message or gate.event) for task, gate in job.asking.items()]
     stuck = [name for name, step in job.steps.items() if step.status not in (Status.SUCCEEDED, Status.SKIPPED)]
-    raise InvalidTransition(f"nothing can happen, yet {', '.join(stuck[:5])} did not settle", story=job.story(stuck[0]))
+    # While a story is being told there is none to tell.
+    story = job.story(stuck[0]) if job.log is None and stuck else []
+    raise InvalidTransition(f"nothing can happen, yet {', '.join(stuck[:5])} did not settle", story=story)
 
 
 def _cancel_waiting(job: "JobState") -> None:

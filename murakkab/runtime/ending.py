@@ -36,15 +36,16 @@ def end(job: "JobState", frame: Frame, status: str, cause: str) -> None:
     """Let nothing start any more in *frame* and stop what runs; results that still arrive are kept."""
     if frame.ending:
         return
-    ended = list(open_frames(frame))
+    ended = [inner for inner in open_frames(frame) if not inner.ending]
     for inner in ended:
-        inner.ending = inner.ending or status
+        inner.ending = status
     unsaid = _unsaid(job, cause)
     job.held.extend(unsaid)
     for inner in ended:
         for record in tasks_of(inner):
             if record.status is Status.RUNNING and type(record.work) is not Rounds:
-                job.commands.append(CancelTask(record.id))
+                if record.id not in job.skipping:
+                    job.commands.append(CancelTask(record.id))
             elif record.status in (Status.BACKOFF, Status.AWAITING):
                 _stop_waiting(job, record, cause)
     for inner in ended:
@@ -118,7 +119,7 @@ def abandon(job: "JobState", records: Iterable[TaskRecord], cause: str) -> None:
             if record.work.frame is not None:
                 record.work.frame.closed = True
                 agenda.extend(tasks_of(record.work.frame))
-        elif record.status is Status.RUNNING:
+        elif record.status is Status.RUNNING and job.skipping.pop(record.id, None) is None and not record.step.frame.ending:
             stopped.append(record.id)
         forget_timer(job, record)
         job.backing_off.discard(record.id)

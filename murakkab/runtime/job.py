@@ -177,9 +177,12 @@ class RunningJob:
         match command:
             case CancelTask():
                 self._attempts.cancel(command.task)
-            case AskPerson():
+            case AskPerson() if command.task in self.state.asking:
                 for observer in self.observers:
                     observer(self.job, command)
+            case AskPerson():
+                # What came with it in one breath has made it needless.
+                pass
             case FinishJob():
                 self.finish = command
                 if not self._opening:

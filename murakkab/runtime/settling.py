@@ -139,15 +139,31 @@ def rescue(job: "JobState", record: TaskRecord, failure: Failure) -> None:
 
 def _fail(job: "JobState", record: TaskRecord, failure: Failure) -> None:
     cause = f"attempt {failure.attempt}: {failure.reason}: {failure.message}"
-    frame = record.step.frame
-    if frame.body is not None and frame.body.need is not None and record is record.step:
-        # One of several of which only some are needed: the body judges.
-        frame.tolerated.append(failure)
-        settle_task(job, record, Status.FAILED, cause=cause)
+    step = record.step
+    if is_one_of_several(step.frame):
+        step.frame.tolerated.append(failure)
+        forget_timer(job, record)
+        job.note(record, Status.FAILED, cause)
+        fail_step(job, step, failure)
     else:
         forget_timer(job, record)
         job.note(record, Status.FAILED, cause)
-        fail_frame(job, frame, failure, f"{record.id} failed")
+        fail_frame(job, step.frame, failure, f"{record.id} failed")
+
+
+def is_one_of_several(frame: Frame) -> bool:
+    """True where only some of the steps are needed: the body judges."""
+    return frame.body is not None and frame.body.need is not None
+
+
+def fail_step(job: "JobState", step: StepRecord, failure: Failure) -> None:
+    """Settle a step as failed, of which others may make up for it."""
+    grown = step.map
+    if grown is not None:
+        abandon(job, grown.tasks, f"{failure.task} failed")
+        stop_growing(grown)
+    _log(job, step, Status.FAILED, f"{failure.reason}: {failure.message}")
+    settle_step(job, step, Status.FAILED, SKIPPED)
 
 
 def fail_frame(job: "JobState", frame: Frame, failure: Failure, cause: str) -> None:
@@ -171,17 +187,18 @@ def judge_map(job: "JobState", step: StepRecord, grown: MapRecord, need: Need) -
     wanted = wanted_of(need, len(grown.tasks))
     if grown.succeeded >= wanted and (need.count or not grown.arrivals):
         abandon(job, grown.tasks, "enough others have succeeded")
-        _stop_growing(grown)
+        stop_growing(grown)
         return True
     if not grown.open and not grown.arrivals and grown.succeeded + grown.unsettled < wanted:
         abandon(job, grown.tasks, "too many others have failed")
-        causes = "".join(f"; {f}" for f in step.frame.tolerated if job.tasks[f.task].step is step)
+        causes = "".join(f"; {f}" for f in step.frame.tolerated if f.task.startswith(f"{step.id}["))
         message = f"{grown.succeeded} of {len(grown.tasks)} succeeded, {wanted} are needed{causes}"
         rescue_step(job, step, Failure(step.id, "quorum", message))
     return False
 
 
-def _stop_growing(grown: MapRecord) -> None:
+def stop_growing(grown: MapRecord) -> None:
+    """Let a map have no more tasks than it has."""
     grown.backlog.clear()
     grown.arrivals.clear()
     grown.unsettled, grown.open = 0, False
@@ -216,8 +233,12 @@ def rescue_step(job: "JobState", step: StepRecord, failure: Failure) -> None:
             _log(job, step, Status.SUCCEEDED, f"{failure}; took its default")
             settle_step(job, step, Status.SUCCEEDED, value if isinstance(value, list) else [value])
             return
-    job.note(step, Status.FAILED, f"{failure.reason}: {failure.message}")
-    fail_frame(job, step.frame, failure, f"{step.id} failed")
+    if is_one_of_several(step.frame):
+        step.frame.tolerated.append(failure)
+        fail_step(job, step, failure)
+    else:
+        job.note(step, Status.FAILED, f"{failure.reason}: {failure.message}")
+        fail_frame(job, step.frame, failure, f"{step.id} failed")
 
 
 def _log(job: "JobState", step: StepRecord, status: Status, cause: str) -> None:

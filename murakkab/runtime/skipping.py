@@ -7,7 +7,7 @@ from murakkab.runtime.ending import SETTLED, abandon
 from murakkab.runtime.messages import CancelTask
 from murakkab.runtime.records import Rounds, Status, StepRecord, TaskRecord
 from murakkab.runtime.resolution import SKIPPED
-from murakkab.runtime.settling import settle_step, settle_task
+from murakkab.runtime.settling import settle_step, settle_task, stop_growing
 
 if TYPE_CHECKING:
     from murakkab.runtime.state import JobState
@@ -33,12 +33,20 @@ def skip(job: "JobState", task: str, *, branch: bool, reason: str) -> None:
 
 
 def _skip_task(job: "JobState", record: TaskRecord, cause: str) -> None:
-    if record.status in SETTLED or record.status is Status.DOUBT:
+    if record.status in SETTLED or record.status is Status.DOUBT or record.id in job.skipping or job.is_closed(record):
         return
     if record.status is Status.RUNNING and type(record.work) is not Rounds:
         # It is settled when its attempt has ended: it may still succeed.
         job.skipping[record.id] = cause
-        job.commands.append(CancelTask(record.id))
+        if not record.step.frame.ending:
+            job.commands.append(CancelTask(record.id))
+        return
+    grown = record.step.map
+    if grown is not None and record in grown.backlog:
+        # It has no place that could be given to another.
+        grown.backlog.remove(record)
+        grown.unsettled -= 1
+        job.note(record, Status.SKIPPED, cause)
         return
     work = record.work
     if type(work) is Rounds and work.frame is not None:
@@ -54,9 +62,7 @@ def _skip_map(job: "JobState", step: StepRecord, cause: str) -> None:
     if grown is None or step.status is not Status.WAITING:
         return
     abandon(job, grown.tasks, cause)
-    grown.backlog.clear()
-    grown.arrivals.clear()
-    grown.unsettled, grown.open = 0, False
+    stop_growing(grown)
     if job.log is not None:
         job.log.append((job.now, step.id, Status.SKIPPED, cause))
     settle_step(job, step, Status.SKIPPED, SKIPPED)

@@ -128,7 +128,7 @@ class JobState:
 
     @property
     def ending(self) -> str:
-        """ "" while the job goes on; failed or cancelled once no task may start any more."""
+        """Nothing while the job goes on; failed or cancelled once no task may start any more."""
         return self.root.ending
 
     @property

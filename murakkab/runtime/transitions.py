@@ -62,6 +62,7 @@ def _watch_time(job: "JobState") -> None:
 
 
 def _cancel_requested(job: "JobState", event: CancelRequested) -> None:
+    job.go_on()
     end(job, job.root, "cancelled", event.reason or "cancelled on request")
 
 
