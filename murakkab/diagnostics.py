@@ -83,18 +83,27 @@ CODES: Final[dict[str, str]] = {
     "nested-workflow": "a workflow is called or run while another one is written down",
 }
 
-#: Comparing is slow; a file of a thousand mistakes must not take minutes.
-_MAX_COMPARED: Final = 200
+#: Comparing is slow; a file of a thousand mistakes must not take seconds.
+_MAX_COMPARED: Final = 30
 
 
 def did_you_mean(name: str, known: Collection[str], *, others: str = "") -> str:
     """Return a hint that names the closest of *known*, else one that lists them behind *others* (`there are`)."""
-    near = [n for n in known if abs(len(n) - len(name)) <= 3 + len(name) // 3]
-    if len(near) > _MAX_COMPARED:
-        near = [n for n in near if n[:1] == name[:1]][:_MAX_COMPARED]
-    close = get_close_matches(name[:80], near, n=1, cutoff=0.6)
+    close = get_close_matches(name[:80], _alike(name, known), n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     if not known or not others:
         return ""
     return f"{others} {', '.join(sorted(known)[:12])}{', ...' if len(known) > 12 else ''}"
+
+
+def _alike(name: str, known: Collection[str]) -> list[str]:
+    """Return those of *known* that may be meant: of about the same length and, where there are many, those that begin alike."""
+    found = known
+    for letters in range(1, len(name)):
+        head = name[:letters]
+        alike = [n for n in found if n[:letters] == head] if len(found) > _MAX_COMPARED else []
+        if not alike:
+            break
+        found = alike
+    return [n for n in found if abs(len(n) - len(name)) <= 3 + len(name) // 3][:_MAX_COMPARED]

@@ -6,6 +6,7 @@ check, hence `syntax` and `kinds`. It is imported when the first condition is co
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from murakkab.errors import Diagnostic, ExecutorError, SpecError
@@ -54,13 +55,19 @@ class Condition:
         return found
 
 
+@lru_cache(maxsize=2000)
+def _tree(text: str) -> Node:
+    """Return the tree of *text*, which is asked for several times while a workflow is checked and compiled."""
+    return parse_condition(text)
+
+
 def reads_in(text: str) -> Mapping[str, frozenset[str] | None]:
     """Return the names that the condition *text* mentions, none where it cannot be read, each with the fields that are read of it.
 
     None stands for the whole value.
     """
     try:
-        return _reads(parse_condition(text))
+        return _reads(_tree(text))
     except ConditionSyntaxError:
         return {}
 
@@ -73,7 +80,7 @@ def names_in(text: str) -> frozenset[str]:
 def constant_of(text: str) -> bool | None:
     """Return what the condition *text* always gives, None where that depends on values or it cannot be read."""
     try:
-        found = folded(parse_condition(text))
+        found = folded(_tree(text))
     except ConditionSyntaxError:
         return None
     return found if isinstance(found, bool) else None
@@ -82,7 +89,7 @@ def constant_of(text: str) -> bool | None:
 def check_condition(text: str, scope: Mapping[str, Type]) -> list[Diagnostic]:
     """Return what is wrong with the condition *text* where the names of *scope* are known; the column stands in the message."""
     try:
-        tree = parse_condition(text)
+        tree = _tree(text)
     except ConditionSyntaxError as error:
         return [_syntax(error)]
     return problems_of(text, tree, scope)
@@ -93,7 +100,7 @@ def compile_condition(text: str) -> Condition:
     from cel import compile as compile_cel  # a tenth of a second that most jobs need not pay
 
     try:
-        reads = _reads(parse_condition(text))
+        reads = _reads(_tree(text))
         return Condition(text, reads, compile_cel(_for_library(text) if _LOOP in reads else text))
     except ConditionSyntaxError as error:
         raise SpecError([_syntax(error)]) from None

@@ -10,7 +10,7 @@ from murakkab.planner.check_scopes import expression_problems, output_problems
 from murakkab.planner.check_steps import step_problems
 from murakkab.planner.check_types import dotted
 from murakkab.planner.check_use import unreachable_steps, unused_parts, unused_steps
-from murakkab.planner.check_workflow import heading_problems
+from murakkab.planner.check_workflow import heading_problems, size_problems
 from murakkab.planner.frames import Frame
 from murakkab.planner.rings import rings
 from murakkab.planner.standing import Standing
@@ -31,7 +31,7 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
     facts = survey(workflow, catalog, functions)
     # A definition may be there for one that stands inside of another.
     used = frozenset(step.workflow for _, step in every_step(workflow) if step.workflow)
-    problems: list[Diagnostic] = []
+    problems = list(size_problems(facts))
     for path, part in _definitions(facts):
         found = _check_one(part, used, is_part=bool(path) and path[-1] in used)
         problems += (replace(problem, path=(*path, *problem.path)) for problem in found) if path else found

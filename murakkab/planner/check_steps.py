@@ -37,8 +37,8 @@ def _names(step: Step, at: Standing) -> Found:
     path = at.path(step)
     if reason := bad_name(step.name, reserved=_STEPS):
         yield Diagnostic("bad-name", reason, NAME_HINT, path)
-    elif at.outer is not None and step.name in at.outer.origins:
-        message = f"the step {step.name!r} has the name of {at.outer.origins[step.name]}, which is seen here too"
+    elif other := at.origins.parents.get(step.name, ""):
+        message = f"the step {step.name!r} has the name of {other}, which is seen here too"
         yield Diagnostic("shadowed-name", message, "give it another name", path)
     seen: set[str] = set()
     for name in (name for loop in step.for_each for name, _ in loop.lists()):

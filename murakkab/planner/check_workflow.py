@@ -25,14 +25,14 @@ Found = Iterator[Diagnostic]
 
 
 def heading_problems(facts: Survey, problems: list[Diagnostic], *, inside: bool) -> None:
-    """Check everything of a workflow but its steps and outputs. *inside*: another workflow uses it as a step."""
+    """Check everything of a workflow but its steps, their number, and its outputs. *inside*: another workflow uses it as a step."""
     workflow = facts.workflow
     problems += _name(workflow)
     _inputs(workflow, problems)
     problems += _secrets(workflow)
     problems += _goal(workflow.goal)
     problems += _limits(workflow)
-    problems += _size(facts)
+    problems += _cycles(facts)
     if inside:
         problems += _without_effect(workflow)
 
@@ -100,20 +100,23 @@ def _limits(workflow: Workflow) -> Found:
             yield Diagnostic("contradiction", message, "lower the limit or raise the budget", path)
 
 
-def _size(facts: Survey) -> Found:
-    workflow, measures = facts.workflow, facts.measures
+def _cycles(facts: Survey) -> Found:
     for key in facts.cyclic:
         hint = "a workflow that uses itself never ends: use `repeat`, with a bound"
         yield Diagnostic("cycle", f"the workflow {key!r} contains itself", hint, ("workflows", key))
+
+
+def size_problems(facts: Survey) -> Found:
+    """Yield what is too large or too deep about a workflow with everything that it uses."""
+    measures, steps = facts.measures, facts.workflow.steps
     if measures.nodes > MAX_NODES:
         message = f"with everything that is used there are {measures.nodes:,} steps; {MAX_NODES:,} are allowed"
         yield Diagnostic("too-large", message, "let a `for_each` go over the data instead", ("steps",))
     if measures.height > MAX_NESTING:
-        deepest = max(
-            (measures_of_step(step, facts.root, facts.parts, facts.catalog).height, name) for name, step in workflow.steps.items()
-        )
+        heights = {name: measures_of_step(step, facts.root, facts.parts, facts.catalog).height for name, step in steps.items()}
+        deepest = max(heights, key=heights.__getitem__, default="")
         message = f"blocks and workflows lie more than {MAX_NESTING} deep inside of each other"
-        yield Diagnostic("too-deep", message, "give some of them names below `workflows`", ("steps", deepest[1]))
+        yield Diagnostic("too-deep", message, "give some of them names below `workflows`", ("steps", deepest))
 
 
 def _without_effect(workflow: Workflow) -> Found:
