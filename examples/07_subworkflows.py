@@ -25,7 +25,7 @@ digest = load_workflow(HERE / "07_digest.yaml")
 def front_page(texts: list[str]) -> list[str]:
     """Make a headline of the digest of every text."""
     digests = subworkflow(digest).map(texts, text=item)
-    return headline.map(each(digests, lambda one: one.text), mark=".")
+    return headline.map(each(digests, lambda one: one.text))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ def main() -> None:
     print(f"{job.status}: {job.failures[0].message}")
     print("rounds:", sum(row.step == "ready" for row in job.tasks))
 
-    # Somebody has paid. The same from a shell: murakkab signal JOB "paid kite-7" --value '{"by": "Ann"}'
+    # Somebody has paid. The same from a shell: murakkab send JOB "paid kite-7" --value '{"by": "Ann"}'
     job = waiting.resume_job(job.job, signals={"paid kite-7": {"by": "Ann"}})
     print(f"{job.status}: {job.outputs['shipped']}")
 
