@@ -7,13 +7,13 @@ from murakkab import approve, block, each, item, step, workflow
 
 
 @step
-def draft(customer: str) -> str:
+async def draft(customer: str) -> str:
     print(f"  drafting the letter to {customer}")  # said once for each: what is done is not done again
     return f"Dear {customer}, please pay."
 
 
 @step(effect="irreversible")
-def send(letter: str, amount: float) -> str:
+async def send(letter: str, amount: float) -> str:
     return f"{letter} {amount:.2f} EUR."
 
 
