@@ -61,7 +61,7 @@ def _allowed(cards: Sequence[ExecutorCard], node: Node) -> list[ExecutorCard]:
         raise _none_has(f"the device {prefer.device}", node, hint=f"there is {there}")
     fitting = [card for card in left if not prefer.model or card.admits("model", prefer.model)]
     if not fitting:
-        hint = f"there are {', '.join(known)}" if (known := _models(left)) else "none of them lets a model be chosen"
+        hint = f"there are {', '.join(known)}" if (known := _models(left)) else "no model can be chosen"
         raise _none_has(f"the model {prefer.model!r}", node, hint=hint)
     return fitting
 

@@ -2,11 +2,13 @@
 
 import pytest
 
-from murakkab.catalog import Catalog, ExecutorCard, Parameter, Quote
+from murakkab.catalog import Catalog, Device, ExecutorCard, Parameter, Quote
 from murakkab.errors import PlanError
 from murakkab.optimizer.choose import choose
 from murakkab.plan import Choice
-from murakkab.spec import Goal, Step
+from murakkab.planner.compile import compile_workflow
+from murakkab.spec import Block, Goal, Prefer, Repeat, Step, Workflow
+from murakkab.types import INT, STR
 from tests.fakes import WORK, graph, step
 
 CARDS = (
@@ -95,3 +97,97 @@ def test_every_step_has_a_choice_and_choosing_changes_nothing() -> None:
 
     assert list(once.choices) == ["a", "b"]
     assert choose(made, KNOWN) == once
+
+
+# -------------------------------------------------------------------------------------------------------------- preferences
+
+MODELS = Catalog(
+    {"work": WORK},
+    {
+        card.name: card
+        for card in (
+            ExecutorCard("plain", "work", "", quote=Quote(seconds=1)),
+            ExecutorCard("small", "work", "", (Parameter("model", STR, choices=("tiny", "base")),), quote=Quote(seconds=2)),
+            ExecutorCard(
+                "large", "work", "", (Parameter("model", STR, choices=("base", "huge")),), device=Device.GPU, quote=Quote(seconds=3)
+            ),
+            ExecutorCard("open", "work", "", (Parameter("model", STR), Parameter("speed")), device=Device.REMOTE, quote=Quote(seconds=4)),
+            ExecutorCard("odd", "work", "", (Parameter("model", INT),), device=Device.REMOTE, quote=Quote(seconds=0)),
+        )
+    },
+)
+QUICK = Goal(("latency",))
+
+
+@pytest.mark.parametrize(
+    ("prefer", "name", "knobs"),
+    [
+        (Prefer(), "odd", {}),
+        (Prefer(device="cpu"), "plain", {}),
+        (Prefer(device="gpu"), "large", {}),
+        (Prefer(model="tiny"), "small", {"model": "tiny"}),
+        (Prefer(model="base"), "small", {"model": "base"}),
+        (Prefer(model="huge"), "large", {"model": "huge"}),
+        (Prefer(model="other"), "open", {"model": "other"}),
+        (Prefer(device="gpu", model="base"), "large", {"model": "base"}),
+        (Prefer(device="remote", model="base"), "open", {"model": "base"}),
+    ],
+)
+def test_the_device_and_the_model_that_a_step_prefers_are_constraints(prefer: Prefer, name: str, knobs: dict[str, str]) -> None:
+    choice = chosen(step("s", prefer=prefer), QUICK, MODELS)
+    assert (choice.executor.name, choice.knobs) == (name, knobs)
+
+
+def test_a_preferred_model_stands_beside_the_knobs_of_the_step() -> None:
+    choice = chosen(step("s", prefer=Prefer(model="x"), knobs={"speed": 2}), QUICK, MODELS)
+    assert (choice.executor.name, choice.knobs) == ("open", {"speed": 2, "model": "x"})
+    assert choice.why == "the only executor for work with these knobs and the model x"
+
+
+def test_a_pinned_executor_is_given_the_model() -> None:
+    choice = chosen(step("s", executor="large", prefer=Prefer("gpu", "base")), QUICK, MODELS)
+    assert (choice.executor.name, choice.knobs, choice.why) == ("large", {"model": "base"}, "asked for by the step")
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"prefer": Prefer("tpu")}, "step 's' prefers the device tpu, and no executor of 'work' has it; there is cpu, gpu, remote"),
+        ({"prefer": Prefer("cpu", "huge")}, "step 's' prefers the model 'huge', and no executor of 'work' has it; there are tiny, base"),
+        ({"prefer": Prefer("gpu"), "executor": "small"}, "prefers the device gpu, and its executor 'small' does not have it; there is cpu"),
+        (
+            {"prefer": Prefer(model="x"), "executor": "plain"},
+            "prefers the model 'x', and its executor 'plain' does not have it; no model",
+        ),
+        ({"prefer": Prefer("gpu"), "knobs": {"speed": 1}}, "prefers the device gpu, and no executor of 'work' has it; there is remote"),
+    ],
+)
+def test_preferences_that_nothing_meets_are_a_plan_error(parts: dict[str, object], words: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        chosen(step("s", **parts), QUICK, MODELS)
+    assert words in str(caught.value)
+
+
+def test_there_is_a_choice_for_every_plain_step_of_the_tree_by_its_path() -> None:
+    inner = step("i", executor="small")
+    sub = Workflow("sub", steps={"p": step("p")})
+    steps = {
+        "a": step("a"),
+        "b": Step("b", block=Block({"i": inner, "j": Step("j", block=Block({"k": step("k")}))})),
+        "r": step("r", repeat=Repeat(2)),
+        "s": Step("s", workflow="sub"),
+    }
+    declared = Workflow("w", steps=steps, workflows={"sub": sub}, finally_={"z": step("z", prefer=Prefer("gpu"))})
+    found = choose(compile_workflow(declared, MODELS), MODELS, QUICK).choices
+
+    assert {path: choice.executor.name for path, choice in found.items()} == {
+        "a": "odd",
+        "b/i": "small",
+        "b/j/k": "odd",
+        "r": "odd",
+        "s/p": "odd",
+        "finally/z": "large",
+    }
+    assert all(choice.step == path for path, choice in found.items())
+    with pytest.raises(PlanError, match="step 'b/i' needs executor 'small'"):
+        choose(compile_workflow(declared, MODELS), Catalog({"work": WORK}, {"plain": MODELS.executors["plain"]}))

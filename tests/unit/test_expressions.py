@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murakkab.errors import ExecutorError, SpecError
-from murakkab.expressions import check_condition, compile_condition, names_in
+from murakkab.expressions import check_condition, compile_condition, constant_of, names_in, reads_in
 from murakkab.expressions.syntax import parse_condition
 from murakkab.expressions.tokens import ConditionSyntaxError
 from murakkab.types import ANY, parse_type
@@ -307,3 +307,63 @@ def test_a_condition_is_decided_in_microseconds() -> None:
     for _ in range(1000):
         condition.evaluate(ENV)
     assert time.perf_counter() - start < 0.5
+
+
+# -------------------------------------------------------------------------------------------------------------- constants
+
+
+@pytest.mark.parametrize(
+    ("text", "always"),
+    [
+        ("true", True),
+        ("false", False),
+        ("!true", False),
+        ("1 > 2", False),
+        ("2 >= 1 && 1 < 2", True),
+        ("0x10 == 16", True),
+        ("1.5 * 2.0 == 3.0", True),
+        ("1 + 2 * 3 == 7", True),
+        ("-1 < 0", True),
+        ("1 - 2 == -1", True),
+        ("'a' + 'b' == 'ab'", True),
+        ("'a' != 'b' && 'a' < 'b'", True),
+        ("false && x", False),
+        ("x.y > 3 && false", False),
+        ("x || true", True),
+        ("x || false", None),
+        ("x && true", None),
+        ("!x", None),
+        ("x == x", None),
+        ("true ? false : x", False),
+        ("x ? true : true", None),
+        ("2 in [1, 2]", True),
+        ("'z' in ['a', 'b']", False),
+        ("x in [1]", None),
+        ("1 in ['1']", None),
+        ("1 == 1.0", None),
+        ("1 == '1'", None),
+        ("true < 3", None),
+        ("9223372036854775807 + 1 > 0", None),
+        ("1 / 0 == 1", None),
+        ("size('abc') == 3", None),
+        ("[1].exists(x, x > 0)", None),
+        ("'\\n' == 'x'", None),
+        ("3u == 3u", None),
+        ("null == null", None),
+        ("1", None),
+        ("1 >", None),
+    ],
+)
+def test_conditions_that_always_give_the_same_are_known(text: str, always: bool | None) -> None:
+    assert constant_of(text) is always
+
+
+@pytest.mark.parametrize("text", ["1 > 2 || 'a' == 'a'", "!(1 + 1 == 2)", "-3 * -3 >= 9", "2 in [1, 2] && true", "'b' >= 'ab'"])
+def test_a_constant_is_what_the_library_gives(text: str) -> None:
+    assert compile_condition(text).evaluate({}) is constant_of(text)
+
+
+def test_the_fields_that_a_condition_reads_are_known() -> None:
+    assert reads_in("a.x > 1 && a.y && b[0] && c.exists(d, d.z)") == {"a": frozenset({"x", "y"}), "b": None, "c": None}
+    assert reads_in("a.x > 1 || a == null") == {"a": None}
+    assert reads_in("a >") == {}

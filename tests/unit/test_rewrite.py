@@ -16,7 +16,23 @@ from murakkab.planner import compile as planner
 from murakkab.planner.rewrite import simplify
 from murakkab.runtime.messages import FinishJob, JobSubmitted, StartTask, TaskFailed, TaskSucceeded
 from murakkab.runtime.state import JobState
-from murakkab.spec import CachePolicy, Effect, First, Loop, OnError, Output, Ref, Rescue, Retry, Step, Template, Workflow
+from murakkab.spec import (
+    CachePolicy,
+    Effect,
+    First,
+    Loop,
+    Need,
+    OnError,
+    Output,
+    Prefer,
+    Ref,
+    Repeat,
+    Rescue,
+    Retry,
+    Step,
+    Template,
+    Workflow,
+)
 from tests.fakes import CATALOG, FALLBACK, SKIP, default, graph, step, workflow
 
 PURE, READ, WRITE, IRREVERSIBLE = Effect
@@ -187,6 +203,11 @@ def test_steps_with_an_effect_are_never_merged(effect: Effect) -> None:
         ({"each": "${inputs.xs}"}, {"each": "${inputs.flag}"}),
         ({"each": "${inputs.xs}"}, {"each": "${inputs.xs}", "max_parallel": 2}),
         ({"effect": PURE}, {"effect": READ}),
+        ({"each": "${inputs.xs}"}, {"each": "${inputs.xs}", "need": Need(2)}),
+        ({}, {"prefer": Prefer("gpu")}),
+        ({"prefer": Prefer(model="a")}, {"prefer": Prefer(model="b")}),
+        ({}, {"repeat": Repeat(2)}),
+        ({"repeat": Repeat(2)}, {"repeat": Repeat(2)}),
         ({"uses": "work"}, {"uses": "", "call": "m:f"}),
         ({"uses": "", "call": "m:g"}, {"uses": "", "call": "m:f"}),
     ],
@@ -301,6 +322,26 @@ def test_a_map_that_only_feeds_another_stays() -> None:
 
 def test_without_declared_outputs_nothing_is_dropped() -> None:
     assert left(step("a", effect=PURE), step("b", effect=PURE, x=1)) == ["a", "b"]
+
+
+def test_lists_side_by_side_tell_maps_apart_and_are_renamed() -> None:
+    def zipped(name: str, beside: str) -> Step:
+        one = step(name, each="${inputs.xs}", x="${item}", effect=PURE)
+        return replace(one, for_each=(replace(one.for_each[0], beside={"other": Ref(beside)}),))
+
+    made = graph(
+        *(step(name, effect=PURE, x=1) for name in "ab"), step("c", effect=PURE, x=2), *(zipped(f"z{name}", name) for name in "abc")
+    )
+
+    assert sorted(made.nodes) == ["a", "c", "za", "zc"]
+    assert made.nodes["za"].loops[0].beside == {"other": Ref("a")}
+
+
+def test_what_is_kept_for_others_stays_under_its_name() -> None:
+    nodes = untouched(workflow(step("a", effect=PURE), step("b", effect=PURE))).nodes
+    found = simplify(nodes, {"o": 1}, droppable=True, kept=frozenset("b"))
+
+    assert list(found[0]) == ["b"]
 
 
 def test_simplify_does_not_change_what_it_is_given() -> None:
