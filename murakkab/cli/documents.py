@@ -5,6 +5,7 @@ from typing import Any
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Parameter
 from murakkab.cli.rows import Row
+from murakkab.drawing.timeline import Track
 from murakkab.ports import JobSummary
 from murakkab.runtime.result import JobResult
 
@@ -19,6 +20,7 @@ def job_json(result: JobResult, rows: Sequence[Row], total: Row, statuses: Mappi
         "seconds": total.seconds,
         "usd": total.usd,
         "joules": total.joules,
+        "tokens": total.tokens,
         "steps": [{**_measured(row), "status": statuses.get(row.step, "")} for row in rows],
     }
 
@@ -26,6 +28,7 @@ def job_json(result: JobResult, rows: Sequence[Row], total: Row, statuses: Mappi
 def _measured(row: Row) -> dict[str, Any]:
     return {
         "step": row.step,
+        "kind": row.kind,
         "executor": row.executor,
         "device": row.device,
         "done": row.done,
@@ -35,6 +38,7 @@ def _measured(row: Row) -> dict[str, Any]:
         "seconds": row.seconds,
         "joules": row.joules,
         "usd": row.usd,
+        "tokens": row.tokens,
     }
 
 
@@ -47,6 +51,12 @@ def tasks_json(result: JobResult, statuses: Mapping[str, str], *, only: str = ""
         facts = row._asdict()
         attempts.setdefault(facts.pop("task"), []).append(facts)
     return [{"task": task, "status": statuses.get(task, ""), "attempts": found} for task, found in attempts.items()]
+
+
+def track_json(track: Track, begin: float) -> dict[str, Any]:
+    """Return what a task did when, in seconds since the job began."""
+    spans = [{"kind": span.kind, "begin": span.begin - begin, "end": span.end - begin} for span in track.spans]
+    return {"task": track.task, "step": track.path, "status": track.status, "critical": track.is_critical, "spans": spans}
 
 
 def summary_json(job: JobSummary) -> dict[str, Any]:

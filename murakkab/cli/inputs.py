@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from murakkab.cli.replies import example_of
 from murakkab.errors import InputError, NotFoundError
 from murakkab.local_files import file_value
 from murakkab.spec import Input
@@ -21,6 +22,26 @@ class _Unreadable(ValueError):
 
 def read_inputs(words: Sequence[str], declared: Mapping[str, Input]) -> dict[str, Any]:
     """Return the inputs that `name=value` words give, as JSON data. Raises one `InputError` that names every mistake."""
+    given, mistakes = _read_all(words, declared, noun="input")
+    mistakes.extend(
+        f"input {name!r} ({one.type}) is missing: -i {name}={example_of(one.type)}"
+        for name, one in declared.items()
+        if one.required and name not in given and not any(word.startswith(f"{name}=") for word in words)
+    )
+    if mistakes:
+        raise InputError("\n".join(mistakes), hint=_declared(declared, noun="input", owner="workflow"))
+    return given
+
+
+def read_form(words: Sequence[str], form: Mapping[str, Input]) -> dict[str, Any]:
+    """Return the fields of a form that `name=value` words give; some may be missing. Raises `InputError`."""
+    given, mistakes = _read_all(words, form, noun="field")
+    if mistakes:
+        raise InputError("\n".join(mistakes), hint=_declared(form, noun="field", owner="question"))
+    return given
+
+
+def _read_all(words: Sequence[str], declared: Mapping[str, Input], *, noun: str) -> tuple[dict[str, Any], list[str]]:
     given: dict[str, Any] = {}
     mistakes: list[str] = []
     for word in words:
@@ -28,20 +49,13 @@ def read_inputs(words: Sequence[str], declared: Mapping[str, Input]) -> dict[str
         if not equals or not name:
             mistakes.append(f"{word!r} is not of the form name=value")
         elif name not in declared:
-            mistakes.append(_unknown(name, declared))
+            mistakes.append(_unknown(name, declared, noun=noun))
         else:
             try:
                 _add(given, name, _read(text, declared[name].type), declared[name].type)
             except _Unreadable as mistake:
-                mistakes.append(f"input {name!r} ({declared[name].type}): {mistake}")
-    mistakes.extend(
-        f"input {name!r} ({one.type}) is missing: -i {name}={_example(one.type)}"
-        for name, one in declared.items()
-        if one.required and name not in given and not any(word.startswith(f"{name}=") for word in words)
-    )
-    if mistakes:
-        raise InputError("\n".join(mistakes), hint=_declared(declared))
-    return given
+                mistakes.append(f"{noun} {name!r} ({declared[name].type}): {mistake}")
+    return given, mistakes
 
 
 def _add(given: dict[str, Any], name: str, value: Any, want: Type) -> None:
@@ -127,15 +141,16 @@ def _file(text: str) -> dict[str, Any]:
         raise _Unreadable(error.message) from None
 
 
-def _unknown(name: str, declared: Mapping[str, Input]) -> str:
+def _unknown(name: str, declared: Mapping[str, Input], *, noun: str) -> str:
     near = get_close_matches(name, declared, n=1)
-    return f"there is no input {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"there is no {noun} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
-def _declared(declared: Mapping[str, Input]) -> str:
+def _declared(declared: Mapping[str, Input], *, noun: str, owner: str) -> str:
     if not declared:
-        return "this workflow takes no inputs"
-    return "the inputs are " + ", ".join(f"{name}: {one.type}{'' if one.required else ' (optional)'}" for name, one in declared.items())
+        return f"this {owner} takes no {noun}s"
+    listed = ", ".join(f"{name}: {one.type}{'' if one.required else ' (optional)'}" for name, one in declared.items())
+    return f"the {noun}s are {listed}"
 
 
 def _short(text: str) -> str:
@@ -147,13 +162,3 @@ def _form(want: Type) -> str:
     kind = _plain(want).kind
     forms = {"int": "a whole number", "float": "a number", "bool": "true or false", "null": "null"}
     return forms.get(kind, f"JSON for {want}")
-
-
-def _example(want: Type) -> str:
-    """Return a value as one would type it."""
-    plain = _plain(want)
-    if plain.kind == "list" and plain.item:
-        one = _example(plain.item)
-        return one if one.startswith("'") else f"{one},{one}"
-    examples = {"int": "3", "float": "0.5", "bool": "true", "file": "PATH", "null": "null", "record": "'{...}'", "map": "'{...}'"}
-    return examples.get(plain.kind, "TEXT")

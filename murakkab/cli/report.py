@@ -1,14 +1,22 @@
 """policy: an error as lines for people and as one JSON object for programs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from murakkab.errors import Diagnostic, InvalidTransition, JobError, MurakkabError, SpecError
+from murakkab.errors import Diagnostic, InvalidTransition, JobError, JobWaiting, MurakkabError, SpecError
+
+
+class JobAsks(JobWaiting):
+    """A job that waits for people or events. `replies` are the words of the command that answers each task, `questions` plain data."""
+
+    replies: Mapping[str, str]
+    questions: Sequence[Mapping[str, Any]]
 
 
 def error_lines(error: MurakkabError) -> list[str]:
     """Return what to print: a line per diagnostic of a declaration, else the message and what to do about it."""
     if isinstance(error, SpecError):
-        return [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(len(error.diagnostics))}"]
+        return [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(error.diagnostics)}"]
     first, *rest = error.message.splitlines() or [""]
     lines = [f"error[{error.code}]: {first}", *(f"  {line}" for line in rest)]
     if isinstance(error, InvalidTransition):
@@ -23,10 +31,13 @@ def error_json(error: MurakkabError) -> dict[str, Any]:
     diagnostics = error.diagnostics if isinstance(error, SpecError) else ()
     document: dict[str, Any] = {
         "code": error.code,
-        "message": _counted(len(diagnostics)) if diagnostics else error.message,
+        "message": _counted(diagnostics) if diagnostics else error.message,
         "hint": error.hint,
         "diagnostics": [diagnostic_json(one) for one in diagnostics],
     }
+    if isinstance(error, JobAsks):
+        document["questions"] = list(error.questions)
+        document["replies"] = {task: f"murakkab {words}" for task, words in error.replies.items()}
     if isinstance(error, JobError):
         document["job"] = error.job
         document["causes"] = [{"task": c.task, "reason": c.reason, "message": c.message, "attempt": c.attempt} for c in error.causes]
@@ -41,11 +52,15 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         "hint": diagnostic.hint,
         "path": list(diagnostic.path),
+        "warning": diagnostic.is_warning,
         "file": place.file if place else None,
         "line": (place.line or None) if place else None,
         "column": (place.column or None) if place else None,
     }
 
 
-def _counted(mistakes: int) -> str:
-    return f"{mistakes} mistake{'' if mistakes == 1 else 's'} in the workflow"
+def _counted(found: Sequence[Diagnostic]) -> str:
+    warnings = sum(one.is_warning for one in found)
+    mistakes = len(found) - warnings
+    beside = f", {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
+    return f"{mistakes} mistake{'' if mistakes == 1 else 's'} in the workflow{beside}"

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from murakkab.cli.places import kind_of, nodes_of
+from murakkab.drawing.timeline import timeline_of
 from murakkab.plan import Choice
 from murakkab.runtime.result import JobResult, TaskRow
 
 
 class Row(NamedTuple):
-    """One step. `start` and `seconds` are of its whole span; `joules` is the sum of what was measured, None where nothing was.
+    """One step, by its path. `start` and `seconds` are of its whole span; `joules` is the sum of what was measured, None where nothing was.
 
-    `metered` says how many of its attempts were measured.
+    `metered` says how many of its attempts were measured. `kind` other than task: no executor does it, and it takes nothing of its own.
     """
 
     step: str
@@ -24,6 +26,8 @@ class Row(NamedTuple):
     joules: float | None
     metered: int
     usd: float
+    tokens: int = 0
+    kind: str = "task"
 
 
 def rows_of_steps(tasks: Iterable[TaskRow], choices: Mapping[str, Choice], *, begin: float) -> list[Row]:
@@ -51,30 +55,72 @@ def _row(step: str, attempts: Sequence[TaskRow], choice: Choice | None, begin: f
         joules=sum(joules) if joules else None,
         metered=len(joules),
         usd=sum(task.usd for task in attempts),
+        tokens=sum(task.tokens for task in attempts),
     )
 
 
 def total_of(rows: Sequence[Row], *, seconds: float) -> Row:
     """Return the bill of the whole job, which took *seconds*."""
     measured = [row.joules for row in rows if row.joules is not None]
+    tasks = [row for row in rows if row.kind == "task"]
     return Row(
         step="total",
         executor="",
         device="",
-        done=sum(row.done for row in rows),
-        attempts=sum(row.attempts for row in rows),
+        done=sum(row.done for row in tasks),
+        attempts=sum(row.attempts for row in tasks),
         cached=sum(row.cached for row in rows),
         start=None,
         seconds=seconds,
         joules=sum(measured) if measured else None,
         metered=sum(row.metered for row in rows),
         usd=sum(row.usd for row in rows),
+        tokens=sum(row.tokens for row in rows),
     )
 
 
 def bill_of(result: JobResult) -> tuple[list[Row], Row]:
-    """Return a row per step of a job, and their total."""
+    """Return a row per step of a job, those inside of a step behind it, and their total."""
     begin = result.history[0].time if result.history else 0.0
     seconds = result.history[-1].time - begin if result.history else 0.0
     rows = rows_of_steps(result.tasks, result.deployment.choices, begin=begin)
-    return rows, total_of(rows, seconds=seconds)
+    return _with_others(rows, result, begin), total_of(rows, seconds=seconds)
+
+
+def _with_others(rows: list[Row], result: JobResult, begin: float) -> list[Row]:
+    """Return *rows* in the order of the graph, with a row for each step that no executor does."""
+    if result.graph is None:
+        return rows
+    nodes = nodes_of(result.graph)
+    others = {path: kind for path, node in nodes.items() if (kind := kind_of(node)) != "task"}
+    known = {row.step: row for row in rows}
+    if others:
+        spans: dict[str, list[tuple[float, float]]] = {}
+        done: dict[str, int] = {}
+        for track in timeline_of(result.graph, result.history).tracks:
+            if track.path in others:
+                spans.setdefault(track.path, []).append((track.begin, track.end))
+                done[track.path] = done.get(track.path, 0) + (track.status == "succeeded")
+        for path, kind in others.items():
+            known[path] = _other(path, kind, spans.get(path, ()), done.get(path, 0), begin)
+    order = {path: i for i, path in enumerate(nodes)}
+    return sorted(known.values(), key=lambda row: order.get(row.step, len(order)))
+
+
+def _other(path: str, kind: str, spans: Sequence[tuple[float, float]], done: int, begin: float) -> Row:
+    start = min((one for one, _ in spans), default=None)
+    end = max((one for _, one in spans), default=None)
+    return Row(
+        step=path,
+        executor="",
+        device="",
+        done=done,
+        attempts=len(spans),
+        cached=0,
+        start=None if start is None else max(0.0, start - begin),
+        seconds=None if start is None or end is None else end - start,
+        joules=None,
+        metered=0,
+        usd=0.0,
+        kind=kind,
+    )

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from murakkab.catalog import Catalog, Parameter
 from murakkab.cli.rows import Row
+from murakkab.drawing.timeline_rows import named
 from murakkab.ports import JobSummary
 from murakkab.runtime.result import JobResult, TaskRow
 
@@ -23,6 +24,9 @@ STATUS_STYLES: Mapping[str, str] = {
     "running": "cyan",
     "skipped": "dim",
     "waiting": "dim",
+    "awaiting": "yellow",
+    "backoff": "yellow",
+    "paused": "magenta",
 }
 
 
@@ -64,36 +68,60 @@ def job_title(result: JobResult, total: Row) -> Text:
 
 
 def steps_table(rows: Sequence[Row], total: Row, statuses: Mapping[str, str]) -> Table:
-    """Return the bill: one line per step, a `for_each` step being one line with the number of its tasks."""
-    table = _table()
-    for name in ("step", "executor", "device"):
-        table.add_column(name, no_wrap=name == "step", overflow="fold")
-    for name in ("tasks", "start", "duration", "energy", "cost"):
-        table.add_column(name, justify="right", no_wrap=name != "energy")
-    table.add_column("status")
+    """Return the bill: one line per step, a `for_each` step being one line with the number of its tasks.
+
+    Energy has a column where any was measured, else a line says so; tokens have one where any were used.
+    """
+    table = new_table()
+    extra = [*(["energy"] if total.joules is not None else []), *(["tokens"] if total.tokens else [])]
+    table.add_column("step", overflow="ellipsis", no_wrap=True, min_width=10)
+    table.add_column("executor", overflow="fold", min_width=8)
+    table.add_column("device", no_wrap=True)
+    for name in ("tasks", "start", "duration", "cost", *extra):
+        table.add_column(name, justify="right", no_wrap=name not in ("energy", "tasks"), overflow="fold", min_width=6)
+    table.add_column("status", no_wrap=True)
     for row in rows:
-        table.add_row(row.step, row.executor, row.device, *_figures(row), status_text(statuses.get(row.step, "")))
+        who = (row.executor or KINDS.get(row.kind, ""), row.device)
+        table.add_row(step_name(row.step), *who, *_figures(row, extra), status_text(statuses.get(row.step, "")))
     table.add_section()
-    table.add_row(total.step, "", "", *_figures(total), "", style="bold")
+    table.add_row(total.step, "", "", *_figures(total, extra), "", style="bold")
+    if total.joules is None and total.attempts:
+        table.caption, table.caption_justify = "energy: not measured", "left"
     return table
 
 
-def _figures(row: Row) -> tuple[str, ...]:
+def _figures(row: Row, extra: Sequence[str]) -> tuple[str, ...]:
+    """Return tasks, start, duration and cost, and what of energy and tokens is wanted."""
+    start = "-" if row.start is None else f"+{seconds_text(row.start)}"
+    if row.kind != "task":
+        return str(row.done) if row.attempts else "-", start, seconds_text(row.seconds), "", *("" for _ in extra)
     tasks = str(row.done)
     if row.cached:
         tasks += f" ({row.cached} cached)"
     if row.attempts > row.done:
         tasks += f" ({row.attempts - row.done} failed)"
-    start = "-" if row.start is None else f"+{seconds_text(row.start)}"
-    energy = joules_text(row.joules, row.metered, row.attempts) if row.attempts else "-"
-    return tasks, start, seconds_text(row.seconds), energy, usd_text(row.usd)
+    more = {
+        "energy": joules_text(row.joules, row.metered, row.attempts) if row.attempts else "-",
+        "tokens": f"{row.tokens:,}" if row.tokens else "-",
+    }
+    return tasks, start, seconds_text(row.seconds), usd_text(row.usd), *(more[name] for name in extra)
+
+
+#: What stands in the place of an executor where none does the work.
+KINDS: Mapping[str, str] = {"approve": "a person", "wait": "waits", "steps": "steps inside"}
+
+
+def step_name(path: str) -> str:
+    """Return the name of a step, set in by how deep it lies inside of others; the last steps stand in the first row."""
+    name, depth = named(path)
+    return f"{'  ' * depth}{name}"
 
 
 def tasks_table(tasks: Sequence[TaskRow], statuses: Mapping[str, str], *, limit: int) -> Table:
     """Return one line per attempt, at most *limit*: what went wrong first, then the longest."""
     listed = sorted(tasks, key=lambda task: (task.status == "succeeded", task.started - task.finished))[:limit]
     listed.sort(key=lambda task: (task.started, task.task))
-    table = _table()
+    table = new_table()
     for name in ("task", "executor", "attempt", "duration", "energy", "cost", "status"):
         table.add_column(name, justify="right" if name in ("attempt", "duration", "energy", "cost") else "left", overflow="fold")
     for task in listed:
@@ -108,7 +136,7 @@ def tasks_table(tasks: Sequence[TaskRow], statuses: Mapping[str, str], *, limit:
 
 def jobs_table(jobs: Sequence[JobSummary]) -> Table:
     """Return one line per job."""
-    table = _table()
+    table = new_table()
     for name in ("job", "workflow", "status", "created", "took", "events"):
         table.add_column(name, justify="right" if name in ("took", "events") else "left")
     for job in jobs:
@@ -120,7 +148,7 @@ def jobs_table(jobs: Sequence[JobSummary]) -> Table:
 
 def executors_table(catalog: Catalog, *, missing: Mapping[str, str]) -> Table:
     """Return one line per executor, by capability. *missing* holds the extra to install for those that cannot run yet."""
-    table = _table()
+    table = new_table()
     for name in ("capability", "executor", "device", "knobs", "description"):
         table.add_column(name, overflow="fold")
     for capability in sorted(catalog.capabilities):
@@ -148,5 +176,6 @@ def _bound(value: Any) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+def new_table() -> Table:
+    """Return an empty table in the look of all of them."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", caption_style="dim")

@@ -13,6 +13,8 @@ from murakkab.runtime.state import JobState
 
 #: What happens in the same millisecond happens at once.
 _AT_ONCE: Final = 0.001
+#: How long a gap is drawn, as a part of all the time in which the job went on.
+_GAP: Final = 0.06
 _ENDS: Final = (TaskSucceeded, TaskFailed, TaskCancelled)
 _OPEN: Final[Mapping[Status, str]] = {Status.RUNNING: "run", Status.BACKOFF: "backoff", Status.AWAITING: "awaiting", Status.DOUBT: "doubt"}
 
@@ -55,6 +57,20 @@ class Timeline:
     end: float
     tracks: tuple[Track, ...] = ()
     gaps: tuple[tuple[float, float], ...] = ()
+
+    def place(self, time: float) -> float:
+        """Return where a time stands between the begin (0) and the end (1). Long gaps are drawn short: nothing happens in them."""
+        idle = [end - begin for begin, end in self.gaps]
+        busy = max(self.end - self.begin - sum(idle), 0.0)
+        drawn = [min(one, busy * _GAP) for one in idle]
+        length = busy + sum(drawn)
+        if length <= 0:
+            return 0.0
+        passed = min(max(time, self.begin), self.end) - self.begin
+        for (begin, end), one in zip(self.gaps, drawn, strict=True):
+            inside = min(max(time - begin, 0.0), end - begin)
+            passed -= inside - (one * inside / (end - begin) if end > begin else 0.0)
+        return passed / length
 
 
 def timeline_of(graph: TaskGraph, history: Sequence[Event], *, now: float | None = None) -> Timeline:

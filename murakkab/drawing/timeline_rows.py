@@ -19,8 +19,13 @@ _WORST: Final = (
     "succeeded",
     "skipped",
 )
+_LAST: Final = "finally"
 #: Of what happens in one cell, what is shown: the first of these.
 _FIRST: Final = ("failed", "run", "doubt", "awaiting", "backoff", "queued", "inside")
+
+
+#: Ticks are so many times a power of ten apart.
+_STEPS: Final = (1.0, 2.0, 5.0)
 
 
 class Row(NamedTuple):
@@ -94,6 +99,14 @@ def _above(path: str) -> Iterator[str]:
         yield "/".join(parts[:i])
 
 
+def named(path: str) -> tuple[str, int]:
+    """Return what a step is called on its line, and how deep it lies inside of others; the last steps lie in nothing."""
+    above, _, name = path.rpartition("/")
+    if above == _LAST:
+        return path, 0
+    return name, path.count("/") - path.startswith(f"{_LAST}/")
+
+
 def _leaves(tracks: Sequence[Track]) -> list[Track]:
     return [track for track in tracks if track.is_leaf] or list(tracks)
 
@@ -101,9 +114,11 @@ def _leaves(tracks: Sequence[Track]) -> list[Track]:
 def _step(path: str, tracks: Sequence[Track], *, is_critical: bool) -> Row:
     leaves = _leaves(tracks)
     statuses = {track.status for track in leaves}
+    label, depth = named(path)
     return Row(
-        label=path.rpartition("/")[2],
-        depth=path.count("/"),
+        # The only task of a map has a name of its own.
+        label=leaves[0].task.rpartition("/")[2] if len(leaves) == 1 and depth == path.count("/") else label,
+        depth=depth,
         spans=tuple(span for track in leaves for span in track.spans),
         tasks=len(leaves),
         status=next((status for status in _WORST if status in statuses), ""),
@@ -117,7 +132,7 @@ def _tasks(path: str, tracks: Sequence[Track], room: int) -> Iterator[Row]:
         return
     count = len(tracks) if len(tracks) <= room else room - 1
     listed = sorted(tracks, key=lambda one: (one.status == "succeeded", not one.is_critical, one.begin - one.end))[:count]
-    depth = path.count("/") + 1
+    depth = named(path)[1] + 1
     for track in sorted(listed, key=lambda one: (one.begin, one.task)):
         yield Row(track.task, depth, tuple(track.spans), status=track.status, is_critical=track.is_critical)
     if count < len(tracks):
@@ -126,11 +141,9 @@ def _tasks(path: str, tracks: Sequence[Track], room: int) -> Iterator[Row]:
 
 def cells_of(row: Row, timeline: Timeline, width: int) -> list[Cell]:
     """Return a line in *width* places; whatever happened is seen in one at least."""
-    length = (timeline.end - timeline.begin) or 1.0
     loads: list[dict[str, float]] = [{} for _ in range(width)]
     for span in row.spans:
-        begin = (span.begin - timeline.begin) / length * width
-        end = max((span.end - timeline.begin) / length * width, begin)
+        begin, end = timeline.place(span.begin) * width, timeline.place(span.end) * width
         first, last = min(int(begin), width - 1), min(int(end), width - 1)
         for i in range(first, last + 1):
             share = min(end, i + 1) - max(begin, i)
@@ -143,3 +156,28 @@ def _weight(one: tuple[str, float]) -> tuple[bool, int]:
     """A failure is never hidden; else what matters most of all that fills a good part of the place."""
     kind, load = one
     return load > 0.3 or kind == "failed", -_FIRST.index(kind)
+
+
+def ticks_of(timeline: Timeline, most: int) -> list[float]:
+    """Return round times, in seconds since the begin, about *most* of them: in each stretch between two gaps those that fall into it."""
+    length = timeline.end - timeline.begin - sum(end - begin for begin, end in timeline.gaps)
+    unit = _unit(length, most)
+    found = [0.0]
+    begin = timeline.begin
+    for stop, resume in (*timeline.gaps, (timeline.end, timeline.end)):
+        first = int((begin - timeline.begin) / unit) + 1
+        found += [i * unit for i in range(first, int((stop - timeline.begin) / unit) + 1)]
+        begin = resume
+    return found
+
+
+def _unit(length: float, most: int) -> float:
+    """Return a round number of seconds of which *length* holds at most *most*."""
+    if length <= 0:
+        return 1.0
+    unit = 10.0**-9
+    while True:
+        for step in _STEPS:
+            if length / (unit * step) <= most:
+                return unit * step
+        unit *= 10.0

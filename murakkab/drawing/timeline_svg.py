@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from murakkab.drawing.svg_parts import head_of, style_of, text_of
 from murakkab.drawing.timeline import Timeline
-from murakkab.drawing.timeline_rows import Row, timeline_rows
+from murakkab.drawing.timeline_rows import Row, ticks_of, timeline_rows
 from murakkab.drawing.words import fitted, pixels, shown, span_text
 
 _WIDTH: Final = 960.0
@@ -17,7 +17,6 @@ _TOP: Final = 78.0
 _MARGIN: Final = 24.0
 _BOLD: Final = 'font-weight="620"'
 _TICKS: Final = 8
-_STEPS: Final = (1.0, 2.0, 5.0)
 #: Light and dark colour of each kind of span, and what it means.
 _KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "run": ("#2f9e5f", "#4fc07e", "ran"),
@@ -50,8 +49,7 @@ def timeline_svg(timeline: Timeline, title: str, *, most: int = 80) -> str:
 
 
 def _x(time: float, timeline: Timeline) -> float:
-    length = (timeline.end - timeline.begin) or 1.0
-    return _LABELS + (time - timeline.begin) / length * (_WIDTH - _LABELS - _MARGIN - 60.0)
+    return _LABELS + timeline.place(time) * (_WIDTH - _LABELS - _MARGIN - 60.0)
 
 
 def _row(row: Row, timeline: Timeline, y: float) -> Iterator[str]:
@@ -76,22 +74,14 @@ def _row(row: Row, timeline: Timeline, y: float) -> Iterator[str]:
 
 
 def _axis(timeline: Timeline, bottom: float) -> Iterator[str]:
-    for seconds in ticks(timeline.end - timeline.begin):
+    last = -100.0
+    for seconds in ticks_of(timeline, _TICKS):
         x = _x(timeline.begin + seconds, timeline)
+        if x - last < 44.0:
+            continue
+        last = x
         yield f'<path class="grid" d="M{x:.1f} {_TOP - 6.0:.1f}V{bottom:.1f}" stroke="#e3e8ee" stroke-width="1"/>'
         yield text_of(span_text(seconds), (x, _TOP - 11.0), size=10.0, kind="dim", look='text-anchor="middle"')
-
-
-def ticks(length: float, most: int = _TICKS) -> list[float]:
-    """Return round times from zero to *length* seconds, at most *most* and the zero."""
-    if length <= 0:
-        return [0.0]
-    unit = 10.0**-9
-    while True:
-        for step in _STEPS:
-            if length / (unit * step) <= most:
-                return [i * unit * step for i in range(int(length / (unit * step)) + 1)]
-        unit *= 10.0
 
 
 def _gaps(timeline: Timeline, bottom: float) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """How far each step is, from the events of a job and its state."""
 
-from murakkab.cli.progress import Progress, StepLine, ended, statuses_of
+from murakkab.cli.places import ended, statuses_of
+from murakkab.cli.progress import Progress, StepLine
 from murakkab.plan import Node, TaskGraph
 from murakkab.runtime.messages import Event, JobSubmitted, TaskFailed, TaskStarted, TaskSucceeded
 from murakkab.runtime.state import JobState

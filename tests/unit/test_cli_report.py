@@ -2,7 +2,7 @@
 
 import json
 
-from murakkab.cli.report import error_json, error_lines
+from murakkab.cli.report import JobAsks, error_json, error_lines
 from murakkab.errors import Diagnostic, Failure, InputError, InvalidTransition, JobFailed, Place, SpecError
 
 SPEC = SpecError(
@@ -29,11 +29,29 @@ def test_the_json_of_a_workflow_error_has_every_diagnostic() -> None:
         "message": "no such field 'wiht'",
         "hint": "did you mean 'with'?",
         "path": ["steps", "a"],
+        "warning": False,
         "file": "w.yaml",
         "line": 3,
         "column": 5,
     }
     assert document["diagnostics"][1]["line"] is None
+
+
+def test_warnings_are_counted_apart() -> None:
+    warning = Diagnostic("unused-input", "nothing uses it", place=Place("w.yaml"), is_warning=True)
+    lines = error_lines(SpecError([*SPEC.diagnostics, warning]))
+    assert lines[-2:] == [
+        "w.yaml: warning: unused-input: nothing uses it",
+        "error[invalid-workflow]: 2 mistakes in the workflow, 1 warning",
+    ]
+
+
+def test_a_job_that_asks_tells_its_questions_and_how_to_answer() -> None:
+    error = JobAsks("it waits", job="j1")
+    error.questions, error.replies = [{"task": "ok", "message": "Send?", "form": {}}], {"ok": "approve j1"}
+    document = json.loads(json.dumps(error_json(error)))
+    assert document["questions"][0]["message"] == "Send?"
+    assert document["replies"] == {"ok": "murakkab approve j1"}
 
 
 def test_an_error_says_what_to_do() -> None:

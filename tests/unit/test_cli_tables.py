@@ -5,7 +5,7 @@ from rich.console import Console, RenderableType
 
 from murakkab.catalog import Capability, Catalog, Device, ExecutorCard, Parameter
 from murakkab.cli.rows import Row, rows_of_steps, total_of
-from murakkab.cli.tables import executors_table, joules_text, knob_text, seconds_text, steps_table, usd_text
+from murakkab.cli.tables import executors_table, joules_text, knob_text, seconds_text, step_name, steps_table, usd_text
 from murakkab.plan import Choice
 from murakkab.runtime.result import TaskRow
 
@@ -88,8 +88,33 @@ def test_the_table_has_a_line_per_step_and_a_total() -> None:
     lines = text_of(steps_table(rows, total_of(rows, seconds=3.0), {"frames": "succeeded"})).splitlines()
     (frames,) = (line for line in lines if line.strip().startswith("frames"))
     (total,) = (line for line in lines if line.strip().startswith("total"))
-    assert frames.split() == ["frames", "opencv", "cpu", "2", "+0", "ms", "3.00", "s", "not", "measured", "$0.50", "succeeded"]
-    assert total.split() == ["total", "2", "-", "3.00", "s", "not", "measured", "$0.50"]
+    assert frames.split() == ["frames", "opencv", "cpu", "2", "+0", "ms", "3.00", "s", "$0.50", "succeeded"]
+    assert total.split() == ["total", "2", "-", "3.00", "s", "$0.50"]
+    assert lines[-1].strip() == "energy: not measured"
+
+
+def test_energy_and_tokens_have_a_column_where_there_are_any() -> None:
+    rows = rows_of_steps([task("frames", 0, joules=4.0, tokens=1200), task("frames", 1)], {}, begin=10.0)
+    lines = text_of(steps_table(rows, total_of(rows, seconds=3.0), {})).splitlines()
+    assert lines[1].split() == ["step", "executor", "device", "tasks", "start", "duration", "cost", "energy", "tokens", "status"]
+    (frames,) = (line for line in lines if line.strip().startswith("frames"))
+    assert "4.0 J (1 of 2 measured)" in frames
+    assert "1,200" in frames
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("a", "a"), ("a/b", "  b"), ("a/b/c", "    c"), ("finally/tidy", "finally/tidy"), ("finally/tidy/one", "  one")],
+)
+def test_a_step_inside_of_another_is_set_in(path: str, name: str) -> None:
+    assert step_name(path) == name
+
+
+def test_a_step_that_no_executor_does_takes_nothing_of_its_own() -> None:
+    row = Row("ok", "", "", 1, 1, 0, 1.0, 2.0, None, 0, 0.0, kind="approve")
+    (line,) = (line for line in text_of(steps_table([row], total_of([row], seconds=3.0), {})).splitlines() if " ok " in line)
+    assert line.split() == ["ok", "a", "person", "1", "+1.00", "s", "2.00", "s"]
+    assert total_of([row], seconds=3.0).done == 0
 
 
 def test_executors_say_what_is_to_be_installed() -> None:

@@ -1,0 +1,33 @@
+"""driver: writes a workflow file in another form."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from murakkab import app
+from murakkab.cli.printing import answer, write_to
+from murakkab.diagnostics import did_you_mean
+from murakkab.document import to_document
+from murakkab.errors import InputError
+from murakkab.running import yaml_of
+from murakkab.source import to_python
+from murakkab.spec import Workflow
+
+_FORMS: Final = ("yaml", "json", "python")
+
+
+def convert(file: Path, to: str, output: Path | None, *, profile: str, as_json: bool) -> None:
+    """Write a workflow file in another form."""
+    if to not in _FORMS:
+        raise InputError(f"nothing is written as {to!r}", hint=did_you_mean(to, _FORMS, others="there are"))
+    text = _text_of(app.load_file(file, profile=profile).graph.workflow, to)
+    if as_json:
+        answer({"file": str(file), "form": to, "text": text}, plain=True)
+    else:
+        write_to(output, text)
+
+
+def _text_of(workflow: Workflow, form: str) -> str:
+    if form == "python":
+        return to_python(workflow)
+    return yaml_of(workflow) if form == "yaml" else json.dumps(to_document(workflow), indent=2, ensure_ascii=False) + "\n"

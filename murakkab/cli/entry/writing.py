@@ -1,0 +1,138 @@
+"""driver: the commands about files and this installation: validate, plan, new, convert, executors, schema, completion."""
+
+from typing import Annotated
+
+import typer
+
+from murakkab.cli import root
+from murakkab.cli.root import app, load, reported
+
+
+@app.command()
+def validate(
+    files: root.Files,
+    *,
+    profile: root.Profile = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as mistakes.")] = False,
+    as_json: root.Json = False,
+) -> None:
+    """Check workflow files: every mistake with its line and column, and what to do about it. Nothing runs.
+
+    Example: murakkab validate workflows/*.yaml
+
+    Example: murakkab validate review.yaml --profile prod --strict
+    """
+    with reported(as_json=as_json):
+        raise typer.Exit(load("files").validate(files, profile=profile, strict=strict, as_json=as_json))
+
+
+@app.command()
+def plan(
+    file: root.File,
+    *,
+    profile: root.Profile = "",
+    minimize: root.Goal = None,
+    as_json: root.Json = False,
+) -> None:
+    """Show how a workflow would run: who does each step and why, what it is expected to take, and what was simplified. Nothing runs.
+
+    Example: murakkab plan workflows/summarize_texts.yaml
+
+    Example: murakkab plan workflows/summarize_texts.yaml --minimize energy,latency
+    """
+    with reported(as_json=as_json):
+        load("files").plan(file, profile, minimize, as_json=as_json)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it; the file is NAME.yaml.", show_default=False)],
+    *,
+    template: Annotated[
+        str,
+        typer.Option(
+            "--template",
+            "-t",
+            metavar="hello|map|approval|loop|agent|sql",
+            help="What to begin with.",
+            autocompletion=lambda: ["hello", "map", "approval", "loop", "agent", "sql"],
+        ),
+    ] = "hello",
+    as_json: root.Json = False,
+) -> None:
+    """Write a workflow to begin with: NAME.yaml and its steps in Python. No file is overwritten.
+
+    Example: murakkab new greeting
+
+    Example: murakkab new orders --template approval
+    """
+    with reported(as_json=as_json):
+        load("making").new(name, template, as_json=as_json)
+
+
+@app.command()
+def convert(
+    file: root.File,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="yaml|json|python", help="The form to write.", show_default=False)],
+    output: root.Out = None,
+    profile: root.Profile = "",
+    as_json: root.Json = False,
+) -> None:
+    """Write a workflow file in another form: YAML, JSON, or a Python module that declares the same.
+
+    Example: murakkab convert review.yaml --to python -o review.py
+
+    Example: murakkab convert review.yaml --to json --profile prod
+    """
+    with reported(as_json=as_json):
+        load("converting").convert(file, to, output, profile=profile, as_json=as_json)
+
+
+@app.command()
+def executors(
+    *,
+    capability: Annotated[
+        str | None, typer.Option("--for", metavar="CAPABILITY", help="Only those that provide it.", show_default=False)
+    ] = None,
+    as_json: root.Json = False,
+) -> None:
+    """List the capabilities that steps can use, and their executors.
+
+    Example: murakkab executors --json
+
+    Example: murakkab executors --for text-summary
+    """
+    with reported(as_json=as_json):
+        load("files").executors(capability, as_json=as_json)
+
+
+@app.command()
+def schema(*, output: root.Out = None, as_json: root.Json = False) -> None:
+    """Print the JSON Schema of workflow files, for editors: completion and checks while one types.
+
+    Example: murakkab schema > workflow.schema.json
+    """
+    with reported(as_json=as_json):
+        load("files").schema(output)
+
+
+@app.command()
+def completion(
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="bash|zsh|fish", help="The shell to complete in.", show_default=False, autocompletion=lambda: ["bash", "zsh", "fish"]
+        ),
+    ],
+    *,
+    as_json: root.Json = False,
+) -> None:
+    """Print the script that makes a shell complete commands, options and the ids of jobs.
+
+    Example: eval "$(murakkab completion bash)"    # in ~/.bashrc; for zsh the same in ~/.zshrc
+
+    Example: murakkab completion fish > ~/.config/fish/completions/murakkab.fish
+    """
+    with reported(as_json=as_json):
+        load("completing").completion(shell, as_json=as_json)

@@ -1,0 +1,98 @@
+"""driver: what can be done with workflow files without running them, and what this installation has."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from murakkab import app
+from murakkab.cli.documents import catalog_json
+from murakkab.cli.extras import missing_extras
+from murakkab.cli.options import measures_of
+from murakkab.cli.plans import exceeded, expected_of, plan_json, plan_table
+from murakkab.cli.printing import answer, console_of, tell, write_to
+from murakkab.cli.report import diagnostic_json, error_json, error_lines
+from murakkab.cli.tables import executors_table, seconds_text
+from murakkab.diagnostics import did_you_mean
+from murakkab.document import json_schema
+from murakkab.errors import MurakkabError, NotFoundError, SpecError
+from murakkab.planner.walk import every_step
+from murakkab.spec import Goal
+
+
+def validate(files: Sequence[Path], *, profile: str, strict: bool, as_json: bool) -> int:
+    """Print every mistake and warning of every file; return the exit status."""
+    status = 0
+    reports: list[dict[str, Any]] = []
+    for file in files:
+        report, found = _validated(file, profile=profile, strict=strict, as_json=as_json)
+        reports.append(report)
+        status = status or found
+    if as_json:
+        answer(reports, plain=True)
+    return status
+
+
+def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tuple[dict[str, Any], int]:
+    """Return the report of one file, and its exit status."""
+    try:
+        work = app.load_file(file, profile=profile)
+    except MurakkabError as error:
+        if not as_json:
+            tell(*error_lines(error))
+        return {"file": str(file), "ok": False, "error": error_json(error), "warnings": []}, error.exit_status
+    ok = not (strict and work.warnings)
+    if not as_json:
+        tell(*map(str, work.warnings))
+        steps = sum(1 for _ in every_step(work.graph.workflow))
+        warnings = f", {len(work.warnings)} warning{'' if len(work.warnings) == 1 else 's'}" if work.warnings else ""
+        sys.stdout.write(f"{file}: {'ok' if ok else 'not ok'}, {steps} step{'' if steps == 1 else 's'}{warnings}\n")
+    report = {"file": str(file), "ok": ok, "error": None, "warnings": [diagnostic_json(one) for one in work.warnings]}
+    return report, 0 if ok else SpecError.exit_status
+
+
+def plan(file: Path, profile: str, goal: str | None, *, as_json: bool) -> None:
+    """Print how a workflow file would run."""
+    work = app.load_file(file, profile=profile)
+    workflow, warnings = work.graph.workflow, work.warnings
+    if goal is not None:
+        work = app.prepare(replace(workflow, goal=Goal(measures_of(goal), workflow.goal.limits)), work.functions)
+    beyond = exceeded(work.graph, work.deployment)
+    if as_json:
+        answer({**plan_json(work.graph, work.deployment), "warnings": [*map(diagnostic_json, warnings)], "exceeded": beyond}, plain=True)
+        return
+    tell(*map(str, warnings))
+    console = console_of()
+    aim = ", then ".join(work.deployment.goal.minimize) or "nothing in particular"
+    console.print(f"{workflow.name}: minimizes {aim}", markup=False, highlight=False, style="bold")
+    console.print(plan_table(work.graph, work.deployment))
+    expected = expected_of(work.graph)
+    if expected.path:
+        path = " → ".join(expected.path)
+        note = f"critical path: {path}, about {seconds_text(expected.seconds)} if no list has more than one element"
+        console.print(note, markup=False, highlight=False)
+    for line in (*work.graph.rewrites, *beyond):
+        console.print(f"- {line}", markup=False, highlight=False, style="yellow" if line in beyond else "dim")
+
+
+def executors(capability: str | None, *, as_json: bool) -> None:
+    """Print the catalog, or the part of it that provides *capability*."""
+    catalog = app.catalog()
+    if capability is not None:
+        if capability not in catalog.capabilities:
+            hint = did_you_mean(capability, catalog.capabilities, others="there are")
+            raise NotFoundError(f"there is no capability {capability!r}", hint=hint)
+        cards = {one.name: one for one in catalog.providers(capability)}
+        catalog = replace(catalog, capabilities={capability: catalog.capabilities[capability]}, executors=cards)
+    missing = missing_extras(catalog.executors.values())
+    if as_json:
+        answer(catalog_json(catalog, missing), plain=True)
+    else:
+        console_of().print(executors_table(catalog, missing=missing))
+
+
+def schema(output: Path | None) -> None:
+    """Write the JSON Schema of workflow files."""
+    write_to(output, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

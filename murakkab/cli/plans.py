@@ -1,0 +1,116 @@
+"""policy: how a workflow would run, as a table and as plain data - choices, expectations and where these come from."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from murakkab.cli.places import kind_of, nodes_of
+from murakkab.cli.tables import KINDS, new_table, seconds_text, step_name, usd_text
+from murakkab.plan import Choice, Deployment, Node, TaskGraph
+
+
+class Expectation(NamedTuple):
+    """What decides how long a job takes, as far as that is known before it runs: each list counts as one element."""
+
+    path: tuple[str, ...]
+    seconds: float
+
+
+def expected_of(graph: TaskGraph) -> Expectation:
+    """Return the longest path of expected work through the steps of *graph*."""
+    current = max(graph.nodes.values(), key=lambda node: node.rank, default=None)
+    seconds = current.rank if current is not None else 0.0
+    path: list[str] = []
+    while current is not None:
+        path.append(current.name)
+        after = [graph.nodes[name] for name in (*current.consumers, *current.feeds)]
+        current = max(after, key=lambda node: node.rank, default=None)
+    return Expectation(tuple(path), seconds)
+
+
+def tasks_text(node: Node) -> str:
+    """Return how many tasks a step becomes: one, as many as a list has elements (n), or rounds."""
+    each = "n" if node.loops else ""
+    rounds = f"≤{node.again.at_most}" if node.again is not None else ""
+    return "·".join(part for part in (each, rounds) if part) or "1"
+
+
+def plan_table(graph: TaskGraph, deployment: Deployment) -> Table:
+    """Return a line per step, those inside of a step behind it."""
+    table = new_table()
+    table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=10)
+    table.add_column("executor", overflow="fold")
+    table.add_column("device", no_wrap=True)
+    for name in ("tasks", "expected", "cost", "energy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("source", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for path, node in nodes_of(graph).items():
+        choice = deployment.choices.get(path)
+        if choice is None:
+            table.add_row(step_name(path), Text(KINDS.get(kind_of(node), ""), "dim"), "", tasks_text(node), "", "", "", "", "")
+        else:
+            table.add_row(*_cells(path, node, choice))
+    return table
+
+
+def _cells(path: str, node: Node, choice: Choice) -> tuple[Any, ...]:
+    quote = choice.executor.quote
+    energy = "-" if quote.joules is None else f"{quote.joules:.3g} J"
+    source = Text(quote.source, "" if quote.source == "measured" else "dim")
+    knobs = ", ".join(f"{name}={value}" for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool))
+    who = f"{choice.executor.name} ({knobs})" if knobs else choice.executor.name
+    device = str(choice.executor.device)
+    return step_name(path), who, device, tasks_text(node), seconds_text(quote.seconds), usd_text(quote.usd), energy, source, choice.why
+
+
+def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
+    """Return the plan as plain data."""
+    expected = expected_of(graph)
+    return {
+        "workflow": graph.workflow.name,
+        "digest": graph.digest,
+        "goal": {"minimize": list(deployment.goal.minimize), "limits": dict(deployment.goal.limits)},
+        "steps": [_step_json(path, node, deployment.choices) for path, node in nodes_of(graph).items()],
+        "critical_path": list(expected.path),
+        "expected_seconds": expected.seconds,
+        "rewrites": list(graph.rewrites),
+    }
+
+
+def _step_json(path: str, node: Node, choices: Mapping[str, Choice]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "step": path,
+        "kind": kind_of(node),
+        "uses": node.uses,
+        "call": node.call,
+        "needs": list(node.needs),
+        "tasks": tasks_text(node),
+        "effect": str(node.effect),
+        "result": str(node.result),
+    }
+    choice = choices.get(path)
+    if choice is not None:
+        quote = choice.executor.quote
+        found |= {"executor": choice.executor.name, "device": str(choice.executor.device), "why": choice.why}
+        found["knobs"] = {name: value for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool | None)}
+        found["expected"] = {
+            "seconds": quote.seconds,
+            "usd": quote.usd,
+            "joules": quote.joules,
+            "tokens": quote.tokens,
+            "quality": quote.quality,
+            "source": quote.source,
+        }
+    return found
+
+
+def exceeded(graph: TaskGraph, deployment: Deployment) -> list[str]:
+    """Return which limits of the goal the expectations go beyond, in words."""
+    limit = deployment.goal.limits.get("latency")
+    seconds = expected_of(graph).seconds
+    if limit is None or seconds <= limit:
+        return []
+    return [f"the job is expected to take {seconds_text(seconds)} or more, and its limit is {seconds_text(limit)}"]
