@@ -61,8 +61,11 @@ class Executor(Protocol):
     """A way to provide a capability.
 
     `run` may be awaited many times at once, up to the limits of its card. Cancelling the await must stop the work or, where a thread
-    cannot be stopped, abandon its result. Errors: raise `ExecutorError` to say whether a retry can help; any other exception counts
-    as retryable.
+    cannot be stopped, abandon its result and say so in `report.left`. Errors: raise `ExecutorError` to say whether a retry can help; any
+    other exception counts as retryable.
+
+    One may have `is_silent(target) -> bool`: true where nobody but `murakkab.spend` has any use for the report of a call, so that none
+    need be made.
     """
 
     @property

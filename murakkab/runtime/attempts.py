@@ -116,6 +116,7 @@ class Attempts:
         report = desk.report = desk.report or Report()
         report.left = report.left or STUBBORN
         deliver, desk.deliver = desk.deliver, _nobody
+        desk.is_stopped = True
         self._cancelling[desk] = None
         if desk.worker is not None:
             self._workers.discard(desk.worker)
@@ -203,6 +204,8 @@ class Attempts:
             self._owner.crash(exc)
         finally:
             self._workers.discard(worker)
+            # Its context holds the desk: together they would be a ring, kept until the garbage is collected, and the inputs with it.
+            desk.worker = desk.start = None
 
     async def _run_one(self, entry: tuple[StartTask, Way], desk: Desk) -> None:
         if self._ready and not self._spreading:
