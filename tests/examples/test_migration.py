@@ -36,7 +36,7 @@ def page(request: pytest.FixtureRequest, root: Path) -> Path:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("name", "section"), sections())
+@pytest.mark.parametrize(("name", "section"), [*sections()])
 def test_our_side_prints_what_the_page_says(name: str, section: str, root: Path, tmp_path: Path) -> None:
     blocks = blocks_of(sections_of((root / "docs" / "migration" / name).read_text())[section])
     assert any(block.language == "console" for block in blocks)
