@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from murakkab.errors import ExecutorError, Failure
+from murakkab.plan import Body
 from murakkab.runtime.closing import close
 from murakkab.runtime.expansion import elements_arrived, elements_of, nested, task_id
 from murakkab.runtime.frames import begin_round, look_inside
@@ -15,6 +16,7 @@ from murakkab.runtime.gates import begin_gate
 from murakkab.runtime.messages import StartTask
 from murakkab.runtime.records import Key, MapRecord, Rounds, Status, StepRecord, TaskRecord
 from murakkab.runtime.resolution import SKIPPED, InputSkipped, ReferenceFailed, value_of
+from murakkab.runtime.resuming import go_on_inside
 from murakkab.runtime.settling import fail_frame, fail_step, is_one_of_several, judge_map, rescue, settle_step, settle_task
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ def run(job: "JobState", record: TaskRecord) -> None:
         if node.condition is not None and record.work is None and not node.condition(ChainMap(record.scope, step.frame.known)):  # type: ignore[arg-type]
             settle_task(job, record, Status.SKIPPED, cause=f"when: {node.condition_source} is false")
         elif node.body is not None:
-            begin_round(job, record, node.body)
+            _open(job, record, node.body)
         elif node.approve is not None or node.wait is not None:
             begin_gate(job, record)
         else:
@@ -149,6 +151,13 @@ def run(job: "JobState", record: TaskRecord) -> None:
         rescue(job, record, Failure(record.id, "bad-reference", str(exc), record.attempt))
     except ExecutorError as exc:
         rescue(job, record, Failure(record.id, exc.reason, str(exc), record.attempt))
+
+
+def _open(job: "JobState", record: TaskRecord, body: Body) -> None:
+    if type(record.work) is Rounds and record.work.frame is not None:
+        go_on_inside(job, record, record.work.frame)
+    else:
+        begin_round(job, record, body)
 
 
 def _start(job: "JobState", record: TaskRecord, step: StepRecord) -> None:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
-from murakkab.runtime.records import TaskRecord
+from murakkab.runtime.records import Status, TaskRecord
 
 if TYPE_CHECKING:
     from murakkab.runtime.state import JobState
@@ -73,6 +73,16 @@ class Purse:
         self.spent["tokens"] += bill.tokens
         job.ready.extend(self.waiting)
         self.waiting.clear()
+
+    def look_again(self, job: "JobState") -> bool:
+        """Return whether some of those that wait can go on, now that nothing runs; they are on the agenda then."""
+        left = [record for record in self.waiting if record.status is Status.WAITING and not job.is_closed(record)]
+        self.waiting = deque(left)
+        if all(self._lacking(self._expected.get(record.step.node.path, _NOTHING)) for record in left):
+            return False
+        job.ready.extend(left)
+        self.waiting.clear()
+        return True
 
     def forget(self, job: "JobState") -> None:
         """Nothing runs any more: nothing is set aside, and whoever waits is looked at again."""

@@ -20,6 +20,8 @@ def close(job: "JobState") -> bool:
     """Say how the job ends, now that nothing runs in it; True when its last steps have been put on the agenda instead."""
     if job.backing_off or job.timers:
         return False
+    if job.purse is not None and job.purse.waiting and job.purse.look_again(job):
+        return True
     verdict = _verdict(job)
     if verdict is None:
         return False

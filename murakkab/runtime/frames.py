@@ -113,11 +113,11 @@ def _round_done(job: "JobState", record: TaskRecord, work: Rounds, frame: Frame)
     elif (again := record.step.node.again) is None:
         settle_task(job, record, Status.SUCCEEDED, value)
     else:
-        _next_round(job, record, work, (again, value))
+        _next_round(job, record, work, (again, value, frame))
 
 
-def _next_round(job: "JobState", record: TaskRecord, work: Rounds, done: tuple[Again, Any]) -> None:
-    again, value = done
+def _next_round(job: "JobState", record: TaskRecord, work: Rounds, done: tuple[Again, Any, Frame]) -> None:
+    again, value, frame = done
     try:
         env = ChainMap({"result": value, "loop": work.loop()}, record.scope, record.step.frame.known)  # type: ignore[arg-type]
         holds = again.until is not None and again.until(env)
@@ -129,8 +129,8 @@ def _next_round(job: "JobState", record: TaskRecord, work: Rounds, done: tuple[A
         settle_task(job, record, Status.SUCCEEDED, value, cause=f"until: {again.until_source} holds after round {rounds - 1}")
     elif rounds < again.at_most:
         work.history.append(value)
-        if work.frame is not None:
-            work.frame.closed = True
+        frame.closed = True
+        work.frame = None
         if again.delay:
             job.note(record, Status.BACKOFF, f"the next round begins in {again.delay:g} s")
             job.backing_off.add(record.id)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from murakkab.runtime.ending import open_frames, tasks_of
+from murakkab.runtime.ending import tasks_of
 from murakkab.runtime.messages import WaitTimer
 from murakkab.runtime.records import Frame, Gate, MapRecord, Rounds, Status, StepRecord, TaskRecord
 from murakkab.runtime.settling import is_one_of_several
@@ -22,23 +22,26 @@ def reopen(job: "JobState") -> None:
     job.timers.clear()
     job.asking.clear()
     job.skipping.clear()
-    frames = [*open_frames(job.root), *_frames_of_finale(job)]
+    frames = [*_reopened(job.root), *_reopened(*_frames_of_finale(job))]
     if job.purse is not None:
         job.purse.forget(job)
     job.ready.extend(record for record in job.held if not job.is_closed(record))
     job.held.clear()
     for frame in frames:
-        if is_one_of_several(frame) and frame.failures:
-            _restore_failed(frame)
-        frame.ending = ""
-        frame.running = 0
-        frame.failures.clear()
-    for frame in frames:
-        _reopen_frame(job, frame)
+        _begin_frame_again(job, frame)
+
+
+def go_on_inside(job: "JobState", record: TaskRecord, frame: Frame) -> None:
+    """Take up a task again whose frame was closed before its end, now that there is a place for it."""
+    record.status = Status.RUNNING
+    frame.closed = False
+    for inner in _reopened(frame):
+        _begin_frame_again(job, inner)
+    job.ready.append(record)
 
 
 def _frames_of_finale(job: "JobState") -> list[Frame]:
-    """Return the frames of the last steps, where these go on; after a failed or cancelled end they will begin anew."""
+    """Return the frame of the last steps, where these go on; after a failed or cancelled end they will begin anew."""
     record = job.finale
     if record is None or type(record.work) is not Rounds or record.work.frame is None:
         return []
@@ -46,13 +49,32 @@ def _frames_of_finale(job: "JobState") -> list[Frame]:
         record.work.frame.closed = True
         job.finale = None
         return []
-    return list(open_frames(record.work.frame))
+    return [record.work.frame]
 
 
-def _reopen_frame(job: "JobState", frame: Frame) -> None:
-    for step in frame.steps.values():
-        if step.map is not None:
-            _reopen_map(step, step.map)
+def _reopened(*agenda: Frame) -> list[Frame]:
+    """Return the frames and all that go on inside of them, ready to begin again."""
+    found: list[Frame] = []
+    left = list(agenda)
+    while left:
+        frame = left.pop()
+        found.append(frame)
+        if is_one_of_several(frame) and frame.failures:
+            _restore_failed(frame)
+        for step in frame.steps.values():
+            if step.map is not None:
+                _reopen_map(step, step.map)
+        frame.ending = ""
+        frame.running = 0
+        frame.failures.clear()
+        for record in tasks_of(frame):
+            if type(record.work) is Rounds and record.work.frame is not None and record.status in _UNFINISHED and _is_due(record):
+                record.work.frame.closed = False
+                left.append(record.work.frame)
+    return found
+
+
+def _begin_frame_again(job: "JobState", frame: Frame) -> None:
     for record in list(tasks_of(frame)):
         if record.status not in _UNFINISHED or not _is_due(record):
             continue
@@ -72,34 +94,38 @@ def _is_due(record: TaskRecord) -> bool:
 
 
 def _reopen_map(step: StepRecord, grown: MapRecord) -> None:
-    """A map that was stopped goes on. Where it failed for want of enough successes, all that have not succeeded are to run again."""
+    """A map that was stopped goes on. Where it failed as a whole, all that have not succeeded are to run again."""
+    for record in grown.backlog:
+        record.status = Status.WAITING
+    failed = step.status is Status.FAILED
     if step.status not in (Status.CANCELLED, Status.FAILED):
         return
     step.status = Status.WAITING
-    if step.node.need is None and not is_one_of_several(step.frame):
+    if not failed or not (step.node.need is not None or is_one_of_several(step.frame)):
         return
     left = [record for record in grown.tasks if record.status not in (Status.SUCCEEDED, Status.SKIPPED)]
     # What has begun inside keeps its place.
-    left.sort(key=lambda record: not _has_open_frame(record))
+    left.sort(key=lambda record: type(record.work) is not Rounds)
     places = len(left) if step.node.max_parallel is None else step.node.max_parallel
     grown.unsettled, grown.running = len(left), min(len(left), places)
-    for record in left:
-        record.status = Status.CANCELLED if record.status is Status.FAILED else record.status
     grown.backlog.clear()
+    for record in left:
+        if record.status is Status.FAILED:
+            record.attempt, record.executor, record.status = 1, "", Status.CANCELLED
     for record in left[places:]:
-        record.attempt, record.executor, record.touched, record.status = 1, "", False, Status.WAITING
+        record.status = Status.WAITING
         grown.backlog.append(record)
-
-
-def _has_open_frame(record: TaskRecord) -> bool:
-    return type(record.work) is Rounds and record.work.frame is not None and not record.work.frame.closed
 
 
 def _begin_again(job: "JobState", record: TaskRecord) -> None:
     work = record.work
-    if type(work) is Rounds and _has_open_frame(record):
-        _go_on_inside(job, record, work)
-        return
+    if type(work) is Rounds:
+        _wind_up(job, record, work)
+        if work.frame is not None:
+            # Its frame goes on: the steps there are put back one by one.
+            record.status = Status.RUNNING
+            job.ready.append(record)
+            return
     if type(work) is Gate and record.status is Status.FAILED:
         record.work = None
     if record.status is Status.FAILED:
@@ -111,15 +137,12 @@ def _begin_again(job: "JobState", record: TaskRecord) -> None:
         job.ready.append(record)
 
 
-def _go_on_inside(job: "JobState", record: TaskRecord, work: Rounds) -> None:
-    """The frame of a task goes on: its steps are put back one by one."""
-    record.status = Status.RUNNING
+def _wind_up(job: "JobState", record: TaskRecord, work: Rounds) -> None:
+    """Set the timer of a task whose time is limited: to what is left of it, or anew when it was up."""
     timeout = record.step.node.timeout
     if timeout is not None:
-        if work.due is None:
-            work.due = job.now + timeout
+        work.due = job.now + timeout if work.due is None else work.due
         job.commands.append(WaitTimer(record.id, max(0.0, work.due - job.now)))
-    job.ready.append(record)
 
 
 def _restore_failed(frame: Frame) -> None:

@@ -255,5 +255,6 @@ TRANSITIONS: Mapping[tuple[Status, type], Callable[["JobState", TaskRecord, Any]
     (Status.DOUBT, DoubtResolved): _doubt_resolved,
     **{(status, late): _too_late for late in (RetryDue, TimerFired) for status in (Status.CANCELLED, Status.FAILED, Status.SKIPPED)},
     (Status.SUCCEEDED, TimerFired): _too_late,
+    (Status.SUCCEEDED, RetryDue): _too_late,
     (Status.CANCELLED, TaskYielded): _too_late,
 }
