@@ -49,6 +49,8 @@ def _look(job: "JobState", step: StepRecord) -> None:
         run(job, step)
     elif not step.frame.ending:
         _grow(job, step, grown)
+        if step.status is not Status.WAITING:
+            return
         if step.node.need is not None:
             if judge_map(job, step, grown, step.node.need):
                 _close(job, step, grown)
