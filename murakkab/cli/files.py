@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from murakkab import app
 from murakkab.cli.documents import catalog_json
 from murakkab.cli.extras import missing_extras
 from murakkab.cli.options import measures_of
-from murakkab.cli.plans import exceeded, expected_of, plan_json, plan_table
+from murakkab.cli.plans import exceeded, expected_of, plan_json, plan_table, reasons_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.report import diagnostic_json, error_json, error_lines
 from murakkab.cli.tables import executors_table, seconds_text
@@ -20,6 +20,9 @@ from murakkab.document import json_schema
 from murakkab.errors import MurakkabError, NotFoundError, SpecError
 from murakkab.planner.walk import every_step
 from murakkab.spec import Goal
+
+#: Columns of a terminal on which a plan gives its reasons beside each step.
+_WIDE: Final = 110
 
 
 def validate(files: Sequence[Path], *, profile: str, strict: bool, as_json: bool) -> int:
@@ -67,7 +70,10 @@ def plan(file: Path, profile: str, goal: str | None, *, as_json: bool) -> None:
     console = console_of()
     aim = ", then ".join(work.deployment.goal.minimize) or "nothing in particular"
     console.print(f"{workflow.name}: minimizes {aim}", markup=False, highlight=False, style="bold")
-    console.print(plan_table(work.graph, work.deployment))
+    is_wide = console.width >= _WIDE
+    console.print(plan_table(work.graph, work.deployment, with_reasons=is_wide))
+    for reason in () if is_wide else reasons_of(work.deployment):
+        console.print(f"- {reason}", markup=False, highlight=False)
     expected = expected_of(work.graph)
     if expected.path:
         path = " → ".join(expected.path)

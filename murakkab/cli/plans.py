@@ -37,23 +37,33 @@ def tasks_text(node: Node) -> str:
     return "·".join(part for part in (each, rounds) if part) or "1"
 
 
-def plan_table(graph: TaskGraph, deployment: Deployment) -> Table:
+def plan_table(graph: TaskGraph, deployment: Deployment, *, with_reasons: bool) -> Table:
     """Return a line per step, those inside of a step behind it."""
     table = new_table()
     table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=10)
-    table.add_column("executor", overflow="fold")
+    table.add_column("executor", overflow="fold", min_width=8)
     table.add_column("device", no_wrap=True)
     for name in ("tasks", "expected", "cost", "energy"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("source", no_wrap=True)
-    table.add_column("why", overflow="fold")
+    if with_reasons:
+        table.add_column("why", overflow="fold")
     for path, node in nodes_of(graph).items():
         choice = deployment.choices.get(path)
         if choice is None:
-            table.add_row(step_name(path), Text(KINDS.get(kind_of(node), ""), "dim"), "", tasks_text(node), "", "", "", "", "")
+            table.add_row(step_name(path), Text(KINDS.get(kind_of(node), ""), "dim"), "", tasks_text(node))
         else:
-            table.add_row(*_cells(path, node, choice))
+            table.add_row(*_cells(path, node, choice), *([choice.why] if with_reasons else []))
     return table
+
+
+def reasons_of(deployment: Deployment) -> list[str]:
+    """Return why each executor was chosen, once for all steps with the same reason."""
+    found: dict[tuple[str, str], int] = {}
+    for choice in deployment.choices.values():
+        key = choice.executor.name, choice.why
+        found[key] = found.get(key, 0) + 1
+    return [f"{name}, {count} step{'' if count == 1 else 's'}: {why}" for (name, why), count in found.items()]
 
 
 def _cells(path: str, node: Node, choice: Choice) -> tuple[Any, ...]:
@@ -63,7 +73,7 @@ def _cells(path: str, node: Node, choice: Choice) -> tuple[Any, ...]:
     knobs = ", ".join(f"{name}={value}" for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool))
     who = f"{choice.executor.name} ({knobs})" if knobs else choice.executor.name
     device = str(choice.executor.device)
-    return step_name(path), who, device, tasks_text(node), seconds_text(quote.seconds), usd_text(quote.usd), energy, source, choice.why
+    return step_name(path), who, device, tasks_text(node), seconds_text(quote.seconds), usd_text(quote.usd), energy, source
 
 
 def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:

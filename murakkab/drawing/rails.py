@@ -15,12 +15,16 @@ from murakkab.drawing.picture import Box, Frame
 
 
 class Rail(NamedTuple):
-    """A step as a line: `lead` is what is drawn before its name; `takes` names what it waits for without a rail, for want of room."""
+    """A step as a line: `lead` is what is drawn before its name, `below` before further lines of words about it.
+
+    `takes` names what it waits for without a rail, for want of room.
+    """
 
     lead: str
     box: Box
     depth: int
     takes: tuple[str, ...] = ()
+    below: str = ""
 
 
 def rails(frame: Frame, *, most: int = 12) -> list[Rail]:
@@ -34,9 +38,12 @@ def _frame(frame: Frame, outer: str, depth: int, most: int) -> Iterator[Rail]:
         if not box.is_step:
             continue
         lead, column, takes = lanes.step(box)
-        yield Rail(outer + lead, box, depth, takes)
-        if box.inside is not None:
-            yield from _frame(box.inside, outer + lanes.passing(column), depth + 1, most)
+        if box.inside is None:
+            yield Rail(outer + lead, box, depth, takes, outer + lanes.passing())
+            continue
+        beside = outer + lanes.passing(column)
+        yield Rail(outer + lead, box, depth, takes, beside)
+        yield from _frame(box.inside, beside, depth + 1, most)
 
 
 class _Lanes:
@@ -74,8 +81,8 @@ class _Lanes:
             self._lanes.pop()
         return lead, column, takes
 
-    def passing(self, column: int) -> str:
-        """Return the rails beside the steps inside of the one in *column*."""
+    def passing(self, column: int = -1) -> str:
+        """Return the rails that run on, and beside them the step in *column* whose inside is shown."""
         count = max(len(self._lanes), column + 1)
         lanes = [*self._lanes, *([""] * (count - len(self._lanes)))]
         return "".join("┃ " if i == column else "│ " if lane else "  " for i, lane in enumerate(lanes)) + " "

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from typing import Final
 
+from murakkab.catalog import Device
 from murakkab.drawing.picture import FINALLY, INPUTS, OUTPUTS, Box, Edge, Frame, Picture
 from murakkab.drawing.traits import badges_of, kind_of, work_of
 from murakkab.drawing.words import shown
@@ -11,6 +13,8 @@ from murakkab.plan import Choice
 from murakkab.planner.mentions import Mentions, mentions_of, mentions_of_frame
 from murakkab.references import refs_in
 from murakkab.spec import WILD, Expr, Ref, Step, Workflow
+
+_PYTHON: Final = "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def _box(step: Step, owner: Workflow, told: Told, *, path: str) -> tuple[Box, Me
         name=shown(step.name, 60),
         kind=kind_of(step),
         work=work_of(step),
-        way=way_text(choice) if choice else shown(step.executor),
+        way=way_text(choice, is_told=bool(step.call)) if choice else shown(step.executor),
         badges=badges_of(step),
         status=told.statuses.get(path, ""),
         inside=inside,
@@ -113,9 +117,11 @@ def _box(step: Step, owner: Workflow, told: Told, *, path: str) -> tuple[Box, Me
     return box, mentions_of(step, within)
 
 
-def way_text(choice: Choice) -> str:
-    """Return who does a step, and on which kind of device."""
-    return f"{shown(choice.executor.name, 40)} · {choice.executor.device}"
+def way_text(choice: Choice, *, is_told: bool = False) -> str:
+    """Return who does a step, and on which kind of device unless it is the usual one; *is_told*: Python goes without saying."""
+    name, device = choice.executor.name, choice.executor.device
+    words = ["" if is_told and name == _PYTHON else shown(name, 40), "" if device is Device.CPU else str(device)]
+    return " · ".join(word for word in words if word)
 
 
 def _inner(step: Step, owner: Workflow) -> tuple[Mapping[str, Step], Workflow] | None:

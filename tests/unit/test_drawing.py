@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murakkab.catalog import ExecutorCard
+from murakkab.catalog import Device, ExecutorCard
 from murakkab.document import from_document
 from murakkab.drawing import Picture, Rail, dot_text, mermaid_text, rails, svg_text, workflow_picture
 from murakkab.drawing.layout import laid_out
@@ -95,7 +95,7 @@ def test_a_workflow_inside_is_drawn_with_its_own_names() -> None:
 
 
 def test_the_box_of_a_step_says_what_is_worth_knowing() -> None:
-    card = ExecutorCard("local-python", "python", "")
+    card = ExecutorCard("local-python", "python", "", device=Device.GPU)
     step = {
         "call": "m:f",
         "for_each": {"$zip": {"a": "${inputs.xs}", "b": "${inputs.ys}"}},
@@ -110,7 +110,7 @@ def test_the_box_of_a_step_says_what_is_worth_knowing() -> None:
     }
     told = {"choices": {"a": Choice("a", card)}, "statuses": {"a": "failed"}}
     _, found = picture({"inputs": {"xs": "list[int]", "ys": "list[int]"}, "steps": {"a": step}}, **told).frame.boxes
-    assert (found.work, found.way, found.status) == ("m:f", "local-python · cpu", "failed")
+    assert (found.work, found.way, found.status) == ("m:f", "local-python · gpu", "failed")
     assert [badge.text for badge in found.badges] == [
         "if size(inputs.xs) > 1",
         "each inputs.xs + inputs.ys, 4 at a time",
