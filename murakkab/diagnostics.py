@@ -1,6 +1,7 @@
 """data: the codes of mistakes in a declaration, each with what it means, and the hints that name the closest thing known."""
 
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -8,6 +9,7 @@ from typing import Final
 CODES: Final[dict[str, str]] = {
     # the text of a file
     "too-large": "the text, or the workflow with everything that it uses, is larger than one may be",
+    "too-many": "there are more mistakes than are told",
     "too-deep": "mappings, lists, blocks or sub-workflows are nested too deep",
     "not-text": "the bytes are not UTF-8 text",
     "syntax": "the text is not YAML, or uses a part of YAML that is refused: tags, several documents, tabs",
@@ -85,25 +87,54 @@ CODES: Final[dict[str, str]] = {
 
 #: Comparing is slow; a file of a thousand mistakes must not take seconds.
 _MAX_COMPARED: Final = 30
+_LISTED: Final = 12
 
 
-def did_you_mean(name: str, known: Collection[str], *, others: str = "") -> str:
+class Vocabulary:
+    """Names in order, in one or more layers: to find those that are close to one takes no longer where there are many."""
+
+    __slots__ = ("_layers",)
+
+    def __init__(self, *layers: Sequence[str]) -> None:
+        """Take *layers*, each of which is sorted."""
+        self._layers = layers
+
+    def near(self, name: str) -> list[str]:
+        """Return the neighbours of *name* in each layer."""
+        found: list[str] = []
+        for layer in self._layers:
+            at = bisect_left(layer, name)
+            start = max(0, min(at - _MAX_COMPARED // 2, len(layer) - _MAX_COMPARED))
+            found += layer[start : start + _MAX_COMPARED]
+        return found
+
+    def __len__(self) -> int:
+        """Return how many names there are."""
+        return sum(map(len, self._layers))
+
+    def first(self, count: int) -> list[str]:
+        """Return the first names of all."""
+        return sorted(name for layer in self._layers for name in layer[:count])[:count]
+
+
+def did_you_mean(name: str, known: Collection[str] | Vocabulary, *, others: str = "") -> str:
     """Return a hint that names the closest of *known*, else one that lists them behind *others* (`there are`)."""
-    close = get_close_matches(name[:80], _alike(name, known), n=1, cutoff=0.6)
+    near = known.near(name) if isinstance(known, Vocabulary) else _alike(name, known)
+    close = get_close_matches(name[:80], [n for n in near if abs(len(n) - len(name)) <= 3 + len(name) // 3], n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     if not known or not others:
         return ""
-    return f"{others} {', '.join(sorted(known)[:12])}{', ...' if len(known) > 12 else ''}"
+    first = known.first(_LISTED) if isinstance(known, Vocabulary) else sorted(known)[:_LISTED]
+    return f"{others} {', '.join(first)}{', ...' if len(known) > _LISTED else ''}"
 
 
-def _alike(name: str, known: Collection[str]) -> list[str]:
-    """Return those of *known* that may be meant: of about the same length and, where there are many, those that begin alike."""
-    found = known
+def _alike(name: str, known: Collection[str]) -> Collection[str]:
+    """Return those of *known* that may be meant: all, or where there are many those that begin alike."""
     for letters in range(1, len(name)):
         head = name[:letters]
-        alike = [n for n in found if n[:letters] == head] if len(found) > _MAX_COMPARED else []
+        alike = [n for n in known if n[:letters] == head] if len(known) > _MAX_COMPARED else []
         if not alike:
             break
-        found = alike
-    return [n for n in found if abs(len(n) - len(name)) <= 3 + len(name) // 3][:_MAX_COMPARED]
+        known = alike
+    return list(known)[:_MAX_COMPARED]

@@ -33,6 +33,8 @@ _HOLE: Final = re.compile(r"(?<!\$)(\$+)\{([^{}]*)\}?")
 _OPERATORS: Final = ("$ref", "$template", "$first")
 _REF_HINT: Final = "a reference is written ${step.field}, ${step[0].field} or, for every element, ${step[*].field}"
 _PLAIN: Final = (str, bool, int, type(None))
+#: Among how many fields one that is close to a misspelt one is looked for.
+_COMPARED: Final = 200
 
 
 class RefSyntaxError(ValueError):
@@ -342,6 +344,6 @@ def _step_into(of: Type, item: PathItem) -> Type | str:
         return found
     if of.kind == "list":
         return f"{of} is a list and has no field {item!r}; [*].{item} takes it from every element, [0].{item} from the first"
-    fields = [f.name for f in of.fields]
+    fields = [f.name for f in of.fields[:_COMPARED]]
     hint = did_you_mean(item, fields, others="there are")
     return f"{of} has no field {item!r}{'; ' + hint if hint else ''}"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+#: So many fields are gone through as quickly as they are looked up.
+_FEW: Final = 16
 SCALARS: Final = ("any", "null", "bool", "int", "float", "str", "file")
 
 
@@ -31,6 +33,8 @@ class Type:
     item: "Type | None" = None
     fields: tuple[Field, ...] = ()
     name: str = field(default="", compare=False)
+    #: The fields of a large record by name, made when the first is asked for.
+    _index: dict[str, Field] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         """Return the form that `parse_type` reads, with the names of named records in place of their fields."""
@@ -38,7 +42,11 @@ class Type:
 
     def field(self, name: str) -> "Field | None":
         """Return the field of that name, or None."""
-        return next((f for f in self.fields if f.name == name), None)
+        if len(self.fields) <= _FEW:
+            return next((f for f in self.fields if f.name == name), None)
+        if not self._index:
+            self._index.update((f.name, f) for f in self.fields)
+        return self._index.get(name)
 
 
 def type_text(of: Type) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
+from murakkab.diagnostics import Vocabulary
 from murakkab.errors import Diagnostic, ExecutorError, SpecError
 from murakkab.expressions.folding import folded
 from murakkab.expressions.kinds import problems_of
@@ -86,13 +87,16 @@ def constant_of(text: str) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def check_condition(text: str, scope: Mapping[str, Type]) -> list[Diagnostic]:
-    """Return what is wrong with the condition *text* where the names of *scope* are known; the column stands in the message."""
+def check_condition(text: str, scope: Mapping[str, Type], known: Vocabulary | None = None) -> list[Diagnostic]:
+    """Return what is wrong with the condition *text* where the names of *scope* are known; the column stands in the message.
+
+    Hints choose from the names *known*, else from those of *scope* that a condition can mention.
+    """
     try:
         tree = _tree(text)
     except ConditionSyntaxError as error:
         return [_syntax(error)]
-    return problems_of(text, tree, scope)
+    return problems_of(text, tree, scope, [name for name in scope if "-" not in name] if known is None else known)
 
 
 def compile_condition(text: str) -> Condition:

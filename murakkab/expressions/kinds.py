@@ -1,11 +1,12 @@
 """policy: the type of every part of a condition, and what is wrong: unknown names and functions, missing fields, clashing types."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from murakkab.diagnostics import did_you_mean
+from murakkab.diagnostics import Vocabulary, did_you_mean
 from murakkab.errors import Diagnostic
 from murakkab.expressions.syntax import Node
 from murakkab.types import ANY, BOOL, FLOAT, INT, NULL, STR, Type, field_type, list_of
@@ -58,9 +59,15 @@ _FUNCTIONS: Final[dict[str, _Function]] = {
 _FOREIGN: Final = {"len": "size", "str": "string", "float": "double", "any": "exists", "length": "size", "startswith": "startsWith"}
 
 
+#: Among how many fields one that is close to a misspelt one is looked for.
+_COMPARED: Final = 200
+
+
 @dataclass(slots=True)
 class _Check:
     source: str
+    #: The names that hints choose from.
+    known: Collection[str] | Vocabulary
     problems: list[Diagnostic] = field(default_factory=list)
 
     def add(self, code: str, message: str, at: int, hint: str = "") -> Type:
@@ -71,9 +78,9 @@ class _Check:
 Scope = Mapping[str, Type]
 
 
-def problems_of(source: str, tree: Node, scope: Scope) -> list[Diagnostic]:
-    """Return what is wrong with the condition *source* where the names of *scope* are known."""
-    check = _Check(source)
+def problems_of(source: str, tree: Node, scope: Scope, known: Collection[str] | Vocabulary) -> list[Diagnostic]:
+    """Return what is wrong with the condition *source* where the names of *scope* are known; hints choose from those *known*."""
+    check = _Check(source, known)
     found = _bare(_type(tree, scope, check))
     if found.kind not in ("bool", "any"):
         check.add("condition-type", f"the condition gives {found}, not true or false", tree.at, "compare it with something")
@@ -98,7 +105,7 @@ def _name(node: Node, scope: Scope, check: _Check) -> Type:
     found = scope.get(node.text)
     if found is not None:
         return found
-    hint = did_you_mean(node.text, [n for n in scope if "-" not in n], others="there are")
+    hint = did_you_mean(node.text, check.known, others="there are")
     return check.add("unknown-name", f"there is no {node.text!r} here", node.at, hint)
 
 
@@ -114,7 +121,7 @@ def _field_of(of: Type, node: Node, name: str, check: _Check) -> Type:
     if of.kind == "list":
         hint = f"write .exists(x, x.{name} ...), .all(...) or [0].{name}"
     else:
-        hint = did_you_mean(name, [f.name for f in of.fields], others="there are")
+        hint = did_you_mean(name, [f.name for f in of.fields[:_COMPARED]], others="there are")
     return check.add("no-such-field", f"{of} has no field {name!r}", node.at, hint)
 
 
@@ -155,7 +162,8 @@ def _loop(node: Node, scope: Scope, check: _Check) -> Type:
     if over.kind not in ("list", "map", "record", "any"):
         check.add("condition-type", f"{node.text!r} goes over a list, not over {over}", node.at)
     item = (over.item or ANY) if over.kind == "list" else STR if over.kind in ("map", "record") else ANY
-    inner = {**scope, node.word: item}
+    # Not a copy: there may be many names, and many conditions.
+    inner = ChainMap({node.word: item}, scope)  # type: ignore[arg-type]
     bodies = [_bare(_type(kid, inner, check)) for kid in node.kids[1:]]
     tests = bodies if node.text != "map" else bodies[:-1]
     for body in tests:

@@ -16,8 +16,12 @@ from murakkab.planner.rings import rings
 from murakkab.planner.standing import Standing
 from murakkab.planner.survey import Survey, survey
 from murakkab.planner.walk import every_step
+from murakkab.references import MAX_DEPTH
 from murakkab.spec import Workflow
 from murakkab.types import Type
+
+#: So many mistakes are told; nobody reads more, and a file that is nothing but mistakes is done with soon.
+MAX_TOLD: Final = 1_000
 
 _SECTIONS: Final = ("workflow", "inputs", "secrets", "workflows", "steps", "finally", "outputs", "goal", "timeout", "budget")
 
@@ -26,15 +30,23 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
     """Return what is wrong with *workflow* by its path, in the order of its parts. When there are only warnings, it can be compiled.
 
     *functions* are the interfaces of the functions that `call` names. Linear in the size of the workflow; each sub-workflow is looked at
-    once, and what is wrong with it is told where it stands first.
+    once, and what is wrong with it is told where it stands first. At most `MAX_TOLD` mistakes are told.
     """
-    facts = survey(workflow, catalog, functions)
+    try:
+        facts = survey(workflow, catalog, functions)
+    except RecursionError:
+        return [Diagnostic("too-deep", f"data is nested more than {MAX_DEPTH} deep", "put it into a file, and pass that", ("steps",))]
     # A definition may be there for one that stands inside of another.
     used = frozenset(step.workflow for _, step in every_step(workflow) if step.workflow)
     problems = list(size_problems(facts))
     for path, part in _definitions(facts):
+        if len(problems) > MAX_TOLD:
+            break
         found = _check_one(part, used, is_part=bool(path) and path[-1] in used)
         problems += (replace(problem, path=(*path, *problem.path)) for problem in found) if path else found
+    if len(problems) > MAX_TOLD:
+        more = Diagnostic("too-many", f"these are the first {MAX_TOLD:,} mistakes; there may be more", "mend them first")
+        problems = [more, *problems[:MAX_TOLD]]
     return _in_order(problems, workflow)
 
 
@@ -95,6 +107,8 @@ def _check_frame(at: Standing, problems: list[Diagnostic]) -> None:
     frame = at.frame
     problems += _rings(frame)
     for step in frame.steps.values():
+        if len(problems) > MAX_TOLD:
+            return
         problems += step_problems(step, at)
         expression_problems(step, at, problems)
         inner = frame.inner.get(step.name)

@@ -21,9 +21,8 @@ def check_profiles(workflow: Workflow, catalog: Catalog, functions: Mapping[str,
     without = {(one.code, one.path, one.message) for one in check(workflow, catalog, functions)}
     found: list[Diagnostic] = []
     for name in list(workflow.profiles)[:MAX_CHECKED]:
-        for one in _problems(workflow, name, catalog, functions):
-            if (one.code, one.path, one.message) not in without:
-                found.append(replace(one, message=f"under the profile {name!r}: {one.message}", path=_place(one.path, name, workflow)))
+        new = (one for one in _problems(workflow, name, catalog, functions) if (one.code, one.path, one.message) not in without)
+        found += (replace(one, message=f"under the profile {name!r}: {one.message}", path=_place(one.path, name, workflow)) for one in new)
     return found
 
 

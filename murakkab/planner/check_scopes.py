@@ -90,11 +90,11 @@ def _condition(text: str, path: Path, around: Surroundings) -> Iterator[Diagnost
         hint = "let a step decide, and test its result"
         yield Diagnostic("secret-leak", "a condition is shown to whoever looks at the job", hint, path)
         return
-    for problem in check_condition(text, around.scope):
+    for problem in check_condition(text, around.scope, around.known):
         hint = problem.hint
-        if problem.code == "unknown-name":
+        if problem.code == "unknown-name" and not hint.startswith("did you mean"):
             missing = next((name for name in sorted(names) if f"{name!r}" in problem.message), "")
-            hint = hint if hint.startswith("did you mean") or not missing else name_hint(missing, around)
+            hint = name_hint(missing, around) if missing else hint
         yield replace(problem, path=path, hint=hint)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from murakkab.diagnostics import did_you_mean
+from murakkab.diagnostics import Vocabulary, did_you_mean
 from murakkab.errors import Diagnostic
 from murakkab.planner.check_choice import choice_problems
 from murakkab.planner.check_effects import effect_problems
@@ -66,7 +66,7 @@ def _step_hint(name: str, at: Standing) -> str:
     for standing in at.outwards():
         if standing.owner is not None and standing.outer is not None and name in standing.outer.frame.steps:
             return f"{name!r} stands outside: say after: {name} at the step {standing.owner.name!r}"
-    return did_you_mean(name, at.frame.steps, others="there are")
+    return did_you_mean(name, Vocabulary(at.steps()), others="there are")
 
 
 def _ungated(step: Step, gate: Step, at: Standing, i: int) -> Found:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from murakkab.diagnostics import did_you_mean
+from murakkab.diagnostics import Vocabulary, did_you_mean
 from murakkab.errors import Diagnostic, Path
 from murakkab.references import type_at
 from murakkab.spec import Expr, First, Ref, Template
@@ -25,6 +25,8 @@ class Surroundings:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     #: name -> where it is from, for messages
     origins: Mapping[str, str] = field(default_factory=dict)
+    #: The names that hints choose from, where these are not those of the scope.
+    known: Vocabulary | None = None
     #: Secrets may stand here.
     takes_secrets: bool = False
 
@@ -110,7 +112,8 @@ def name_hint(name: str, around: Surroundings) -> str:
     inputs = around.scope.get("inputs")
     if inputs and inputs.field(name):
         return f"write ${{inputs.{name}}}"
-    return did_you_mean(name, [known for known in around.scope if known != "secrets"], others="there are")
+    known = [known for known in around.scope if known != "secrets"] if around.known is None else around.known
+    return did_you_mean(name, known, others="there are")
 
 
 def fit(want: Type, expr: Expr, path: Path, around: Surroundings) -> None:

@@ -3,6 +3,7 @@
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from murakkab.catalog import Capability, Catalog
 from murakkab.errors import Path
@@ -14,7 +15,8 @@ from murakkab.spec import Output, Step
 from murakkab.types import ANY, BOOL, INT, NULL, STR, Field, Type, list_of
 
 #: How deep blocks and sub-workflows may lie inside of each other.
-MAX_NESTING = 20
+MAX_NESTING: Final = 20
+_SHOWN: Final = 12
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +78,7 @@ def fill(frame: Frame, around: Mapping[str, Type], known: Known) -> None:
     frame.scope = ChainMap(own, *maps_of(around))
     # A step comes behind all that it waits for; in a ring nothing is known of what comes later.
     for group in groups(frame.waits):
-        for name in group:
+        for name in sorted(group):
             step = frame.steps[name]
             result = frame.results[name] = _result(frame, step, known)
             for _ in step.for_each:
@@ -104,7 +106,7 @@ def _result(frame: Frame, step: Step, known: Known) -> Type:
 def _simple_result(step: Step, known: Known) -> Type:
     if step.approve is not None:
         asked = (Field(name, one.type) for name, one in step.approve.form.items())
-        return Type("record", fields=(Field("approved", BOOL), Field("by", STR), *asked))
+        return _record([Field("approved", BOOL), Field("by", STR), *asked])
     if step.wait is not None:
         return NULL if step.wait.event is None else step.wait.type
     if step.workflow:
@@ -136,10 +138,15 @@ def loop_type(result: Type) -> Type:
 def block_type(frame: Frame, step: Step | None = None) -> Type:
     """Return the type of what the outputs of *frame* make; without any, of what its sinks give. *step*: the one whose block it is."""
     if step is not None and step.need is not None and not step.for_each:
-        return Type("record", fields=tuple(Field(name, frame.scope.get(name, ANY), optional=True) for name in frame.sinks))
+        return _record([Field(name, frame.scope.get(name, ANY), optional=True) for name in frame.sinks])
     if not frame.outputs:
-        return Type("record", fields=tuple(Field(name, or_null(frame.scope.get(name, ANY))) for name in frame.sinks))
-    return Type("record", fields=tuple(Field(name, output_type(output, frame.scope)) for name, output in frame.outputs.items()))
+        return _record([Field(name, or_null(frame.scope.get(name, ANY))) for name in frame.sinks])
+    return _record([Field(name, output_type(output, frame.scope)) for name, output in frame.outputs.items()])
+
+
+def _record(fields: list[Field]) -> Type:
+    """Messages show what is in a record, unless that is too much."""
+    return Type("record", fields=tuple(fields), name=f"record of {len(fields)} fields" if len(fields) > _SHOWN else "")
 
 
 def output_type(output: Output, scope: Mapping[str, Type]) -> Type:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from murakkab.catalog import Capability, ExecutorCard, Parameter
+from murakkab.diagnostics import Vocabulary
 from murakkab.errors import Diagnostic, Path
 from murakkab.planner.check_types import Surroundings, dotted
 from murakkab.planner.frames import Frame
@@ -29,6 +30,8 @@ class Standing:
     racing: str = ""
     #: name -> where it is from: the steps of this frame, and what is seen of those around it.
     origins: ChainMap[str, str] = field(default_factory=ChainMap)
+    #: The names of the steps, sorted when the first hint is wanted.
+    _sorted: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Note where names are from."""
@@ -60,12 +63,25 @@ class Standing:
             yield standing
             standing = standing.outer
 
+    def steps(self) -> list[str]:
+        """Return the names of the steps, in order."""
+        if not self._sorted:
+            self._sorted.extend(sorted(self.frame.steps))
+        return self._sorted
+
+    def known(self, step: Step | None, scope: Mapping[str, Type]) -> Vocabulary:
+        """Return the names that an expression of *step* may have meant, where those of *scope* are known."""
+        special = [name for name in ("inputs", "loop", "result", "error", "job") if name in scope]
+        own = [name for loop in step.for_each for name, _ in loop.lists()] if step is not None else []
+        around = [name for at in self.outwards() if at.owner is not None for loop in at.owner.for_each for name, _ in loop.lists()]
+        return Vocabulary(sorted([*own, *around, *special]), *(at.steps() for at in self.outwards()))
+
     def around(self, scope: Mapping[str, Type], problems: list[Diagnostic], step: Step | None = None) -> Surroundings:
         """Return the surroundings of an expression of *step*, or of an output of the frame."""
         if step is None:
-            return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins)
+            return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins, self.known(None, scope))
         origins = self.origins.new_child(dict(self.variables(step))) if step.for_each else self.origins
-        return Surroundings(scope, problems, self.open() | {step.name}, self.elsewhere, origins)
+        return Surroundings(scope, problems, self.open() | {step.name}, self.elsewhere, origins, self.known(step, scope))
 
     def interface(self, step: Step) -> Capability | None:
         """Return what *step* takes and gives, or None where that is unknown."""

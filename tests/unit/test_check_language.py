@@ -9,7 +9,7 @@ from murakkab.errors import Diagnostic
 from murakkab.load import parse
 from murakkab.planner.check import check, result_types
 from murakkab.planner.check_profiles import check_profiles
-from murakkab.spec import Approve, Block, Effect, Input, Loop, Need, Ref, Repeat, Step, Wait, Workflow
+from murakkab.spec import Approve, Block, Effect, Input, Loop, Need, Output, Ref, Repeat, Step, Wait, Workflow
 from murakkab.types import INT, STR
 from tests.catalogs import functions, small_catalog
 
@@ -587,6 +587,10 @@ def test_the_types_of_all_kinds_of_work() -> None:
 # ------------------------------------------------------------------------------------------------------- made in Python
 
 
+def of_(step: Step, *, output: Any) -> list[Diagnostic]:
+    return check(Workflow("w", steps={step.name: step}, outputs={"o": Output(output)}), small_catalog(), functions())
+
+
 def of(step: Step, **more: Any) -> list[tuple[str, tuple[Any, ...]]]:
     found = check(Workflow("w", steps={step.name: step}, **more), small_catalog(), functions())
     return [(d.code, d.path) for d in found]
@@ -715,6 +719,31 @@ def test_a_thousand_mistakes_take_less_than_a_second(mistakes: int, line: str) -
     took, count = seconds("steps:\n" + "".join(line.format(i=i, j=i // 2) for i in range(1, 1000 // mistakes + 1)))
     assert count >= 999
     assert took < 1
+
+
+@pytest.mark.parametrize("field", ["i{i}", "i{i}x"])
+@pytest.mark.timeout(60)
+def test_ten_thousand_inputs_and_as_many_references_take_seconds_at_most(field: str) -> None:
+    inputs = {f"i{i}": Input(STR) for i in range(10_000)}
+    steps = {f"s{i}": Step(f"s{i}", uses="note", with_={"text": Ref("inputs", (field.format(i=i),))}) for i in range(10_000)}
+    began = time.process_time()
+    found = check(Workflow("w", inputs=inputs, steps=steps), small_catalog(), functions())
+    assert len(found) == (1001 if field.endswith("x") else 0)
+    assert time.process_time() - began < 5
+
+
+def test_a_large_record_is_not_shown_field_by_field() -> None:
+    steps = {f"s{i}": Step(f"s{i}", call="jobs:names") for i in range(50)}
+    (found,) = of_(Step("g", block=Block(steps)), output=Ref("g", ("nope",)))
+    assert "record of 50 fields has no field 'nope'" in found.message
+    assert len(str(found)) < 400
+
+
+def test_data_that_is_nested_without_end_is_refused() -> None:
+    data: Any = 1
+    for _ in range(5000):
+        data = [data]
+    assert of(Step("a", call="jobs:anything", with_={"x": data})) == [("too-deep", ("steps",))]
 
 
 # ----------------------------------------------------------------------------------------------------------------- profiles

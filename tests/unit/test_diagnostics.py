@@ -11,7 +11,7 @@ from murakkab.api import workflow
 from murakkab.blocks import when
 from murakkab.composition import each
 from murakkab.declaring import declare
-from murakkab.diagnostics import CODES, did_you_mean
+from murakkab.diagnostics import CODES, Vocabulary, did_you_mean
 from murakkab.document import from_document
 from murakkab.dsl import step
 from murakkab.errors import SpecError
@@ -142,7 +142,7 @@ def _codes(code: str, text: str | bytes) -> set[str]:
 
 
 def test_there_is_an_example_of_every_code() -> None:
-    assert {*EXAMPLES, *MADE, *IN_PYTHON, "outside-workflow", "unknown-profile"} == CODES.keys()
+    assert {*EXAMPLES, *MADE, *IN_PYTHON, "outside-workflow", "unknown-profile", "too-many"} == CODES.keys()
 
 
 @pytest.mark.parametrize("code", IN_PYTHON)
@@ -170,6 +170,12 @@ def test_every_code_of_workflows_made_in_python_can_be_met(code: str) -> None:
 
 def test_a_profile_that_is_chosen_must_be_there() -> None:
     assert {d.code for d in parse("workflow: w", profile="prod").diagnostics} == {"unknown-profile"}
+
+
+def test_not_more_than_a_thousand_mistakes_are_told() -> None:
+    steps = {f"s{i}": Step(f"s{i}", uses="nope") for i in range(3000)}
+    found = check(Workflow("w", steps=steps), small_catalog(), functions())
+    assert (len(found), found[0].code, {d.code for d in found[1:]}) == (1001, "too-many", {"unknown-capability"})
 
 
 def test_every_code_that_is_written_down_is_in_the_table() -> None:
@@ -210,3 +216,13 @@ def test_hints_stay_cheap_among_many_names() -> None:
     for _ in range(20):
         did_you_mean("stepp1", known)
     assert time.perf_counter() - start < 3
+
+
+def test_a_vocabulary_finds_the_neighbours_of_a_name_in_each_layer() -> None:
+    words = Vocabulary(sorted(f"step{i}" for i in range(20_000)), ["inputs", "scenes"])
+    start = time.perf_counter()
+    assert did_you_mean("step1234x", words) == "did you mean 'step1234'?"
+    assert did_you_mean("scnees", words) == "did you mean 'scenes'?"
+    assert did_you_mean("zzz", words, others="there are").startswith("there are inputs, scenes, step0, step1, step10, ")
+    assert time.perf_counter() - start < 0.1
+    assert did_you_mean("zzz", Vocabulary(), others="there are") == ""
