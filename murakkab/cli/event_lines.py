@@ -59,7 +59,8 @@ def _told(event: Event) -> tuple[str, str]:
         case DeadlinePassed():
             return _JOB, "its deadline passed"
         case JobResumed():
-            ending = f", to end as {event.ending}" if event.ending else ""
+            reason = f": {event.reason}" if event.reason else ""
+            ending = f", to end as {event.ending}{reason}" if event.ending else ""
             budget = f", with the budget {_value(dict(event.budget))}" if event.budget else ""
             return _JOB, f"taken up again{ending}{budget}"
         case JobForked():
