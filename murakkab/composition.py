@@ -104,12 +104,12 @@ def first(*options: T) -> T:
 def _home_of(values: Iterable[object]) -> Scope | None:
     """Return the innermost level that any of *values* belongs to: where something made of them all means something."""
     here = WRITING.get()
-    found: Scope | None = None
+    found: Scope | None = ANYWHERE
     for value in values:
-        home = value.home__ if isinstance(value, Placeholder) else here if isinstance(value, list | dict) else ANYWHERE
-        if home is not ANYWHERE and (found is None or (home is not None and home.is_inside(found))):
+        home = value.home__ if isinstance(value, Placeholder) else here if isinstance(value, list | tuple | dict) else ANYWHERE
+        if found is ANYWHERE or (home is not ANYWHERE and home is not None and found is not None and home.is_inside(found)):
             found = home
-    return here if found is None else found
+    return found
 
 
 def template(text: str, /, *values: object, **named: object) -> str:

@@ -226,17 +226,37 @@ def use(capability: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
 
 def call(function: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
     """Return a step that calls the Python function `module:function`: `call("statistics:fmean")(data=numbers)`."""
-    return _named(function.rpartition(":")[2].rpartition(".")[2], {"call": function}, options)
+    return _named(name_of_call(function), {"call": function}, options)
 
 
-def subworkflow(key: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
-    """Return a step that is a whole workflow, one of those in `@workflow(workflows={...})`; its value is the record of the outputs."""
-    return _named(key, {"workflow": key}, options)
+def name_of_call(function: str) -> str:
+    """Return what a step that calls `module:function` is usually called."""
+    return function.rpartition(":")[2].rpartition(".")[2]
+
+
+class _Declares(Protocol):
+    @property
+    def declared(self) -> Declared: ...
+
+
+def subworkflow(part: str | _Declares, /, **options: Unpack[LoopOptions]) -> NamedStep:
+    """Return a step that is a whole workflow, a handle or the name of one in `@workflow(workflows={...})`.
+
+    Inputs are given by name, and the value is the record of the outputs.
+    """
+    if isinstance(part, str):
+        return _named(part, {"workflow": part}, options)
+    return NamedStep(dataclasses.replace(_target_of(part.declared, None), pick=""), step_fields(options))
 
 
 def does(text: str, /, **options: Unpack[LoopOptions]) -> NamedStep:
     """Return a step of which only plain language says what it does: something has to be found for it before it can run."""
-    return _named("_".join(text.lower().split()[:3]), {"does": text}, options)
+    return _named(name_of_text(text), {"does": text}, options)
+
+
+def name_of_text(text: str) -> str:
+    """Return what a step is usually called of which plain language says what it does."""
+    return "_".join(text.lower().split()[:3])
 
 
 def _named(name: str, work: Mapping[str, str], options: LoopOptions) -> NamedStep:

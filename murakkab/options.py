@@ -184,13 +184,16 @@ def _read_repeat(name: str, value: Any) -> Repeat:
 def _read_need(name: str, value: Any) -> Need:
     if isinstance(value, Need):
         return value
-    if isinstance(value, str) and (share := _SHARE.fullmatch(value)):
+    return need_of(value) if isinstance(value, str) else Need(_of_type(int, str, Need)(name, value))
+
+
+def need_of(text: str) -> Need:
+    """Return how many must succeed, from text: `"3"`, `"60%"`, `"3 of 5"`. Raises `SpecError`."""
+    if share := _SHARE.fullmatch(text):
         return Need(share=float(share[1]) / 100)
-    if isinstance(value, str) and (counted := _COUNT.fullmatch(value)):
+    if counted := _COUNT.fullmatch(text):
         return Need(int(counted[1]), of=int(counted[2] or 0))
-    if isinstance(value, str):
-        raise mistake("bad-quantity", f"need={value!r} cannot be read", 'write 3, "60%" or "3 of 5"')
-    return Need(_of_type(int, str, Need)(name, value))
+    raise mistake("bad-quantity", f"need={text!r} cannot be read", 'write 3, "60%" or "3 of 5"')
 
 
 def _read_prefer(name: str, value: Any) -> Prefer:

@@ -157,7 +157,7 @@ class Recording:
     def free_name(self, fields: StepFields, usual: str) -> str:
         """Return the name of the next step of this level: the one wished for, else after *usual*, with a number where it is taken."""
         scope, wish = self.scope, fields.get("name", "")
-        base = f"{wish}_" if wish in RESERVED_NAMES else wish or _plain(usual)
+        base = f"{wish}_" if wish in RESERVED_NAMES else wish or usual_name(usual)
         hides = scope.around.sees if scope.around is not None and not wish else scope.steps.__contains__
         name = base
         while not scope.is_free(name) or hides(name):
@@ -193,7 +193,7 @@ class Recording:
             return instead
 
 
-def _plain(usual: str) -> str:
+def usual_name(usual: str) -> str:
     """Return a name after *usual* that can be written in conditions and means nothing else."""
     base = re.sub(r"\W+", "_", usual, flags=re.ASCII).strip("_") if not _NAME.fullmatch(usual) else usual
     base = base if _NAME.fullmatch(base) else f"step_{base}"

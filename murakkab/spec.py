@@ -125,7 +125,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """How many must succeed: `count` of them, or (where that is zero) the part `share` of all, rounded up. `of`: how many there are, when told.
+    """How many must succeed: `count` of them, or (where that is zero) the part `share` of all, rounded up. `of`: how many there are.
 
     Once as many have succeeded, the rest is cancelled; once as many cannot succeed any more, the step fails.
     """
@@ -181,7 +181,7 @@ class Approve:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait for one thing: `seconds` (a number or a duration as text), the time `until` (ISO 8601, or seconds since the epoch), or an `event`.
+    """Wait for one thing: `seconds` (a number or a duration as text), the time `until` (ISO 8601, or seconds of the epoch), or an `event`.
 
     The result is null, or what came with the event, a value of type `type`.
     """

@@ -6,7 +6,7 @@ The result is closed: every definition holds those that it uses, so nothing is l
 import os.path
 import re
 from collections.abc import Mapping
-from itertools import count
+from itertools import chain, count
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -155,7 +155,7 @@ def _key_of_file(name: str, at: Path, scope: Scope, loading: Loading) -> str:
     if not key:
         taken = {known for known, _ in scope.visible()} | scope.found.keys()
         stem = _NO_NAME.sub("_", PurePath(path).stem) or "_"
-        key = next(free for free in (stem, *(f"{stem}_{i}" for i in count(2))) if free not in taken)
+        key = next(free for free in chain((stem,), (f"{stem}_{i}" for i in count(2))) if free not in taken)
         scope.found[key] = _included(path, key, scope, loading, at=at)
     scope.keys[path] = key
     return key

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from murakkab.catalog import Capability, Catalog
 from murakkab.document import with_profile
@@ -39,7 +40,7 @@ def _place(path: Path, name: str, workflow: Workflow) -> Path:
     profile = ("profiles", name)
     if path[:1] == ("profiles",):
         return path
-    part: object = workflow.profiles[name]
+    part: Any = workflow.profiles[name]
     for i, item in enumerate(path):
         if not isinstance(part, Mapping) or item not in part:
             return (*profile, *path[:i]) if i else path

@@ -29,7 +29,7 @@ class Standing:
     owner: Step | None = None
     racing: str = ""
     #: name -> where it is from: the steps of this frame, and what is seen of those around it.
-    origins: ChainMap[str, str] = field(default_factory=ChainMap)
+    origins: ChainMap[str, str] = field(default_factory=ChainMap[str, str])
     #: The names of the steps, sorted when the first hint is wanted.
     _sorted: list[str] = field(default_factory=list)
 

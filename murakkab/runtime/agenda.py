@@ -48,8 +48,7 @@ def _look(job: "JobState", step: StepRecord) -> None:
     elif grown is None:
         run(job, step)
     elif not step.frame.ending:
-        _grow(job, step, grown)
-        if step.status is not Status.WAITING:
+        if not _grow(job, step, grown):
             return
         if step.node.need is not None:
             if judge_map(job, step, grown, step.node.need):
@@ -82,8 +81,8 @@ def _why_skipped(step: StepRecord) -> str:
     return f"{next(skipped, 'what it goes over')} was skipped"
 
 
-def _grow(job: "JobState", step: StepRecord, grown: MapRecord) -> None:
-    """Make the tasks of the elements that are known by now. What cannot be expanded stays, so that a resume meets it again."""
+def _grow(job: "JobState", step: StepRecord, grown: MapRecord) -> bool:
+    """Make the tasks of the elements that are known by now; False when that fails. It stays to be done, so that a resume meets it again."""
     stream = step.node.stream
     known = step.frame.known
     try:
@@ -104,6 +103,8 @@ def _grow(job: "JobState", step: StepRecord, grown: MapRecord) -> None:
         else:
             job.note(step, Status.FAILED, str(failure))
             fail_frame(job, step.frame, failure, f"{step.id} cannot be expanded")
+        return False
+    return True
 
 
 def _add_tasks(job: "JobState", step: StepRecord, elements: Sequence[tuple[Key, Mapping[str, Any]]]) -> None:

@@ -113,12 +113,13 @@ def rescue(job: "JobState", record: TaskRecord, failure: Failure) -> None:
     """Do what the step's `on_error` says, now that no attempt is left."""
     on_error = record.step.node.on_error
     cause = f"attempt {failure.attempt}: {failure.reason}: {failure.message}"
-    if record.step.node.need is not None and record is not record.step and on_error.action is not Rescue.FALLBACK:
+    may_fall_back = on_error.action is Rescue.FALLBACK and not record.executor
+    if record.step.node.need is not None and record is not record.step and not may_fall_back:
         # One of a map of which only some are needed: the map judges, and `on_error` is about the whole of it.
         record.step.frame.tolerated.append(failure)
         settle_task(job, record, Status.FAILED, cause=cause)
         job.ready.append(record.step)
-    elif on_error.action is Rescue.FALLBACK and not record.executor:
+    elif may_fall_back:
         record.executor = on_error.fallback
         record.attempt += 1
         job.note(record, Status.WAITING, f"{cause}; falling back to {on_error.fallback}")

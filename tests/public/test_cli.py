@@ -179,7 +179,9 @@ def test_every_command_teaches_by_an_example_and_speaks_json(shell: Shell, comma
 
 
 def test_help_lists_every_command(shell: Shell) -> None:
-    listed = {line.split()[0] for line in shell("--help").out.partition("Commands:")[2].splitlines() if line.startswith("  ") and line.split()}
+    listed = {
+        line.split()[0] for line in shell("--help").out.partition("Commands:")[2].splitlines() if line.startswith("  ") and line.split()
+    }
     assert set(COMMANDS) <= listed
 
 

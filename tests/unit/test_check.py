@@ -256,9 +256,7 @@ def test_a_mismatch_names_both_sides() -> None:
         "  scenes: {uses: scene-detection, for_each: '${inputs.videos}', with: {video: '${item}'}}\n"
         "  speech: {uses: speech-to-text, with: {audio: '${scenes[*][*].audio}'}}"
     )
-    assert found.message == (
-        "steps.speech.with.audio wants audio, but ${scenes[*][*].audio} (steps.scenes[*][*].audio) gives list[audio]"
-    )
+    assert found.message == ("steps.speech.with.audio wants audio, but ${scenes[*][*].audio} (steps.scenes[*][*].audio) gives list[audio]")
     assert "for_each" in found.hint
 
 

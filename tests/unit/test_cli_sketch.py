@@ -30,7 +30,12 @@ PICTURE = Picture(
 
 
 def test_a_line_has_rails_name_work_and_what_is_worth_knowing() -> None:
-    assert lines(PICTURE, 80) == ["○     a     m:f          each xs · 3 tries · ≤ 30 s", "●     b", "┃  ○    in  m:in", "◆     c     asks: Fine?"]
+    assert lines(PICTURE, 80) == [
+        "○     a     m:f          each xs · 3 tries · ≤ 30 s",
+        "●     b",
+        "┃  ○    in  m:in",
+        "◆     c     asks: Fine?",
+    ]
 
 
 def test_what_finds_no_room_goes_on_below_beside_the_rails() -> None:
@@ -41,7 +46,9 @@ def test_what_finds_no_room_goes_on_below_beside_the_rails() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 140, 200])
 def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
-    boxes = tuple(Box(f"s{i}", f"step_{i}" * 9, "task", "module:function" * 5, badges=(Badge("when", "if x > 1 && " * 9),)) for i in range(40))
+    boxes = tuple(
+        Box(f"s{i}", f"step_{i}" * 9, "task", "module:function" * 5, badges=(Badge("when", "if x > 1 && " * 9),)) for i in range(40)
+    )
     wide = Picture("w", Frame(boxes, tuple(Edge(f"s{i}", "s39") for i in range(39))))
     assert max(map(len, lines(wide, width))) <= width
 

@@ -1,1 +1,0 @@
-"""policy: a workflow as the text of a Python module that declares it."""
