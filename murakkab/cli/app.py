@@ -42,7 +42,7 @@ def main() -> None:
     if _COMPLETE in os.environ:
         load("completing").answer_shells()
     try:
-        app()
+        app(prog_name="murakkab")
     except SystemExit as end:
         sys.stdout.flush()
         sys.stderr.flush()

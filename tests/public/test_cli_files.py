@@ -1,7 +1,6 @@
 """What the command line does with workflow files: checks, plans, drawings, new ones, other forms - and how shells complete words."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -224,7 +223,7 @@ def test_shells_complete_commands_options_and_jobs(files: Shell) -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
 def test_an_interrupt_while_the_command_is_being_loaded_is_no_traceback(files: Shell, delay: float) -> None:
-    code = "import sys; sys.stdout.write('up'); sys.stdout.flush(); from murakkab.cli.start import main; main()"
+    code = "import sys; from murakkab.cli.start import main; sys.stdout.write('up'); sys.stdout.flush(); main()"
     command = [sys.executable, "-c", code, "validate", "nested.yaml"]
     with subprocess.Popen(command, cwd=files.folder, env=files.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -240,4 +239,4 @@ def test_an_interrupt_while_the_command_is_being_loaded_is_no_traceback(files: S
 def test_the_journal_folder_is_not_made_by_looking(files: Shell) -> None:
     for words in (["jobs"], ["validate", "nested.yaml"], ["graph", "nested.yaml"], ["plan", "nested.yaml"], ["clean"]):
         files(*words)
-    assert ".murakkab" not in os.listdir(Path.cwd())
+    assert not Path(".murakkab").exists()
