@@ -126,8 +126,7 @@ waits = st.one_of(
     st.builds(Wait, until=st.sampled_from(["2030-01-31T09:00:00Z", "2030-01-31"]) | numbers | values),
     st.builds(Wait, event=names | values, type=types),
 )
-#: The work of a step that is one thing, as the fields that say it.
-plain_work: st.SearchStrategy[dict[str, Any]] = st.one_of(
+_plain_work: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"uses": names}, optional={"does": texts}),
     st.fixed_dictionaries({"call": names.map(lambda name: f"m:{name}")}),
     st.fixed_dictionaries({"does": texts.filter(bool)}),
@@ -135,8 +134,7 @@ plain_work: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"approve": approvals}),
     st.fixed_dictionaries({"wait": waits}),
 )
-#: How a step is done: everything but its work, each field there or not.
-ways: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+_ways: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "with_": with_,
@@ -157,6 +155,21 @@ ways: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "description": texts,
     },
 )
+
+
+# As functions: Hypothesis writes out what strategies are made of, and stops where that is too long.
+
+
+@st.composite
+def plain_work(draw: st.DrawFn) -> dict[str, Any]:
+    """The work of a step that is one thing, as the fields that say it."""
+    return draw(_plain_work)
+
+
+@st.composite
+def ways(draw: st.DrawFn) -> dict[str, Any]:
+    """How a step is done: everything but its work, each field there or not."""
+    return draw(_ways)
 
 
 _OF_EXECUTORS = ("retry", "cache", "effect", "executor", "prefer", "knobs")
@@ -183,15 +196,19 @@ def _named(found: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> dict[str,
 
 
 def _step_maps(work: st.SearchStrategy[dict[str, Any]], *, most: int) -> st.SearchStrategy[dict[str, Step]]:
-    return st.lists(st.tuples(names, work, ways), max_size=most, unique_by=lambda one: one[0]).map(_named)
+    return st.lists(st.tuples(names, work, ways()), max_size=most, unique_by=lambda one: one[0]).map(_named)
 
 
 def _blocks(work: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(Block, _step_maps(work, most=2), outputs).map(lambda block: {"block": block})
 
 
-_deep_work = plain_work | _blocks(plain_work | _blocks(plain_work))
-step_maps = _step_maps(_deep_work, most=3)
+@st.composite
+def _deep_work(draw: st.DrawFn, *, depth: int) -> dict[str, Any]:
+    return draw(_blocks(_deep_work(depth=depth - 1)) if depth and draw(st.integers(0, 3)) == 3 else plain_work())
+
+
+step_maps = _step_maps(_deep_work(depth=2), most=3)
 goals = st.builds(
     Goal,
     st.lists(st.sampled_from(["latency", "energy", "cost", "quality"]), max_size=4).map(tuple),
@@ -227,7 +244,7 @@ _flat_workflows = st.builds(
     st.dictionaries(names, inputs, max_size=2),
     step_maps,
     outputs,
-    finally_=st.just({}) | _step_maps(plain_work, most=1),
+    finally_=st.just({}) | _step_maps(plain_work(), most=1),
     goal=goals,
     timeout=st.none() | numbers,
     budget=st.fixed_dictionaries({}, optional={"cost": numbers, "energy": numbers, "tokens": numbers, "time": numbers}),
