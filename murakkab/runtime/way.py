@@ -65,7 +65,10 @@ class Desk(CurrentAttempt):
     __slots__ = ("began", "deliver", "start", "worker")
 
     def __init__(self, grace: float, deliver: Callable[[Event], None], worker: Task[None] | None = None) -> None:
-        super().__init__(grace=grace)
+        # Not `super().__init__`: there is one for every step that waits for something, and a call more is felt.
+        self.report = None
+        self.grace = grace
+        self.is_stopped = self.has_asked = False
         #: Hears of it: how it ended, and the elements that it gives.
         self.deliver = deliver
         self.worker = worker
