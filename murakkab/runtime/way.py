@@ -65,10 +65,7 @@ class Desk(CurrentAttempt):
     __slots__ = ("began", "deliver", "start", "worker")
 
     def __init__(self, grace: float, deliver: Callable[[Event], None], worker: Task[None] | None = None) -> None:
-        # Not `super().__init__`: there is one for every step that waits for something, and a call more is felt.
-        self.report = None
-        self.grace = grace
-        self.is_stopped = self.has_asked = False
+        super().__init__(grace=grace)
         #: Hears of it: how it ended, and the elements that it gives.
         self.deliver = deliver
         self.worker = worker
