@@ -739,13 +739,6 @@ def test_a_large_record_is_not_shown_field_by_field() -> None:
     assert len(str(found)) < 400
 
 
-def test_data_that_is_nested_without_end_is_refused() -> None:
-    data: Any = 1
-    for _ in range(5000):
-        data = [data]
-    assert of(Step("a", call="jobs:anything", with_={"x": data})) == [("too-deep", ("steps",))]
-
-
 # ----------------------------------------------------------------------------------------------------------------- profiles
 
 PROFILES = """\
