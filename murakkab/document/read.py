@@ -1,6 +1,5 @@
 """policy: JSON data -> Workflow, with every mistake by its path. Reads on after a mistake, so that all are found at once."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,7 +29,6 @@ from murakkab.spec import Goal, Workflow
 MAX_NESTED: Final = 20
 #: What a profile cannot change.
 FIXED: Final = ("workflow", "profiles")
-_SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*", re.ASCII)
 
 
 class Read(NamedTuple):
@@ -97,11 +95,10 @@ def _secrets(data: Any, path: Path, problems: Problems) -> dict[str, str]:
     """Return where each secret is kept. What is written is not repeated in messages: it may be the secret itself."""
     found: dict[str, str] = {}
     for name, value in mapping(data, path, problems).items():
-        if isinstance(value, str) and _SECRET.fullmatch(value):
-            found[name] = value
-        else:
+        found[name] = value if isinstance(value, str) else ""
+        if not isinstance(value, str):
             hint = "write env:NAME, for a variable of the environment, or file:PATH"
-            problems.append(Diagnostic("wrong-form", f"the secret {name!r} does not say where it is kept", hint, (*path, name)))
+            problems.append(Diagnostic("bad-secret", f"the secret {name!r} does not say where it is kept", hint, (*path, name)))
     return found
 
 

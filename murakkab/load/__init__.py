@@ -1,13 +1,13 @@
 """policy: YAML or JSON text -> Workflow, with `file:line:column` for every mistake. Reads no file itself: text in, result out."""
 
 import os.path
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from murakkab.errors import Diagnostic, Path
+from murakkab.errors import Diagnostic
 from murakkab.load.definitions import definition, tree_of
 from murakkab.load.places import Places
-from murakkab.load.scope import Loading, ReadFile
+from murakkab.load.scope import Address, Loading, ReadFile, address
 from murakkab.load.text import MAX_CHARACTERS
 from murakkab.spec import Workflow
 
@@ -24,25 +24,26 @@ class Parsed:
     workflow: Workflow | None
     diagnostics: list[Diagnostic]
     places: Places
-    broken: frozenset[tuple[str, Path]] = frozenset()
+    broken: frozenset[Address] = frozenset()
 
     def report(self, more: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Return the mistakes of reading and, with their places, those of checking (*more*), in the order of the text.
 
         What is wrong only because something there could not be read is left out.
         """
-        true = [d for d in more if not self._follows(d)]
+        around = {(file, path[:i]) for file, path in self.broken for i in range(len(path))}
+        values = {(file, path[:-1]) for file, path in self.broken if str(path[-1]).startswith(("$", "path"))}
+        true = [d for d in more if not self._follows(d, around, values)]
         return self.places.placed([*self.diagnostics, *true])
 
-    def _follows(self, diagnostic: Diagnostic) -> bool:
+    def _follows(self, diagnostic: Diagnostic, around: Set[Address], values: Set[Address]) -> bool:
         """Return whether *diagnostic* is about something that could not be read, a missing piece of what holds that, or its value."""
-        home, path = self.places.home(diagnostic.path)
-        if any((home.file, path[:i]) in self.broken for i in range(1, len(path) + 1)):
+        file, path = address(self.places, diagnostic.path)
+        if any((file, path[:i]) in self.broken for i in range(1, len(path) + 1)):
             return True
-        below = [other for file, other in self.broken if file == home.file and len(other) > len(path) and other[: len(path)] == path]
         if diagnostic.code == "type-mismatch":
-            return any(len(other) == len(path) + 1 and str(other[-1]).startswith(("$", "path")) for other in below)
-        return diagnostic.code in ("no-work", "missing-input") and bool(below)
+            return (file, path) in values
+        return diagnostic.code in ("no-work", "missing-input") and (file, path) in around
 
 
 def parse(text: str | bytes, file: str = "workflow", *, profile: str = "", read: ReadFile | None = None) -> Parsed:

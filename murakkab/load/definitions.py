@@ -38,7 +38,12 @@ def definition(data: Any, places: Places, loading: Loading, *, at: Path = (), ou
     places.origins.update({(*at, *here): (*at, *there) for here, there in found.origins.items()})
     declared = found.data.get("workflows")
     scope = Scope(places, at, declared if isinstance(declared, Mapping) else {}, outer)
+    if len(scope.declared) > MAX_DEFINITIONS:
+        loading.refuse(f"there are more than {MAX_DEFINITIONS:,} workflows", places, (*at, "workflows"))
+        return None
     for key in scope.declared:
+        if isinstance(scope.declared[key], str):
+            scope.keys.setdefault(_path(scope.declared[key], scope), key)
         _declared(key, scope, loading, at=(*at, "workflows", key))
     for path, step in each_step(found.data):
         if isinstance(step.get("workflow"), str):
@@ -58,14 +63,13 @@ def _measured(workflow: Workflow, data: Mapping[str, Any], scope: Scope, loading
     size = sum(one.size for one in inside)
     if inside or len(loading.chain) > 1:
         size += weight({key: value for key, value in data.items() if key != "workflows"})
-    problem = None
     if depth > MAX_NESTED:
         problem = Diagnostic("too-deep", f"workflows stand more than {MAX_NESTED} deep inside of each other", path=("workflows",))
-    elif total > MAX_DEFINITIONS or size > MAX_TOTAL:
-        message = f"there are more than {MAX_DEFINITIONS:,} workflows, or {MAX_TOTAL:,} characters, inside of this one"
-        problem = Diagnostic("too-large", message, "each is counted as often as it is used", ("workflows",))
-    if problem is not None:
         loading.note([problem], scope.places, scope.at)
+        return None
+    if total > MAX_DEFINITIONS or size > MAX_TOTAL:
+        message = f"there are more than {MAX_DEFINITIONS:,} workflows, or {MAX_TOTAL:,} characters, inside of this one"
+        loading.refuse(message, scope.places, (*scope.at, "workflows"), hint="each is counted as often as it is used")
         return None
     return Definition(workflow, depth, total, size)
 
@@ -107,7 +111,7 @@ def _point(step: dict[str, Any], at: Path, scope: Scope, loading: Loading) -> No
 
 def _key(name: str, at: Path, scope: Scope, loading: Loading) -> str:
     """Return *name*, after what it means has been put among the definitions of *scope*."""
-    owner = next((owner for known, owner in scope.visible() if known == name), None)
+    owner = scope.owner(name)
     if owner is None:
         loading.note([_unknown(name, at, scope, loading)], scope.places)
         return ""
@@ -119,10 +123,14 @@ def _key(name: str, at: Path, scope: Scope, loading: Loading) -> str:
 
 
 def _unknown(name: str, at: Path, scope: Scope, loading: Loading) -> Diagnostic:
-    hint = did_you_mean(name, {known for known, _ in scope.visible()}, others="there are")
-    if beside := next((f"./{name}{end}" for end in _SUFFIXES if _exists(_path(f"{name}{end}", scope), loading)), ""):
-        hint = f"there is a file beside this one: write workflow: {beside}"
-    return Diagnostic("unknown-workflow", f"there is no workflow {name[:60]!r}", hint or "declare it below `workflows`, or name a file", at)
+    hint = "declare it below `workflows`, or name a file"
+    if loading.guesses > 0:
+        loading.guesses -= 1
+        hint = did_you_mean(name, {known for one in scope.around() for known in one.declared}, others="there are") or hint
+        beside = next((f"./{name}{end}" for end in _SUFFIXES if _exists(_path(f"{name}{end}", scope), loading.read)), "")
+        if beside and NAME.fullmatch(name):
+            hint = f"there is a file beside this one: write workflow: {beside}"
+    return Diagnostic("unknown-workflow", f"there is no workflow {name[:60]!r}", hint, at)
 
 
 # --------------------------------------------------------------------------------------------------------------- by file
@@ -136,29 +144,25 @@ def _path(text: str, scope: Scope) -> str:
     return os.path.normpath(PurePath(scope.places.file).parent / text)
 
 
-def _exists(path: str, loading: Loading) -> bool:
-    if loading.read is None or not NAME.fullmatch(PurePath(path).stem):
-        return False
+def _exists(path: str, read: ReadFile | None) -> bool:
     try:
-        loading.read(path)
+        return read is not None and bool(read(path))
     except OSError:
         return False
-    return True
 
 
 def _key_of_file(name: str, at: Path, scope: Scope, loading: Loading) -> str:
     """Return what the file that a step names is called among the definitions of *scope*: as it is declared, or after its name."""
     path = _path(name, scope)
-    if path in scope.keys:
-        return scope.keys[path]
-    key = next((key for key, entry in scope.declared.items() if isinstance(entry, str) and _path(entry, scope) == path), "")
-    if not key:
-        taken = {known for known, _ in scope.visible()} | scope.found.keys()
+    if path not in scope.keys and path not in loading.files and len(loading.files) >= MAX_DEFINITIONS:
+        loading.refuse(f"there are more than {MAX_DEFINITIONS:,} files", scope.places, at)
+        return ""
+    if path not in scope.keys:
         stem = _NO_NAME.sub("_", PurePath(path).stem) or "_"
-        key = next(free for free in chain((stem,), (f"{stem}_{i}" for i in count(2))) if free not in taken)
+        free = chain((stem,), (f"{stem}_{i}" for i in count(2)))
+        key = scope.keys[path] = next(name for name in free if name not in scope.found and scope.owner(name) is None)
         scope.found[key] = _included(path, key, scope, loading, at=at)
-    scope.keys[path] = key
-    return key
+    return scope.keys[path]
 
 
 def _included(path: str, key: str, scope: Scope, loading: Loading, *, at: Path) -> Definition | None:
@@ -189,7 +193,7 @@ def _read_file(read: ReadFile, path: str, scope: Scope, loading: Loading, *, at:
     values, characters = loading.room
     loading.room = values, characters - len(text)
     if loading.room[1] < 0:
-        loading.note([Diagnostic("too-large", f"all files together have more than {MAX_TOTAL:,} bytes", "", at)], scope.places)
+        loading.refuse(f"all files together have more than {MAX_TOTAL:,} bytes", scope.places, at)
         return None, places
     data, places, problems = tree_of(text, path, loading)
     loading.note(problems, places)

@@ -13,7 +13,7 @@ Position = tuple[int, int]
 _ABOUT_KEYS: Final = frozenset(
     (
         *("unknown-field", "duplicate-key", "bad-name", "unknown-input", "unknown-knob", "shadowed-name", "unknown-operator"),
-        *("unknown-goal", "misplaced", "unused-input"),
+        *("unknown-goal", "misplaced", "unused-input", "unused"),
     )
 )
 

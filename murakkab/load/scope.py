@@ -1,4 +1,4 @@
-"""data: what is known while a text and the files that it names are read: where it stands, what may be named, what is wrong."""
+"""state: what is known while a text and the files that it names are read: where it stands, what may be named, what is wrong."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +14,9 @@ from murakkab.spec import Workflow
 
 #: Gives the bytes of a file; of one that has more than `MAX_CHARACTERS` the beginning is enough. Raises `OSError` when it cannot.
 ReadFile = Callable[[str], bytes]
+
+#: A path with the file in which it is written.
+Address = tuple[str, Path]
 
 #: How many characters all files together may have, and all definitions, each counted wherever it is put.
 MAX_TOTAL: Final = 10 * MAX_CHARACTERS
@@ -32,16 +35,19 @@ class Definition(NamedTuple):
 class Loading:
     """What is known while one text and all that it includes are read. `chain`: what is being read right now, the outermost first.
 
-    `broken`: the paths, each with its file, of what could not be read. `room`: how many values and characters may still come.
+    `broken`: the paths, each with its file, of what could not be read. `room`: how many values and characters may still come. `guesses`:
+    how many hints may still be looked for. `is_full`: there is too much, and that has been said.
     """
 
     read: ReadFile | None
     profile: str
-    chain: dict[tuple[str, Path], str] = field(default_factory=dict)
+    chain: dict[Address, str] = field(default_factory=dict)
     files: dict[str, tuple[Definition | None, Places]] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
-    broken: set[tuple[str, Path]] = field(default_factory=set)
+    broken: set[Address] = field(default_factory=set)
     room: tuple[int, int] = (MAX_VALUES, MAX_TOTAL)
+    guesses: int = 100
+    is_full: bool = False
 
     def note(self, problems: Iterable[Diagnostic], places: Places, at: Path = ()) -> None:
         """Keep what is wrong in the workflow at *at* of a text."""
@@ -49,8 +55,14 @@ class Loading:
             self.problems.append(one)
             self.broken.add(address(places, one.path))
 
+    def refuse(self, message: str, places: Places, at: Path, *, hint: str = "") -> None:
+        """Say, once, that there is too much."""
+        if not self.is_full:
+            self.is_full = True
+            self.note([Diagnostic("too-large", message, hint, at)], places)
+
     @contextmanager
-    def reading(self, what: tuple[str, Path], label: str, places: Places, at: Path) -> Iterator[bool]:
+    def reading(self, what: Address, label: str, places: Places, at: Path) -> Iterator[bool]:
         """Read *what*, which is named at *at*; False when that would never end."""
         problem = None
         if what in self.chain:
@@ -71,7 +83,7 @@ class Loading:
 class Scope:
     """The workflows that one workflow may name: its own (`declared`), then those of the workflow around it in the same text.
 
-    `found` are those that it uses; `keys` says what a file that a step names is called among them.
+    `found` are those that it uses; `keys` says what a file is called among them.
     """
 
     places: Places
@@ -81,15 +93,19 @@ class Scope:
     found: dict[str, Definition | None] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
-    def visible(self) -> "Iterator[tuple[str, Scope]]":
-        """Yield every name with the workflow that declares it, the nearest first."""
+    def around(self) -> "Iterator[Scope]":
+        """Yield this and the workflows around it, the nearest first."""
         scope: Scope | None = self
         while scope is not None:
-            yield from ((name, scope) for name in scope.declared)
+            yield scope
             scope = scope.outer
 
+    def owner(self, name: str) -> "Scope | None":
+        """Return the nearest workflow that declares *name*."""
+        return next((scope for scope in self.around() if name in scope.declared), None)
 
-def address(places: Places, path: Path) -> tuple[str, Path]:
+
+def address(places: Places, path: Path) -> Address:
     """Return the file in which *path* is written, and the path there."""
     home, path = places.home(path)
     return home.file, path
