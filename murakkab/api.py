@@ -76,6 +76,12 @@ class WorkflowHandle(Generic[P, R]):
 
         return yaml_of(self.definition)
 
+    def to_python(self) -> str:
+        """Return the definition as the text of a Python module, which uses functions and capabilities by their names."""
+        from murakkab.source import to_python
+
+        return to_python(self.definition)
+
     def options(self, **options: Unpack[RunOptions]) -> "WorkflowHandle[P, R]":
         """Return the same workflow with other settings for its jobs."""
         if unknown := [name for name in options if name not in RunOptions.__annotations__]:

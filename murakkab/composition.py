@@ -102,14 +102,15 @@ def first(*options: T) -> T:
 
 
 def _home_of(values: Iterable[object]) -> Scope | None:
-    """Return the innermost level that any of *values* belongs to: where something made of them all means something."""
+    """Return the level where something made of *values* means something: the innermost of theirs; here where some mean more elsewhere."""
     here = WRITING.get()
-    found: Scope | None = ANYWHERE
-    for value in values:
-        home = value.home__ if isinstance(value, Placeholder) else here if isinstance(value, list | tuple | dict) else ANYWHERE
-        if found is ANYWHERE or (home is not ANYWHERE and home is not None and found is not None and home.is_inside(found)):
-            found = home
-    return found
+    homes = {v.home__ if isinstance(v, Placeholder) else here for v in values if isinstance(v, Placeholder | list | tuple | dict)}
+    if len(homes) == 1:
+        return homes.pop()
+    if ANYWHERE in homes:
+        return here
+    inner = (one for one in homes if one is not None and all(other is None or one.is_inside(other) for other in homes))
+    return next(inner, here)
 
 
 def template(text: str, /, *values: object, **named: object) -> str:

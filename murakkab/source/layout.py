@@ -7,8 +7,8 @@ from typing import Final
 WIDTH: Final = 120
 _STEP: Final = 4
 #: What is not torn apart where a long text is: a word with the spaces behind it, up to the end of a line.
-_WORD: Final = re.compile(r"[^ \n]{1,20} *\n?| +\n?|\n")
-_PIECE: Final = 80
+_WORD: Final = re.compile(r"(?:[!-~]{1,24}|[^ \n]) {0,9}\n?| {1,9}\n?|\n")
+_LONGEST, _SHORTEST = 80, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,9 @@ def _parts(code: Code, level: int, *, is_flat: bool) -> list[tuple[int, Code | _
     if isinstance(code, Joined):
         return [(level, part) for part in code.parts]
     if isinstance(code, Text):
-        pieces = [quoted(code.value)] if is_flat else _pieces(code.value)
-        return [(level, pieces[0])] if len(pieces) == 1 else _broken("(", pieces, ")", level, mark="")
+        if is_flat:
+            return [(level, quoted(code.value))]
+        return _broken("(", _pieces(code.value, WIDTH - level - _STEP), ")", level, mark="")
     if isinstance(code, str) or not code.items:
         return [(level, code if isinstance(code, str) else code.opening + code.closing)]
     if not is_flat:
@@ -110,11 +111,12 @@ def _parts(code: Code, level: int, *, is_flat: bool) -> list[tuple[int, Code | _
     return [(level, part) for part in parts]
 
 
-def _pieces(text: str) -> list[str]:
+def _pieces(text: str, room: int) -> list[str]:
     """Return the literals of *text*, a line or what fits of it in each."""
+    most = max(_SHORTEST, min(_LONGEST, room))
     pieces = [""]
     for word in _WORD.findall(text):
-        if pieces[-1].endswith("\n") or (pieces[-1] and len(repr(pieces[-1] + word)) > _PIECE):
+        if pieces[-1].endswith("\n") or (pieces[-1] and len(repr(pieces[-1] + word)) > most):
             pieces.append("")
         pieces[-1] += word
     return [quoted(piece) for piece in pieces]
@@ -145,8 +147,8 @@ def _fits(code: Code, room: int, behind: list[_Entry]) -> bool:
             return True
         if isinstance(one, str):
             room -= len(one)
-        elif isinstance(one, Brackets) and not is_flat:
-            return room >= len(one.opening)
+        elif isinstance(one, Brackets | Text) and not is_flat:
+            return room > 0
         else:
             ahead += reversed([(is_flat, part) for _, part in _parts(one, 0, is_flat=True)])
     return False
