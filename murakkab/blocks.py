@@ -30,6 +30,10 @@ class Group(Placeholder):
         def __getattr__(self, name: str) -> Any:
             """Return an output of the block."""
 
+        def __iter__(self) -> Iterator[Any]:
+            """With `for_each` it is a list: what `each(group, ...)` goes over."""
+            ...
+
     def outputs(self, /, **values: object) -> None:
         """Give *values* out: what a block is to the steps around it."""
         if WRITING.get() is not self.inside__:
