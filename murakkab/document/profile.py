@@ -20,9 +20,10 @@ def with_profile(workflow: Workflow, name: str) -> Workflow:
     problems: list[Diagnostic] = []
     data = _chosen(to_document(workflow), name, (), origins, problems)
     read = from_document(data)
-    problems += (replace(d, path=written(d.path, origins)) for d in read.diagnostics)
-    if problems or read.workflow is None:
-        raise SpecError(problems)
+    found = (replace(d, path=written(d.path, origins)) for d in (*problems, *read.diagnostics))
+    told = list(dict.fromkeys(found))
+    if told or read.workflow is None:
+        raise SpecError(told)
     return read.workflow
 
 
