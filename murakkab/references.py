@@ -31,6 +31,7 @@ _PATH_ITEM: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\*)\]", re.ASCII)
 _DOLLARS: Final = re.compile(r"(?<!\$)(\$+)\{")
 _HOLE: Final = re.compile(r"(?<!\$)(\$+)\{([^{}]*)\}?")
 _OPERATORS: Final = ("$ref", "$template", "$first")
+_OF_LOOPS: Final = ("$zip", "$levels")
 _REF_HINT: Final = "a reference is written ${step.field}, ${step[0].field} or, for every element, ${step[*].field}"
 _PLAIN: Final = (str, bool, int, type(None))
 #: Among how many fields one that is close to a misspelt one is looked for.
@@ -156,6 +157,7 @@ def _parse_mapping(data: Mapping[Any, Any], path: Path, problems: list[Diagnosti
 def _parse_operator(operator: str, data: Mapping[Any, Any], path: Path, problems: list[Diagnostic]) -> Expr:
     if operator not in _OPERATORS:
         hint = did_you_mean(operator, _OPERATORS, others="there are") + f"; a key that begins with '$' is written ${operator}"
+        hint = f"{operator} stands at the top of for_each" if operator in _OF_LOOPS else hint
         problems.append(Diagnostic("unknown-operator", f"{operator!r} is not an operator", hint, (*path, operator)))
         return None
     allowed = ("$ref", "path") if operator == "$ref" else (operator,)

@@ -114,6 +114,12 @@ def test_mistakes_are_named_by_their_path(data: Any, code: str, path: tuple[Any,
     assert [(p.code, p.path) for p in problems] == [(code, path)]
 
 
+@pytest.mark.parametrize("operator", ["$zip", "$levels"])
+def test_an_operator_of_loops_is_told_where_it_stands(operator: str) -> None:
+    _, problems = read({operator: []})
+    assert [(p.code, p.hint) for p in problems] == [("unknown-operator", f"{operator} stands at the top of for_each")]
+
+
 def test_text_around_a_reference_hints_at_templates() -> None:
     _, problems = read("Hello ${inputs.name}")
     assert "{$template: 'Hello ${inputs.name}'}" in problems[0].hint
