@@ -147,7 +147,7 @@ def _fits(code: Code, room: int, behind: list[_Entry]) -> bool:
             return True
         if isinstance(one, str):
             room -= len(one)
-        elif isinstance(one, Brackets | Text) and not is_flat:
+        elif not is_flat and (isinstance(one, Text) or (isinstance(one, Brackets) and one.items)):
             return room > 0
         else:
             ahead += reversed([(is_flat, part) for _, part in _parts(one, 0, is_flat=True)])
