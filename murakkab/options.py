@@ -57,7 +57,7 @@ class StepOptions(CommonOptions, total=False):
     """
 
     does: str
-    repeat: Repeat | RepeatOptions
+    repeat: int | Repeat | RepeatOptions
     retry: int | Retry
     cache: bool | float | CachePolicy
     effect: Literal["pure", "read", "write", "irreversible"] | Effect
@@ -88,7 +88,7 @@ class GateOptions(CommonOptions, total=False):
 class BlockOptions(GateOptions, total=False):
     """How a block is run: over and over, or once for every element of a list."""
 
-    repeat: Repeat | RepeatOptions
+    repeat: int | Repeat | RepeatOptions
 
 
 class LoopOptions(StepOptions, total=False):
@@ -173,6 +173,8 @@ def _read_repeat(name: str, value: Any) -> Repeat:
         if unknown := [key for key in value if key not in RepeatOptions.__annotations__]:
             raise mistake("unknown-option", f"a loop has no {unknown[0]!r}", f"there are {', '.join(RepeatOptions.__annotations__)}")
         value = Repeat(**value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = Repeat(value)
     elif not isinstance(value, Repeat):
         raise mistake("wrong-form", f"repeat={value!r} is not a Repeat", "write repeat=Repeat(5, until=result.score > 0.8)")
     if value.otherwise not in list(Otherwise):

@@ -21,7 +21,20 @@ from murakkab.types import ANY, BOOL, Type, field_type, optional
 if TYPE_CHECKING:
     from types import FrameType
 
-_OWN: Final = ("api", "blocks", "by_name", "composition", "declaring", "dsl", "gates", "options", "placeholders", "recording", "signature")
+_OWN: Final = (
+    "api",
+    "blocks",
+    "by_name",
+    "composition",
+    "declaring",
+    "dsl",
+    "gates",
+    "options",
+    "outputs",
+    "placeholders",
+    "recording",
+    "signature",
+)
 _OWN_MODULES: Final = frozenset({"contextlib", "functools", *(f"murakkab.{name}" for name in _OWN)})
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Words that a condition cannot use as a bare name.

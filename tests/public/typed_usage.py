@@ -3,7 +3,7 @@
 Nothing here is run. `test_typed_usage.py` checks that a checker finds no error and that no `type: ignore` is superfluous.
 """
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, assert_type
 
@@ -11,21 +11,42 @@ from murakkab import (
     CapabilityHandle,
     File,
     Goal,
+    Group,
+    NamedStep,
+    Need,
+    Prefer,
+    Repeat,
     Retry,
     StepFunction,
     WorkflowHandle,
+    WorkflowStep,
+    approve,
+    block,
+    call,
     capability,
     contains,
     default_to,
     each,
+    error,
+    finally_,
     first,
     flatten,
+    job,
     load_workflow,
+    loop,
+    result,
+    secret,
     size,
     step,
+    subworkflow,
     template,
+    use,
+    var,
+    wait,
+    wait_for,
     when,
     workflow,
+    zipped,
 )
 from murakkab.runtime.messages import Event
 from murakkab.runtime.result import JobResult
@@ -60,6 +81,22 @@ async def shout_later(text: str) -> str:
 @step
 def join(parts: list[str]) -> str:
     return ", ".join(parts)
+
+
+@step
+def words(text: str) -> Iterator[str]:
+    yield from text.split()
+
+
+@step(effect="pure")
+async def letters(text: str) -> AsyncIterator[str]:
+    for letter in text:
+        yield letter
+
+
+@step
+def repeated(text: str, times: int, by: str = "") -> str:
+    return by.join([text] * times)
 
 
 @capability("speech-to-text")
@@ -98,6 +135,37 @@ def short(url: str) -> str:
     return fetch(url).title
 
 
+@workflow(budget={"cost": 5.0, "time": 60}, version="2", defaults={"retry": 3}, profiles={"dev": {"timeout": 5}})
+def whole(url: str, urls: list[str]) -> str:
+    token = secret("token", env="TOKEN")
+    assert_type(token, str)
+    assert_type(words(url), list[str])
+    assert_type(shout.map(letters(url)), list[str])
+    assert_type(repeated.map_zip(urls, [1, 2], by=token), list[str])
+    better = shout.with_options(repeat=Repeat(5, until=result.score > 0.8), prefer=Prefer(device="gpu"))(loop.last)
+    shout.with_options(repeat={"at_most": 3, "until": size(urls) > 2}, need=Need(share=0.5), prefer={"model": "small"}).map(urls)
+    shout.with_options(on_error=default_to(error.message), need="3 of 5").map(urls)
+    assert_type(short(better), str)
+    assert_type(short.map(urls), list[str])
+    assert_type(short.with_options(timeout=5.0)(url), str)
+    assert_type(short.with_options(name="x"), WorkflowStep[[str], str])  # type: ignore[assert-type]
+    assert_type(reading(urls, File("a")).titles, list[str])
+    with block(name="group", need=2, for_each={"row": urls}) as group:
+        assert_type(group, Group)
+        group.outputs(text=shout(var("row")), both=better)
+    assert_type(group.text, Any)
+    ok = approve("Send {}?", better, form={"copies": int, "note": str | None}, timeout=60)
+    wait(30, after=[ok])
+    wait(until=ok.at)
+    paid = wait_for("paid", type=Page)
+    assert_type(use("note", retry=3), NamedStep)
+    call("m:f", for_each=zipped(a=urls, b=urls))(x=var("a"), y=paid)
+    subworkflow(short, name="again")(url=url)
+    with finally_():
+        shout(job.status)
+    return shout(ok.note)
+
+
 async def running() -> None:
     assert_type(reading.run(["a"], File("a.mp4"), limit=3), Report)
     assert_type(await reading.arun(["a"], File("a.mp4")), Report)
@@ -110,6 +178,9 @@ async def running() -> None:
     assert_type(load_workflow("a.yaml"), WorkflowHandle[..., dict[str, Any]])
     assert_type(load_workflow("a.yaml").run(videos=["a.mp4"]), dict[str, Any])
     assert_type(await fetch.function("a"), Any)
+    assert_type(whole.options(profile="dev", budget={"tokens": 1000}).resume_job("j", answers={"ok": True}, signals={"paid": 1}), JobResult)
+    assert_type(await whole.aresume_job("j", answers={"ok": {"copies": 2}}, budget={"cost": 9}, by="Ann"), JobResult)
+    assert_type(whole.to_python(), str)
 
 
 def mistakes() -> None:
@@ -124,6 +195,14 @@ def mistakes() -> None:
     speech_to_text(File("a"), language=2)  # type: ignore[arg-type]
     shout.with_options(effect="none")  # type: ignore[arg-type]
     shout.with_options(retries=3)  # type: ignore[call-arg]
+    short(3)  # type: ignore[arg-type]
+    short.map([3])  # type: ignore[list-item]
+    repeated.map_zip(["a"], ["b"])  # type: ignore[list-item]
+    join(words)  # type: ignore[arg-type]
+    shout(words("a"))  # type: ignore[arg-type]
+    shout.with_options(for_each=["a"])  # type: ignore[call-arg]
+    shout.with_options(repeat={"rounds": 3})  # type: ignore[arg-type]
+    whole.options(budget={"dollars": 3})  # type: ignore[typeddict-unknown-key]
     short.run(3)  # type: ignore[arg-type]
     short.run()  # type: ignore[call-arg]
     short.options(journal=True)  # type: ignore[call-arg]
