@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mappi
 from contextlib import ExitStack, asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from errno import EINVAL
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -26,6 +27,7 @@ from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransi
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
+from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ResultCache
@@ -44,7 +46,7 @@ from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.sqlite_journal import SqliteJournal
 from murakkab.runtime.state import JobState
 from murakkab.runtime.tracing import open_tracer
-from murakkab.signature import describe
+from murakkab.signature import describe, nameless
 from murakkab.spec import Goal, Workflow
 from murakkab.types import mismatch
 from murakkab_cluster.energy import open_meter
@@ -60,6 +62,8 @@ _FAMILIES: Final = tuple(
 
 #: What each extra brings, by the names under which it is imported.
 _LIBRARIES: Final[Mapping[str, tuple[str, ...]]] = {"video": ("av", "cv2", "scenedetect"), "audio": ("av", "pocketsphinx")}
+#: Looking for a function that is not there takes long: behind so many the others are taken to be there.
+_MISSES: Final = 20
 #: What is below `home`.
 _JOURNAL: Final = "journal.db"
 _ARTIFACTS: Final = "artifacts"
@@ -129,9 +133,10 @@ def catalog() -> Catalog:
 # -------------------------------------------------------------------------------------------------------------- from text
 
 
-def load_file(path: str | Path, *, profile: str = "") -> Work:
+def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = False) -> Work:
     """Return the checked, compiled workflow of a YAML or JSON file, with a profile of it laid over it when one is named.
 
+    *with_profiles*: what is wrong under one of those that are not chosen is a mistake too.
     Raises `SpecError` with every mistake, or `NotFoundError`. What is only a warning is kept in the result.
     """
     try:
@@ -140,7 +145,7 @@ def load_file(path: str | Path, *, profile: str = "") -> Work:
         raise NotFoundError(f"there is no file {str(path)!r}", hint="give the path of a workflow file (.yaml or .json)") from None
     except OSError as exc:
         raise NotFoundError(f"{str(path)!r} cannot be read: {exc.strerror}") from None
-    return _load(parse(text, str(path), profile=profile, read=_read))
+    return _load(parse(text, str(path), profile=profile, read=_read_part), with_profiles=with_profiles)
 
 
 def load_text(text: str | bytes, file: str, *, profile: str = "") -> Work:
@@ -148,17 +153,28 @@ def load_text(text: str | bytes, file: str, *, profile: str = "") -> Work:
     return _load(parse(text, file, profile=profile))
 
 
+def _read_part(path: str) -> bytes:
+    """Return what is in a file that a workflow names. Reading a pipe or a device may never end."""
+    at = Path(path)
+    if at.exists() and not at.is_file() and not at.is_dir():
+        raise OSError(EINVAL, "it is no regular file")
+    return _read(path)
+
+
 def _read(path: str) -> bytes:
     with Path(path).open("rb") as file:
         return file.read(MAX_CHARACTERS + 1)
 
 
-def _load(parsed: Parsed) -> Work:
+def _load(parsed: Parsed, *, with_profiles: bool = False) -> Work:
     functions: dict[str, Callable[..., Any]] = {}
     found = parsed.diagnostics
     if parsed.workflow is not None:
         functions, described, wrong = _functions(parsed.workflow)
-        found = parsed.report([*wrong, *check(parsed.workflow, catalog(), described)])
+        wrong += check(parsed.workflow, catalog(), described)
+        if with_profiles and parsed.workflow.profiles:
+            wrong += check_profiles(parsed.workflow, catalog(), described)
+        found = parsed.report(wrong)
     if parsed.workflow is None or not all(one.is_warning for one in found):
         raise SpecError(found)
     return replace(prepare(parsed.workflow, functions, checked=True), warnings=tuple(found))
@@ -170,18 +186,35 @@ def _functions(
     """Return the functions of `call` steps but those *known*, what they take and give, and a diagnostic for each that cannot be found."""
     functions: dict[str, Callable[..., Any]] = {}
     described: dict[str, Capability] = {}
+    missing: dict[str, Diagnostic] = {}
     wrong: list[Diagnostic] = []
     for path, step in every_step(workflow):
-        if step.call and step.call not in functions and step.call not in (known or {}):
-            try:
-                found = load_function(step.call)
-                # The function itself: behind its decorator nobody can tell that it is async.
-                functions[step.call] = found.function if isinstance(found, StepFunction) else found
-                described[step.call] = describe(functions[step.call])
-            except (NotFoundError, InputError) as exc:
-                described[step.call] = Capability("python", "", open_inputs=True)
-                wrong.append(Diagnostic("unknown-function", exc.message, exc.hint, (*path, "call")))
+        if not step.call or step.call in functions or step.call in (known or {}):
+            continue
+        if step.call not in described:
+            described[step.call] = Capability("python", "", open_inputs=True)
+            found = _function(step.call) if len(missing) < _MISSES else None
+            if isinstance(found, Diagnostic):
+                missing[step.call] = found
+            elif found is not None:
+                functions[step.call] = found
+                described[step.call] = describe(found)
+        if step.call in missing:
+            wrong.append(replace(missing[step.call], path=(*path, "call")))
     return functions, described, wrong
+
+
+def _function(name: str) -> Callable[..., Any] | Diagnostic:
+    """Return the function itself: behind its decorator nobody can tell that it is async. Else why it cannot be a step."""
+    try:
+        found = load_function(name)
+    except (NotFoundError, InputError) as exc:
+        return Diagnostic("unknown-function", exc.message, exc.hint)
+    function: Callable[..., Any] = found.function if isinstance(found, StepFunction) else found
+    if parameter := nameless(function):
+        hint = "call a function of your own, whose parameters have names"
+        return Diagnostic("bad-function", f"{name} takes {parameter!r} by its place alone, and inputs are given by name", hint)
+    return function
 
 
 def prepare(

@@ -85,6 +85,8 @@ CODES: Final[dict[str, str]] = {
     "nested-workflow": "a workflow is called or run while another one is written down",
 }
 
+#: So many mistakes are told; nobody reads more, and a file that is nothing but mistakes is done with soon.
+MAX_TOLD: Final = 1_000
 #: Comparing is slow; a file of a thousand mistakes must not take seconds.
 _MAX_COMPARED: Final = 30
 _LISTED: Final = 12

@@ -31,6 +31,7 @@ _PATH_ITEM: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\*)\]", re.ASCII)
 _DOLLARS: Final = re.compile(r"(?<!\$)(\$+)\{")
 _HOLE: Final = re.compile(r"(?<!\$)(\$+)\{([^{}]*)\}?")
 _OPERATORS: Final = ("$ref", "$template", "$first")
+_LISTED: Final = ", ".join(_OPERATORS)
 _OF_LOOPS: Final = ("$zip", "$levels")
 _REF_HINT: Final = "a reference is written ${step.field}, ${step[0].field} or, for every element, ${step[*].field}"
 _PLAIN: Final = (str, bool, int, type(None))
@@ -53,6 +54,8 @@ def parse_ref(text: str) -> Ref:
     """Return the reference that *text* (`${scenes[*].audio}`) writes. Raises `RefSyntaxError`."""
     found = _REF.fullmatch(text)
     if found is None:
+        if "}" not in text:
+            raise RefSyntaxError(f"the reference {text[:80]!r} is not closed", "write a } behind it")
         if text.startswith("${{"):
             raise RefSyntaxError(f"{text[:80]!r} has two braces", "a reference is written with single braces: ${inputs.name}")
         raise RefSyntaxError(f"{text[:80]!r} is not a reference")
@@ -126,7 +129,7 @@ def _parse_text(text: str, path: Path, problems: list[Diagnostic]) -> Expr:
     holes = [d for d in _DOLLARS.finditer(text) if len(d[1]) % 2]
     if not holes:
         return _DOLLARS.sub(lambda d: "$" * (len(d[1]) // 2) + "{", text)
-    if text.startswith("${") and text.endswith("}") and len(holes) == 1:
+    if text.startswith("${") and (text.endswith("}") or "}" not in text) and len(holes) == 1:
         return _or_problem(parse_ref, text, path, problems)
     hint = f"write {{$template: {text[:60]!r}}} to build text, or $${{ for a literal ${{"
     problems.append(Diagnostic("bad-reference", "a reference must be the whole value; here it stands inside text", hint, path))
@@ -156,7 +159,8 @@ def _parse_mapping(data: Mapping[Any, Any], path: Path, problems: list[Diagnosti
 
 def _parse_operator(operator: str, data: Mapping[Any, Any], path: Path, problems: list[Diagnostic]) -> Expr:
     if operator not in _OPERATORS:
-        hint = did_you_mean(operator, _OPERATORS, others="there are") + f"; a key that begins with '$' is written ${operator}"
+        close = did_you_mean(operator, _OPERATORS)
+        hint = f"{close or f'there are {_LISTED};'} a key that begins with '$' is written ${operator[:60]}"
         hint = f"{operator} stands at the top of for_each" if operator in _OF_LOOPS else hint
         problems.append(Diagnostic("unknown-operator", f"{operator!r} is not an operator", hint, (*path, operator)))
         return None
@@ -168,7 +172,8 @@ def _parse_operator(operator: str, data: Mapping[Any, Any], path: Path, problems
     if operator == "$first":
         return _parse_first(value, at, problems)
     if not isinstance(value, str):
-        problems.append(Diagnostic("bad-reference", f"{operator!r} takes text", "", at))
+        hint = "write {$ref: step, path: /field}" if operator == "$ref" else "write {$template: 'text with ${step.field}'}"
+        problems.append(Diagnostic("bad-reference", f"{operator!r} takes text", hint, at))
         return None
     if operator == "$template":
         return _or_problem(parse_template, value, at, problems)
@@ -184,7 +189,8 @@ def _parse_first(value: Any, at: Path, problems: list[Diagnostic]) -> Expr:
 
 def _parse_ref_object(source: str, pointer: Any, path: Path, problems: list[Diagnostic]) -> Expr:
     if not NAME.fullmatch(source):
-        problems.append(Diagnostic("bad-reference", f"{source[:80]!r} is not a name", "", (*path, "$ref")))
+        hint = "write {$ref: step, path: /field}"
+        problems.append(Diagnostic("bad-reference", f"{source[:80]!r} is not a name", hint, (*path, "$ref")))
         return None
     if not isinstance(pointer, str):
         problems.append(Diagnostic("bad-reference", "'path' takes text", "a path is a JSON pointer: /0/audio", (*path, "path")))

@@ -206,10 +206,19 @@ def describe(fn: Callable[..., Any], *, name: str = "") -> Capability:
         parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
         return Capability(own_name, description, result=result, open_inputs=True, streams=streams)
-    named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_call(hints.get(p.name)))
+    named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and not takes_call(hints.get(p.name)))
     inputs = tuple(_parameter(p, hints.get(p.name, Any)) for p in named)
     is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
     return Capability(own_name, description, inputs, result, is_open, streams)
+
+
+def nameless(fn: Callable[..., Any]) -> str:
+    """Return a parameter of *fn* that must be given and cannot be given by name, "" where there is none."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    return next((p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty), "")
 
 
 def is_generator(fn: Callable[..., Any]) -> bool:

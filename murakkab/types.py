@@ -37,7 +37,7 @@ class Type:
     _index: dict[str, Field] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
-        """Return the form that `parse_type` reads, with the names of named records in place of their fields."""
+        """Return it as messages show it: records by their name, else by their first fields. What `parse_type` reads is `type_text`."""
         return _text(self, named=True)
 
     def field(self, name: str) -> "Field | None":
@@ -61,8 +61,9 @@ def _text(of: Type, *, named: bool) -> str:
         return f"{_text(of.item or ANY, named=named)}?"
     if of.kind != "record" or (named and of.name):
         return of.name or of.kind
-    fields = (f"{f.name}{'?' if f.optional else ''}: {_text(f.type, named=named)}" for f in of.fields)
-    return f"{{{', '.join(fields)}}}"
+    shown = of.fields[:_SHOWN] if named else of.fields
+    fields = [f"{f.name}{'?' if f.optional else ''}: {_text(f.type, named=named)}" for f in shown]
+    return f"{{{', '.join([*fields, *(['...'] if len(shown) < len(of.fields) else [])])}}}"
 
 
 ANY: Final = Type("any")
@@ -72,6 +73,8 @@ INT: Final = Type("int")
 FLOAT: Final = Type("float")
 STR: Final = Type("str")
 FILE: Final = Type("file")
+#: So many fields of a record are shown.
+_SHOWN: Final = 30
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 #: A type as text is longer than this only by mistake or by malice.
 _MAX_TEXT: Final = 4000
@@ -208,6 +211,18 @@ def checker(want: Type) -> Callable[[Any], str] | None:
     return lambda value: "" if type(value) is exact else mismatch(want, value)
 
 
+#: What types are called elsewhere.
+_FOREIGN: Final = {
+    **dict.fromkeys(("string", "text", "String"), "str"),
+    **dict.fromkeys(("integer", "Int", "long"), "int"),
+    **dict.fromkeys(("number", "double", "decimal"), "float"),
+    **dict.fromkeys(("boolean", "Bool"), "bool"),
+    **dict.fromkeys(("array", "List", "sequence"), "list[T]"),
+    **dict.fromkeys(("dict", "object", "mapping", "Dict"), "map[T], or {name: T} where the fields are known"),
+    **dict.fromkeys(("none", "None", "void"), "null"),
+}
+
+
 class TypeSyntaxError(ValueError):
     """The text is not a type; the message says which part."""
 
@@ -244,6 +259,8 @@ def _parse(text: str, *, depth: int) -> tuple[Type, str]:
             shown = (word or text)[:60]
             if not shown:
                 raise TypeSyntaxError("a type is missing at the end")
+            if shown in _FOREIGN:
+                raise TypeSyntaxError(f"{shown!r} is not a type; it is written {_FOREIGN[shown]}")
             raise TypeSyntaxError(f"{shown!r} is not a type; there are {', '.join(SCALARS)}, list[T], map[T], {{name: T}} and T?")
     rest = rest.lstrip()
     return (optional(found), rest[1:]) if rest.startswith("?") else (found, rest)

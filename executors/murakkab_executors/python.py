@@ -1,6 +1,5 @@
 """driver: Python functions as steps (`call: module:function`), and how such a name becomes a function."""
 
-import difflib
 import importlib
 import pkgutil
 import traceback
@@ -9,6 +8,7 @@ from types import ModuleType
 from typing import Any, Final, cast
 
 from murakkab.catalog import ExecutorCard, Quote
+from murakkab.diagnostics import did_you_mean
 from murakkab.errors import ExecutorError, InputError, MurakkabError, NotFoundError
 from murakkab.ports import Call
 from murakkab.spec import Effect
@@ -112,8 +112,7 @@ def _siblings(module: str) -> Iterable[str]:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(name, list(names))
 
 
 def _origin(module: ModuleType) -> str:

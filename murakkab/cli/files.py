@@ -41,7 +41,7 @@ def validate(files: Sequence[Path], *, profile: str, strict: bool, as_json: bool
 def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tuple[dict[str, Any], int]:
     """Return the report of one file, and its exit status."""
     try:
-        work = app.load_file(file, profile=profile)
+        work = app.load_file(file, profile=profile, with_profiles=True)
     except MurakkabError as error:
         if not as_json:
             tell(*error_lines(error))

@@ -16,6 +16,8 @@ Problems = list[Diagnostic]
 Reader = Callable[[Any, Path, Problems], Any]
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
+#: An amount has at most so many characters.
+_LONGEST: Final = 100
 _AMOUNT: Final = re.compile(r"\s*([$]?)\s*(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)\s*", re.ASCII)
 SECONDS: Final[Mapping[str, float]] = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 USD: Final[Mapping[str, float]] = {"": 1.0, "usd": 1.0}
@@ -37,10 +39,10 @@ class WrongField(Exception):
         return Diagnostic(self.code, self.message, self.hint, path)
 
 
-def mapping(data: Any, path: Path, problems: Problems) -> dict[str, Any]:
-    """Return *data* as a mapping; keys that are not text go to *problems*. Raises `WrongField` when it is no mapping."""
+def mapping(data: Any, path: Path, problems: Problems, *, hint: str = "write name: value") -> dict[str, Any]:
+    """Return *data* as a mapping; keys that are not text go to *problems*. Raises `WrongField`, with the *hint*, when it is no mapping."""
     if not isinstance(data, Mapping):
-        raise WrongField("wrong-form", f"a mapping is wanted here, not {shown(data)}")
+        raise WrongField("wrong-form", f"a mapping is wanted here, not {shown(data)}", hint)
     if len(path) > MAX_DEPTH:
         raise WrongField("too-deep", f"nested more than {MAX_DEPTH} deep", "put parts into workflows of their own")
     found: dict[str, Any] = {}
@@ -118,9 +120,12 @@ def joules(data: Any, path: Path, problems: Problems) -> float:
 
 
 def _amount(data: Any, units: Mapping[str, float], *, example: str, at: tuple[Path, Problems]) -> float:
-    if not isinstance(data, str):
+    if isinstance(data, int | float) and not isinstance(data, bool):
         return number(data, *at)
-    found = _AMOUNT.fullmatch(data)
+    if not isinstance(data, str):
+        raise WrongField("wrong-form", f"an amount is wanted here, not {shown(data)}", f"write {example}")
+    # What is long is no amount, and takes long to compare.
+    found = _AMOUNT.fullmatch(data) if len(data) <= _LONGEST else None
     size = units.get(found[3] if units is SECONDS else found[3].lower()) if found else None
     if found is None or size is None or (found[1] and units is not USD):
         raise WrongField("bad-quantity", f"{data[:60]!r} cannot be read", f"write {example}")
@@ -192,6 +197,8 @@ def type_(data: Any, path: Path, problems: Problems) -> Type:
         return Type("record", fields=tuple(fields))
     if data is None:
         return parse_type("null")
+    if isinstance(data, list | tuple):
+        raise WrongField("wrong-form", "text is wanted here, not a list", "write list[T] for a list")
     try:
         return parse_type(text(data, path, problems))
     except TypeSyntaxError as error:
@@ -202,8 +209,8 @@ def _record_field(key: str, inner: Type) -> Field:
     """Return the field that `key: inner` declares; the type parser decides what a name is."""
     try:
         record = parse_type(f"{{{key}: any}}")
-    except TypeSyntaxError as error:
-        raise WrongField("bad-type", str(error)) from None
+    except TypeSyntaxError:
+        record = Type("record")
     if len(record.fields) != 1:
-        raise WrongField("bad-type", f"{key[:40]!r} is not the name of a field")
+        raise WrongField("bad-type", f"{key[:40]!r} is not the name of a field", "letters, digits, _ and -, the first a letter or _")
     return Field(record.fields[0].name, inner, record.fields[0].optional)

@@ -91,6 +91,8 @@ def unknown_field(key: str, path: Path, *, what: str, known: Mapping[str, Any] |
 
 
 def _hint(key: str, what: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    if key == "<<":
+        return "a merge key means nothing here: write the fields out, or below `defaults`"
     if word := _WORDS.get(what, {}).get(key):
         return word
     homes = [home for home, keys in KEYS.items() if key in keys and home != what]

@@ -69,7 +69,8 @@ def _definitions(data: Any, path: Path, problems: Problems, *, depth: int) -> di
             found[name] = value
             continue
         if not isinstance(value, Mapping):
-            hint = "only a file can name files; put the whole definition here" if isinstance(value, str) else ""
+            hint = "only a file can name files; put the whole definition here"
+            hint = hint if isinstance(value, str) else "write name: {steps: ...}, or in a file name: ./file.yaml"
             problems.append(Diagnostic("wrong-form", f"a definition is wanted here, not {shown(value)}", hint, (*path, name)))
             continue
         inner = _read({"workflow": name, **value}, depth=depth)

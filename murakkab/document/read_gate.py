@@ -41,7 +41,9 @@ def wait(data: Any, path: Path, problems: Problems) -> Wait:
 
 
 def _duration(data: Any, path: Path, problems: Problems) -> Expr:
-    if data is None or isinstance(data, bool | list):
+    if data is None:
+        raise WrongField("wrong-form", "there is nothing to wait for", _WAIT_HINT)
+    if isinstance(data, bool | list):
         raise WrongField("wrong-form", f"{shown(data)} is not a duration", _WAIT_HINT)
     found = expr(data, path, problems)
     return seconds(found, path, problems) if isinstance(found, str | int | float) else found

@@ -1,5 +1,6 @@
 """policy: reads the steps of a document, those inside of steps included."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from murakkab.document.fields import Problems, WrongField, choice, mapping, seconds, text, whole
@@ -14,7 +15,7 @@ from murakkab.spec import Block, Effect, Prefer, Step
 def steps(data: Any, path: Path, problems: Problems) -> dict[str, Step]:
     """Return the steps by name."""
     found: dict[str, Step] = {}
-    for name, value in mapping(data, path, problems).items():
+    for name, value in mapping(data, path, problems, hint="every step has a name: write steps: {name: {uses: ...}}").items():
         try:
             found[name] = read_step(name, value, (*path, name), problems)
         except WrongField as wrong:
@@ -25,10 +26,17 @@ def steps(data: Any, path: Path, problems: Problems) -> dict[str, Step]:
 
 def read_step(name: str, data: Any, path: Path, problems: Problems) -> Step:
     """Return the step that *data* declares, without what cannot be read. Raises `WrongField` when it is no mapping."""
+    mapping(data, path, [], hint=f"write {name[:60]}: {{uses: a capability, with: {{...}}}}")
     found = read_fields(data, path, problems, form=STEP)
     _join_block(found, data, path, problems)
     _join_preferences(found, path, problems)
     return Step(name=name, **found)
+
+
+def _workflow(data: Any, path: Path, problems: Problems) -> str:
+    if isinstance(data, Mapping):
+        raise WrongField("wrong-form", "the name of a workflow is wanted here, not a mapping", "put the definition below `workflows`")
+    return text(data, path, problems)
 
 
 def _join_block(found: dict[str, Any], data: Any, path: Path, problems: Problems) -> None:
@@ -48,7 +56,7 @@ def _join_preferences(found: dict[str, Any], path: Path, problems: Problems) -> 
     executor = preferred.pop("executor", "")
     if executor and found.setdefault("executor", executor) != executor:
         message = f"`executor` says {found['executor'][:60]!r}, and `prefer` {executor[:60]!r}"
-        problems.append(Diagnostic("bad-choice", message, "name the executor in one place", (*path, "prefer", "executor")))
+        problems.append(Diagnostic("contradiction", message, "name the executor in one place", (*path, "prefer", "executor")))
     found["prefer"] = Prefer(**preferred)
 
 
@@ -58,7 +66,7 @@ STEP: Final = Form(
         "uses": ("uses", text),
         "call": ("call", text),
         "does": ("does", text),
-        "workflow": ("workflow", text),
+        "workflow": ("workflow", _workflow),
         "steps": ("steps", steps),
         "outputs": ("outputs", outputs),
         "approve": ("approve", approve),

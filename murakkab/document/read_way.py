@@ -9,8 +9,12 @@ from murakkab.document.fields import Problems, WrongField, choice, mapping, name
 from murakkab.document.forms import Form, read_fields
 from murakkab.document.read_values import expr, is_operator
 from murakkab.errors import Diagnostic, Path
+from murakkab.references import NAME
 from murakkab.spec import CachePolicy, Loop, Need, OnError, Otherwise, Repeat, Rescue, Retry
 
+_OPERATORS: Final = ("$zip", "$levels", "$ref", "$first", "$template")
+#: A step may have so many loop variables.
+_MAX_NAMES: Final = 100
 _OVER_HINT: Final = "write for_each: ${step} or for_each: {name: ${step}}"
 _NEED_HINT: Final = "write need: 3, need: 60% or need: 3 of 5"
 _PERCENT: Final = re.compile(r"\s*(\d{1,3}(?:\.\d{1,9})?)\s*%\s*", re.ASCII)
@@ -18,12 +22,33 @@ _OF: Final = re.compile(r"\s*(\d{1,9})\s+of\s+(\d{1,9})\s*", re.ASCII)
 
 
 def loops(data: Any, path: Path, problems: Problems) -> tuple[Loop, ...]:
-    """Return the levels of a `for_each`.
+    """Return the levels of a `for_each`; of one that cannot be read the names, so that what mentions them is no mistake.
 
     One expression (of `item`), a mapping of names, `$zip` with the names of one level, or `$levels` with a list of such mappings.
     """
+    try:
+        found = _loops(data, path, problems)
+    except WrongField as wrong:
+        problems.append(wrong.at(path))
+        return tuple(Loop(name, None) for name in _names(data)) or (Loop("item", None),)
+    if sum(1 + len(one.beside) for one in found) > _MAX_NAMES:
+        raise WrongField("too-large", f"there are more than {_MAX_NAMES} loop variables", "put what belongs together into one list")
+    return found
+
+
+def _names(data: Any) -> list[str]:
+    inner = data.get("$zip", data) if isinstance(data, Mapping) else None
+    return [name for name in inner if isinstance(name, str) and NAME.fullmatch(name)][:_MAX_NAMES] if isinstance(inner, Mapping) else []
+
+
+def _loops(data: Any, path: Path, problems: Problems) -> tuple[Loop, ...]:
     if isinstance(data, str) and "${" not in data:
         raise WrongField("wrong-form", f"{data[:60]!r} is text, not a list", _OVER_HINT)
+    if is_operator(data):
+        unknown = [key for key in data if key.startswith("$") and not key.startswith("$$") and key not in _OPERATORS]
+        if unknown:
+            hint = did_you_mean(unknown[0], _OPERATORS, others="there are")
+            raise WrongField("unknown-operator", f"{unknown[0][:60]!r} is not an operator", hint)
     if not isinstance(data, Mapping) or (is_operator(data) and not {"$levels", "$zip"} & data.keys()):
         return (Loop("item", expr(data, path, problems)),)
     if "$levels" not in data:
@@ -114,7 +139,8 @@ def after(data: Any, path: Path, problems: Problems) -> tuple[str, ...]:
     found = names(data, path, problems)
     for name in found:
         if "${" in name:
-            problems.append(Diagnostic("wrong-form", f"{name[:60]!r} is a reference", "write the bare name of the step", path))
+            at = path if isinstance(data, str) else (*path, found.index(name))
+            problems.append(Diagnostic("wrong-form", f"{name[:60]!r} is a reference", "write the bare name of the step", at))
     return tuple(n for n in found if "${" not in n)
 
 

@@ -56,7 +56,15 @@ _FUNCTIONS: Final[dict[str, _Function]] = {
     "matches": _method("text.matches('^x+$')"),
     **{name: _Function(INT, ("timestamp", "duration"), is_method=True, is_global=False, example=f"time.{name}()") for name in _PARTS},
 }
-_FOREIGN: Final = {"len": "size", "str": "string", "float": "double", "any": "exists", "length": "size", "startswith": "startsWith"}
+_FOREIGN: Final = {
+    "len": "size",
+    "not": "!",
+    "str": "string",
+    "float": "double",
+    "any": "exists",
+    "length": "size",
+    "startswith": "startsWith",
+}
 
 
 #: Among how many fields one that is close to a misspelt one is looked for.

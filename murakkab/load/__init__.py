@@ -4,6 +4,7 @@ import os.path
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.errors import Diagnostic
 from murakkab.load.definitions import definition, tree_of
 from murakkab.load.places import Places
@@ -31,10 +32,13 @@ class Parsed:
 
         What is wrong only because something there could not be read is left out.
         """
+        if len(self.diagnostics) > MAX_TOLD:
+            return self.diagnostics
         around = {(file, path[:i]) for file, path in self.broken for i in range(len(path))}
         values = {(file, path[:-1]) for file, path in self.broken if str(path[-1]).startswith(("$", "path"))}
+        values |= {(d.place.file, d.path[:-1]) for d in self.diagnostics if d.place and d.code == "unknown-operator"}
         true = [d for d in more if not self._follows(d, around, values)]
-        return self.places.placed([*self.diagnostics, *true])
+        return self.places.told([*self.diagnostics, *true])
 
     def _follows(self, diagnostic: Diagnostic, around: Set[Address], values: Set[Address]) -> bool:
         """Return whether *diagnostic* is about something that could not be read, a missing piece of what holds that, or its value."""
@@ -43,7 +47,7 @@ class Parsed:
             return True
         if diagnostic.code == "type-mismatch":
             return (file, path) in values
-        return diagnostic.code in ("no-work", "missing-input") and (file, path) in around
+        return diagnostic.code in ("no-work", "missing-input", "wrong-form") and (file, path) in around
 
 
 def parse(text: str | bytes, file: str = "workflow", *, profile: str = "", read: ReadFile | None = None) -> Parsed:
@@ -56,6 +60,6 @@ def parse(text: str | bytes, file: str = "workflow", *, profile: str = "", read:
     data, places, problems = tree_of(text, file, loading)
     loading.note(problems, places)
     if any(p.code != "duplicate-key" for p in problems):
-        return Parsed(None, places.placed(problems), places)
+        return Parsed(None, places.told(problems), places)
     found = definition(data, places, loading)
-    return Parsed(found and found.workflow, places.placed(loading.problems), places, frozenset(p for p in loading.broken if p[1]))
+    return Parsed(found and found.workflow, places.told(loading.problems), places, frozenset(p for p in loading.broken if p[1]))

@@ -96,6 +96,13 @@ def _point(step: dict[str, Any], at: Path, scope: Scope, loading: Loading) -> No
     text = step["workflow"]
     versioned = _VERSIONED.fullmatch(text)
     name, version = versioned.groups() if versioned else (text, "")
+    if "://" in name:
+        hint = "write the definition into a file beside this one"
+        loading.note(
+            [Diagnostic("unknown-workflow", f"{name[:60]!r} is an address, and workflows are read from files", hint, at)], scope.places
+        )
+        del step["workflow"]
+        return
     key = _key_of_file(name, at, scope, loading) if _is_file(name) else _key(name, at, scope, loading)
     one = scope.found.get(key)
     if one is None:

@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.document.compose import Origins, written
 from murakkab.errors import Diagnostic, Path, Place
 
 Position = tuple[int, int]
+
+#: Messages are told up to here.
+_LONGEST: Final = 1_000
 
 #: Mistakes about a key; all others are about its value.
 _ABOUT_KEYS: Final = frozenset(
@@ -61,12 +65,15 @@ class Places:
         return Place(places.file, 1, 1)
 
     def inside(self, path: Path) -> Position | None:
-        """Return the position of what has a short path, though it is written one level further down: a loop variable, an executor."""
+        """Return the position of what has a short path, though it is written further down: a loop variable, an executor, an output."""
         if path[-2:-1] == ("for_each",):
             levels = range(sum(1 for _ in self._levels(path[:-1])))
             ways = [("$zip",), *(("$levels", i) for i in levels), *(("$levels", i, "$zip") for i in levels)]
             return next((at for way in ways if (at := self.values.get((*path[:-1], *way, path[-1])))), None)
-        return self.values.get((*path[:-1], "prefer", "executor")) if path[-1:] == ("executor",) else None
+        if path[-1:] == ("executor",):
+            return self.values.get((*path[:-1], "prefer", "executor"))
+        longer = ((*path[: i + 2], "value", *path[i + 2 :]) for i, item in enumerate(path[:-2]) if item == "outputs")
+        return next((self.values[way] for way in longer if way in self.values), None)
 
     def _levels(self, path: Path) -> Iterable[int]:
         i = 0
@@ -85,6 +92,15 @@ class Places:
             there = one if one.place else replace(one, place=self.find(one.path, key=one.code in _ABOUT_KEYS))
             found.setdefault((there.place, one.code, one.message), there)
         return sorted(found.values(), key=self._order)
+
+    def told(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Return *diagnostics* with their places, the first thousand where there are more, in messages that can be read."""
+        found = self.placed(diagnostics)
+        listed = [one for one in found if one.code != "too-many"]
+        if len(found) > MAX_TOLD:
+            message = f"these are the first {MAX_TOLD:,} mistakes; there may be more"
+            listed = [Diagnostic("too-many", message, "mend them first", place=Place(self.file, 1, 1)), *listed[:MAX_TOLD]]
+        return [replace(one, message=f"{one.message[:_LONGEST]}...") if len(one.message) > _LONGEST else one for one in listed]
 
     def _order(self, diagnostic: Diagnostic) -> tuple[bool, str, int, int]:
         place = diagnostic.place

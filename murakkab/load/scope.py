@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.document.read import MAX_NESTED
 from murakkab.errors import Diagnostic, Path
 from murakkab.load.places import Places
@@ -51,7 +53,8 @@ class Loading:
 
     def note(self, problems: Iterable[Diagnostic], places: Places, at: Path = ()) -> None:
         """Keep what is wrong in the workflow at *at* of a text."""
-        for one in places.placed(replace(d, path=(*at, *d.path)) for d in problems):
+        room = MAX_TOLD + 1 - len(self.problems)
+        for one in places.placed(replace(d, path=(*at, *d.path)) for d in islice(problems, max(0, room))):
             self.problems.append(one)
             self.broken.add(address(places, one.path))
 

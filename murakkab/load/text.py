@@ -16,8 +16,8 @@ _PLAIN: Final = "[]{},:?"
 _STAND_IN: Final = "".join(chr(0xE000 + i) for i in range(len(_PLAIN)))
 _HIDE: Final = str.maketrans(_PLAIN, _STAND_IN)
 _SHOW: Final = str.maketrans(_STAND_IN, _PLAIN)
-_BRACKETS: Final = re.compile(r"(?<![\w.$-])(?:list|map)\[|[\[\]{}\n]")
-_TYPE: Final = re.compile(r"[\w \[\]{}:,?-]*")
+#: The beginning of a type, a bracket, or a character that no type has.
+_MARKS: Final = re.compile(r"(?<![\w.$-])(?:list|map)\[|[^\w :,?-]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPED: Final = re.compile(r"\\u[eE]00[0-6]")
 _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -78,16 +78,19 @@ def _types(text: str) -> list[tuple[int, int]]:
     """Return where types begin and end: the outermost ones, each within its line, in order."""
     found: list[tuple[int, int]] = []
     open_: list[int | None] = []
-    for bracket in _BRACKETS.finditer(text):
-        token = bracket[0]
+    foreign = -1
+    for mark in _MARKS.finditer(text):
+        token = mark[0]
         if token == "\n":
             open_.clear()
         elif token in "[{":
             open_.append(None)
         elif len(token) > 1:
-            open_.append(bracket.start())
-        elif open_ and (start := open_.pop()) is not None and token == "]" and _TYPE.fullmatch(text, start, bracket.end()):
+            open_.append(mark.start())
+        elif token not in "]}":
+            foreign = mark.start()
+        elif open_ and (start := open_.pop()) is not None and token == "]" and start > foreign:
             while found and found[-1][0] >= start:
                 found.pop()
-            found.append((start, bracket.end()))
+            found.append((start, mark.end()))
     return found

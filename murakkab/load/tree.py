@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 from yaml.events import AliasEvent, CollectionEndEvent, DocumentStartEvent, MappingStartEvent, NodeEvent, ScalarEvent
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.errors import Diagnostic, Path
 from murakkab.load.places import Places, Position
 from murakkab.load.scalars import plain_value
@@ -20,7 +21,7 @@ from murakkab.references import MAX_DEPTH
 #: How many values aliases may stand for, all together.
 MAX_ALIASED: Final = 10_000
 #: How many values a text may have.
-MAX_VALUES: Final = 100_000
+MAX_VALUES: Final = 50_000
 #: A scalar counts once more for every so many characters, a value once more for every so many levels that it lies deep.
 _LONG: Final = 100
 _DEEP: Final = 10
@@ -109,12 +110,25 @@ def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Refused:
         mark = error.context_mark  # it was never closed: show where it begins
     at = (mark.line, mark.column) if mark else (0, 0)
     line = source.written(lines[at[0]]) if at[0] < len(lines) else ""
-    message = f"{error.problem or 'this is not YAML'}{f' {error.context}' if error.context else ''}"
+    problem, context = error.problem or "this is not YAML", error.context or ""
+    if "nesting depth" in problem:
+        return _too_deep(at)
     if "\t" in line[: at[1] + 1]:
         return Refused("syntax", "a tab stands where only spaces may", "indent with spaces", at)
+    return Refused("syntax", f"{problem} {context}".rstrip(), _syntax_hint(line, context), at)
+
+
+def _syntax_hint(line: str, context: str) -> str:
     if "{" in line and "${" in line:
-        return Refused("syntax", message, 'inside of {...} and [...] a reference is written in quotes: "${step.field}"', at)
-    return Refused("syntax", message, "text with : # { [ or quotes in it is written in quotes", at)
+        return 'inside of {...} and [...] a reference is written in quotes: "${step.field}"'
+    quoted = "text with : # { [ or quotes in it is written in quotes"
+    if "flow" in context:
+        return f"end it with its bracket, with a comma behind every entry but the last; {quoted}"
+    return f"what belongs together begins in the same column; {quoted}" if "block" in context else quoted
+
+
+def _too_deep(at: Position) -> Refused:
+    return Refused("too-deep", f"mappings and lists are nested more than {MAX_DEPTH} deep", "put the data into a file and pass that", at)
 
 
 def _unreadable(text: str, error: yaml.YAMLError) -> Refused:
@@ -153,8 +167,7 @@ def _begin(tree: _Tree, event: Any) -> None:
         _scalar(tree, event, anchor)
         return
     if len(tree.open) >= MAX_DEPTH:
-        message = f"mappings and lists are nested more than {MAX_DEPTH} deep"
-        raise Refused("too-deep", message, "put the data into a file and pass that", _at(event))
+        raise _too_deep(_at(event))
     if _wants_key(tree):
         raise Refused("syntax", "a list or mapping stands where a key must", "a key is text", _at(event))
     path = _child_path(tree)
@@ -202,6 +215,8 @@ def _key(tree: _Tree, key: str, at: Position) -> None:
     if not parent.is_repeated:
         tree.places.keys[path] = at
         return
+    if len(tree.problems) >= MAX_TOLD:
+        raise Refused("too-many", f"{MAX_TOLD:,} keys stand more than once", "take all but one of each away", at)
     first = tree.places.keys[path][0] + 1
     message = f"the key {key[:60]!r} stands here for the second time"
     tree.problems.append(Diagnostic("duplicate-key", message, f"the first is in line {first}", path, tree.places.at(at)))

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from murakkab.catalog import Capability, Catalog
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.errors import Diagnostic, Path
 from murakkab.planner.check_scopes import expression_problems, output_problems
 from murakkab.planner.check_steps import step_problems
@@ -19,9 +21,6 @@ from murakkab.planner.walk import every_step
 from murakkab.references import MAX_DEPTH
 from murakkab.spec import Workflow
 from murakkab.types import Type
-
-#: So many mistakes are told; nobody reads more, and a file that is nothing but mistakes is done with soon.
-MAX_TOLD: Final = 1_000
 
 _SECTIONS: Final = ("workflow", "inputs", "secrets", "workflows", "steps", "finally", "outputs", "goal", "timeout", "budget")
 
@@ -88,7 +87,8 @@ def _check_one(facts: Survey, used: Iterable[str], *, is_part: bool) -> list[Dia
 def _elsewhere(frames: Iterable[Frame]) -> dict[str, str]:
     """Return hints about the names that are known in one place alone: loop variables, and steps inside of steps."""
     found: dict[str, str] = {}
-    agenda = list(frames)
+    _, *last = agenda = list(frames)
+    found.update((name, f"{name!r} is one of the last steps, and nothing can use what it gives") for frame in last for name in frame.steps)
     while agenda:
         frame = agenda.pop()
         for step in frame.steps.values():
@@ -109,7 +109,7 @@ def _check_frame(at: Standing, problems: list[Diagnostic]) -> None:
     for step in frame.steps.values():
         if len(problems) > MAX_TOLD:
             return
-        problems += step_problems(step, at)
+        problems += islice(step_problems(step, at), MAX_TOLD + 1)
         expression_problems(step, at, problems)
         inner = frame.inner.get(step.name)
         if inner is not None:

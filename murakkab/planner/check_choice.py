@@ -5,6 +5,7 @@ from typing import Final
 
 from murakkab.catalog import Device, Parameter
 from murakkab.diagnostics import did_you_mean
+from murakkab.document.forms import A_STEP, KEYS
 from murakkab.errors import Diagnostic, Path
 from murakkab.planner.check_types import Surroundings, fit
 from murakkab.planner.providers import capability_of, is_plain
@@ -43,7 +44,8 @@ def _provider(name: str, step: Step, at: Standing, path: Path) -> Found:
     providers = [card.name for card in catalog.providers(wanted)]
     card = catalog.executors.get(name)
     if card is None:
-        hint = did_you_mean(name, providers) or did_you_mean(name, catalog.executors, others="there are")
+        who = f"{wanted} is provided by {', '.join(providers[:12])}" if providers else ""
+        hint = did_you_mean(name, providers) or who or did_you_mean(name, catalog.executors, others="there are")
         yield Diagnostic("unknown-executor", f"there is no executor {name!r}", hint, path)
     elif wanted and card.capability != wanted and (step.call or wanted in catalog.capabilities):
         hint = f"{wanted} is provided by {', '.join(providers[:12])}" if providers else ""
@@ -61,7 +63,8 @@ def _device(step: Step, at: Standing) -> Found:
     cards = at.candidates(step)
     if cards and all(card.device != wanted for card in cards):
         there = ", ".join(sorted({str(card.device) for card in cards}))
-        yield from _unmet(f"runs on {there}", f"runs on {wanted}", step, path, hint=f"there is {there}")
+        hint = f"write device: {there}, or take one of them away" if step.executor else f"there is {there}"
+        yield from _unmet(f"runs on {there}", f"runs on {wanted}", step, path, hint=hint)
 
 
 def _model(step: Step, at: Standing) -> Found:
@@ -99,7 +102,8 @@ def knob_problems(step: Step, at: Standing, around: Surroundings) -> Found:
             names = {knob.name for card in cards for knob in card.knobs}
             owner = f"the executor {step.executor!r}" if step.executor else f"no executor of {capability_of(step)}"
             message = f"{owner} has {'no' if step.executor else 'a'} knob {name!r}"
-            yield Diagnostic("unknown-knob", message, did_you_mean(name, names, others="there are"), path)
+            hint = of_steps(name) or did_you_mean(name, names, others="there are") or "there are none"
+            yield Diagnostic("unknown-knob", message, hint, path)
 
 
 def _knob_range(knob: Parameter, value: Expr, path: Path) -> Found:
@@ -110,6 +114,11 @@ def _knob_range(knob: Parameter, value: Expr, path: Path) -> Found:
         yield Diagnostic("out-of-range", f"the knob {knob.name!r} cannot be {value!r}", hint, path)
     elif not isinstance(value, str) and not between(value, knob.low, knob.high):
         yield Diagnostic("out-of-range", f"the knob {knob.name!r} cannot be {value}", range_hint(knob.low, knob.high), path)
+
+
+def of_steps(name: str) -> str:
+    """Return a hint when *name*, which stands inside of a step, is a field of the step itself."""
+    return f"{name} is a field of the step: write it beside `with`" if name in KEYS[A_STEP] else ""
 
 
 def between(value: float, low: float | None, high: float | None) -> bool:

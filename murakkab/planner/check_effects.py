@@ -13,7 +13,7 @@ Found = Iterator[Diagnostic]
 
 def effect_problems(step: Step, at: Standing) -> Found:
     """Yield where the effect of *step* forbids what is asked of it."""
-    racing = at.racing or (dotted((*at.path(step), "need")) if step.need is not None else "")
+    racing = at.racing or (dotted((*at.path(step), "need")) if step.need is not None and step.for_each else "")
     if is_plain(step):
         effect = known_effect(step, at.facts.catalog)
         if effect is not None:

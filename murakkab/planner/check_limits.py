@@ -92,7 +92,8 @@ def _needed(step: Step, need: Need, at: Standing) -> Found:
     if need.count and need.share:
         yield Diagnostic("contradiction", "`need` has a count and a share", "say one of them", path)
     elif need.count == 0 and not 0 < need.share <= 1:
-        yield Diagnostic("out-of-range", f"need cannot be {need.share:.10g} of all", "write need: 3, need: 60% or need: 3 of 5", path)
+        share = f"{need.share:.10g} of all" if need.share else "0"
+        yield Diagnostic("out-of-range", f"need cannot be {share}", "write need: 3, need: 60% or need: 3 of 5", path)
     elif need.count < 0 or need.of < 0:
         yield Diagnostic("out-of-range", f"need cannot be {min(need.count, need.of)}", "it is at least 1", path)
     elif need.of and need.count > need.of:
@@ -100,7 +101,7 @@ def _needed(step: Step, need: Need, at: Standing) -> Found:
     elif total is not None and need.of not in (0, total):
         yield Diagnostic("contradiction", f"`need` speaks of {need.of}, and there are {total}", f"write {need.count} of {total}", path)
     elif total is not None and need.count > total:
-        yield Diagnostic("contradiction", f"{need.count} must succeed, and there are {total}", "", path)
+        yield Diagnostic("contradiction", f"{need.count} must succeed, and there are {total}", f"write need: {total}, or less", path)
 
 
 def _total(step: Step, at: Standing) -> int | None:

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from murakkab.catalog import Capability, Catalog
+from murakkab.diagnostics import did_you_mean
 from murakkab.document import with_profile
+from murakkab.document.compose import weight
 from murakkab.errors import Diagnostic, Path, SpecError
 from murakkab.planner.check import check
+from murakkab.planner.walk import every_step
 from murakkab.spec import Workflow
 
-#: Each profile costs one check of the whole workflow.
-MAX_CHECKED = 20
+#: Each profile costs one check of the whole workflow: so many steps are looked at in all, and the profiles behind that are not checked.
+MAX_CHECKED: Final = 2_000
+#: About as many characters of a profile cost what a step does.
+_STEP: Final = 100
 
 
 def check_profiles(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> list[Diagnostic]:
@@ -21,7 +26,11 @@ def check_profiles(workflow: Workflow, catalog: Catalog, functions: Mapping[str,
     """
     without = {(one.code, one.path, one.message) for one in check(workflow, catalog, functions)}
     found: list[Diagnostic] = []
-    for name in list(workflow.profiles)[:MAX_CHECKED]:
+    steps, room = sum(1 for _ in every_step(workflow)), MAX_CHECKED
+    for name, profile in workflow.profiles.items():
+        room -= steps + weight(profile) // _STEP
+        if room < 0:
+            break
         new = (one for one in _problems(workflow, name, catalog, functions) if (one.code, one.path, one.message) not in without)
         found += (replace(one, message=f"under the profile {name!r}: {one.message}", path=_place(one.path, name, workflow)) for one in new)
     return found
@@ -32,7 +41,14 @@ def _problems(workflow: Workflow, name: str, catalog: Catalog, functions: Mappin
         chosen = with_profile(workflow, name)
     except SpecError as error:
         return list(error.diagnostics)
-    return [one for one in check(chosen, catalog, functions) if not one.is_warning and one.code != "unknown-function"]
+    found = (one for one in check(chosen, catalog, functions) if not one.is_warning and one.code != "unknown-function")
+    return [replace(one, hint=_hint(one, workflow)) for one in found]
+
+
+def _hint(one: Diagnostic, workflow: Workflow) -> str:
+    """A step that the profile alone has is mostly one of the workflow, misspelt."""
+    is_new = one.code == "no-work" and one.path[:1] == ("steps",) and one.path[1] not in workflow.steps
+    return (did_you_mean(str(one.path[1]), workflow.steps) if is_new else "") or one.hint
 
 
 def _place(path: Path, name: str, workflow: Workflow) -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.document.fields import WrongField, seconds
 from murakkab.errors import Diagnostic, Path
 from murakkab.expressions import check_condition, names_in
@@ -56,6 +57,8 @@ def _variables(step: Step, at: Standing, problems: list[Diagnostic]) -> dict[str
     for loop in step.for_each:
         scope = ChainMap(dict(found), *maps_of(at.frame.scope)) if found else at.frame.scope
         around = at.around(scope, problems, step)
+        later = {name: f"{name!r} is known in the levels behind its own" for name, _ in at.variables(step) if name not in found}
+        around.elsewhere = ChainMap(later, at.elsewhere)
         level = {name: _element(over, (*at.path(step), "for_each", name), around) for name, over in loop.lists()}
         found |= level
     return found
@@ -161,6 +164,8 @@ def output_problems(at: Standing, problems: list[Diagnostic]) -> None:
     """Check the outputs of a frame."""
     around = at.around(at.frame.scope, problems)
     for name, output in at.frame.outputs.items():
+        if len(problems) > MAX_TOLD:
+            return
         path = (*at.frame.path[:-1], "outputs", name)
         if reason := bad_name(name):
             problems.append(Diagnostic("bad-name", reason, NAME_HINT, path))

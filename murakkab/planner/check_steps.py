@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from murakkab.diagnostics import Vocabulary, did_you_mean
-from murakkab.errors import Diagnostic
+from murakkab.errors import Diagnostic, Path
 from murakkab.planner.check_choice import choice_problems
 from murakkab.planner.check_effects import effect_problems
 from murakkab.planner.check_limits import limit_problems
@@ -14,6 +14,8 @@ from murakkab.references import NAME
 from murakkab.spec import Rescue, Step
 
 NAME_HINT: Final = "letters, digits, _ and -, the first a letter or _"
+_OTHER: Final = "give it another name"
+_LONGEST: Final = 200
 _STEPS: Final = ("inputs", "item", "secrets", "loop", "result", "error", "job", "finally")
 _VARIABLES: Final = ("inputs", "secrets", "loop", "result", "error", "job")
 
@@ -26,28 +28,34 @@ def step_problems(step: Step, at: Standing) -> Found:
         yield from judge(step, at)
 
 
-def bad_name(name: str, *, reserved: tuple[str, ...] = ()) -> str:
+def bad_name(name: str) -> str:
     """Return why nothing can be called *name*, or ""."""
-    if name in reserved:
-        return f"{name!r} is a reserved name"
+    if len(name) > _LONGEST:
+        return f"the name {name[:40]!r}... has more than {_LONGEST} characters"
     return "" if NAME.fullmatch(name) else f"{name[:60]!r} cannot be written in a reference"
+
+
+def _reserved(name: str, path: Path, reserved: tuple[str, ...]) -> Diagnostic | None:
+    if name in reserved:
+        return Diagnostic("bad-name", f"{name!r} is a reserved name", _OTHER, path)
+    return Diagnostic("bad-name", reason, NAME_HINT, path) if (reason := bad_name(name)) else None
 
 
 def _names(step: Step, at: Standing) -> Found:
     path = at.path(step)
-    if reason := bad_name(step.name, reserved=_STEPS):
-        yield Diagnostic("bad-name", reason, NAME_HINT, path)
+    if wrong := _reserved(step.name, path, _STEPS):
+        yield wrong
     elif other := at.origins.parents.get(step.name, ""):
         message = f"the step {step.name!r} has the name of {other}, which is seen here too"
-        yield Diagnostic("shadowed-name", message, "give it another name", path)
+        yield Diagnostic("shadowed-name", message, _OTHER, path)
     seen: set[str] = set()
     for name in (name for loop in step.for_each for name, _ in loop.lists()):
         here = (*path, "for_each", name)
-        if reason := bad_name(name, reserved=_VARIABLES):
-            yield Diagnostic("bad-name", reason, NAME_HINT, here)
+        if wrong := _reserved(name, here, _VARIABLES):
+            yield wrong
         elif name in seen or (name in at.origins and name != "item"):
             other = "another loop variable" if name in seen or at.origins[name].startswith("an element") else "a step"
-            yield Diagnostic("shadowed-name", f"the loop variable {name!r} has the name of {other}", "give it another name", here)
+            yield Diagnostic("shadowed-name", f"the loop variable {name!r} has the name of {other}", _OTHER, here)
         seen.add(name)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from murakkab.diagnostics import Vocabulary, did_you_mean
+from murakkab.diagnostics import MAX_TOLD, Vocabulary, did_you_mean
 from murakkab.errors import Diagnostic, Path
 from murakkab.references import type_at
 from murakkab.spec import Expr, First, Ref, Template
@@ -12,6 +12,8 @@ from murakkab.types import ANY, BOOL, FLOAT, INT, NULL, STR, Field, Type, field_
 
 _LITERALS: Final = ((bool, BOOL), (int, INT), (float, FLOAT), (str, STR))
 _SHOWN: Final = 160
+#: Behind so many mistakes no more names are compared.
+_HINTED: Final = 300
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ def _common(types: list[Type]) -> Type:
 
 
 def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
+    if len(around.problems) > MAX_TOLD:
+        return ANY
     if ref.source in around.open:
         around.add("self-reference", f"the step {ref.source!r} refers to its own result", "a step sees only steps before it", path)
         return ANY
@@ -74,9 +78,17 @@ def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
         return ANY
     found = type_at(of, ref.path)
     if isinstance(found, str):
-        around.add("no-such-field", f"{_shown(ref)}: {found}", "", path)
+        inner = _inner_hint(ref, around) if of.kind == "record" else ""
+        around.add("no-such-field", f"{_shown(ref)}: {found.partition(';')[0] if inner else found}", inner, path)
         return ANY
     return found
+
+
+def _inner_hint(expr: Expr, around: Surroundings) -> str:
+    """Return what to do about a step inside of a block that is taken for one of its outputs."""
+    name = expr.path[0] if isinstance(expr, Ref) and expr.path else None
+    hint = around.elsewhere.get(name, "") if isinstance(name, str) else ""
+    return hint if isinstance(expr, Ref) and hint.startswith(f"{name!r} stands inside of {expr.source!r}:") else ""
 
 
 def _type_of_secret(ref: Ref, path: Path, around: Surroundings) -> Type:
@@ -90,7 +102,9 @@ def _type_of_secret(ref: Ref, path: Path, around: Surroundings) -> Type:
         name = str(ref.path[0])
         hint = did_you_mean(name, [one.name for one in declared]) or f"declare it: secrets: {{{name}: env:{name.upper()}}}"
         around.add("unknown-name", f"there is no secret {name!r}", hint, path)
-    return STR
+    else:
+        return STR
+    return ANY
 
 
 #: Names that mean something in a few places alone.
@@ -109,6 +123,8 @@ def name_hint(name: str, around: Surroundings) -> str:
         return _SPECIAL[name]
     if name in around.elsewhere:
         return around.elsewhere[name]
+    if len(around.problems) > _HINTED:
+        return ""
     inputs = around.scope.get("inputs")
     if inputs and inputs.field(name):
         return f"write ${{inputs.{name}}}"
@@ -141,12 +157,19 @@ def _fit_whole(want: Type, expr: Expr, path: Path, around: Surroundings) -> None
             around.add(
                 "type-mismatch",
                 _message(path, want, f"{_shown(expr)}{_origin(expr, around)} gives {_cut(got)}"),
-                _hint(want, got, reason),
+                _hint(want, got, reason, path) + _unless(expr, got, around),
                 path,
             )
     elif reason := mismatch(want, expr):
         hint = "give it as an input of type file, or write {uri: ...}" if want.kind == "file" else ""
         around.add("type-mismatch", _message(path, want, reason.removeprefix(f"{want} is wanted, ")), hint, path)
+
+
+def _unless(expr: Expr, got: Type, around: Surroundings) -> str:
+    """Return how the result of a step in a block is always there."""
+    if got.kind != "optional" or not isinstance(expr, Ref) or not _inner_hint(expr, around):
+        return ""
+    return f", unless it is one of the `outputs` of {expr.source!r}"
 
 
 def _fit_mapping(want: Type, expr: Mapping[str, Expr], path: Path, around: Surroundings) -> None:
@@ -162,8 +185,10 @@ def _message(path: Path, want: Type, given: str) -> str:
     return f"{dotted(path)} wants {_cut(want)}, but {given}"
 
 
-def _hint(want: Type, got: Type, reason: str) -> str:
+def _hint(want: Type, got: Type, reason: str, path: Path) -> str:
     if got.kind == "list" and got.item and not why_not(want, got.item):
+        if "outputs" in (*path[:1], *path[-2:-1]):
+            return "[*] goes through a list, and flattens it" if want.kind == "list" else "[0] takes the first element"
         return "`for_each` runs a step for every element"
     if want.kind == "list" and want.item and not why_not(want.item, got):
         return "put [...] around it for a list of one"

@@ -7,6 +7,7 @@ from typing import Final
 from murakkab.catalog import Capability, Catalog
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic
+from murakkab.planner.check_choice import of_steps
 from murakkab.planner.providers import is_plain
 from murakkab.planner.standing import Standing
 from murakkab.spec import Prefer, Rescue, Retry, Step
@@ -89,7 +90,7 @@ def _given(step: Step, at: Standing) -> Found:
     names = {p.name for p in interface.inputs}
     for name in step.with_:
         if name not in names and not interface.open_inputs:
-            hint = did_you_mean(name, names, others="it takes" if names else "") or "it takes none"
+            hint = of_steps(name) or did_you_mean(name, names, others="it takes" if names else "") or "it takes none"
             yield Diagnostic("unknown-input", f"{what} takes no input {name!r}", hint, (*path, "with", name))
     yield from _missing(step, interface, what, at)
 

@@ -116,7 +116,7 @@ def size_problems(facts: Survey) -> Found:
         heights = {name: measures_of_step(step, facts.root, facts.parts, facts.catalog).height for name, step in steps.items()}
         deepest = max(heights, key=heights.__getitem__, default="")
         message = f"blocks and workflows lie more than {MAX_NESTING} deep inside of each other"
-        yield Diagnostic("too-deep", message, "give some of them names below `workflows`", ("steps", deepest))
+        yield Diagnostic("too-deep", message, "put some of the steps beside the block or workflow that they are in", ("steps", deepest))
 
 
 def _without_effect(workflow: Workflow) -> Found:

@@ -17,6 +17,8 @@ from murakkab.types import ANY, BOOL, INT, NULL, STR, Field, Type, list_of
 #: How deep blocks and sub-workflows may lie inside of each other.
 MAX_NESTING: Final = 20
 _SHOWN: Final = 12
+#: What keeps its meaning where a step is called so by mistake.
+_NO_STEPS: Final = ("inputs", "secrets")
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +85,8 @@ def fill(frame: Frame, around: Mapping[str, Type], known: Known) -> None:
             result = frame.results[name] = _result(frame, step, known)
             for _ in step.for_each:
                 result = list_of(result)
-            own[name] = result
+            if name not in _NO_STEPS:
+                own[name] = result
 
 
 def _result(frame: Frame, step: Step, known: Known) -> Type:

@@ -15,6 +15,11 @@ from murakkab.spec import Step
 from murakkab.types import Type
 
 
+def _seen_as_step(step: Step) -> set[str]:
+    """Return the name of *step*, unless a loop variable hides it inside."""
+    return {step.name}.difference(name for loop in step.for_each for name, _ in loop.lists())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
     """A frame of the workflow that `facts` are about. `owner`: the step whose block it is, which stands in `outer`.
@@ -24,7 +29,7 @@ class Standing:
 
     facts: Survey
     frame: Frame
-    elsewhere: Mapping[str, str]
+    elsewhere: dict[str, str]
     outer: "Standing | None" = None
     owner: Step | None = None
     racing: str = ""
@@ -54,7 +59,7 @@ class Standing:
 
     def open(self) -> frozenset[str]:
         """Return the names of the steps that this frame is part of."""
-        return frozenset(standing.owner.name for standing in self.outwards() if standing.owner is not None)
+        return frozenset(name for standing in self.outwards() if standing.owner is not None for name in _seen_as_step(standing.owner))
 
     def outwards(self) -> "Iterator[Standing]":
         """Yield this frame and those around it."""
@@ -81,7 +86,7 @@ class Standing:
         if step is None:
             return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins, self.known(None, scope))
         origins = self.origins.new_child(dict(self.variables(step))) if step.for_each else self.origins
-        return Surroundings(scope, problems, self.open() | {step.name}, self.elsewhere, origins, self.known(step, scope))
+        return Surroundings(scope, problems, self.open() | _seen_as_step(step), self.elsewhere, origins, self.known(step, scope))
 
     def interface(self, step: Step) -> Capability | None:
         """Return what *step* takes and gives, or None where that is unknown."""

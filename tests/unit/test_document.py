@@ -206,7 +206,7 @@ def test_the_short_forms_of_a_step(fields: dict[str, Any], expected: Step) -> No
         ({"effect": 1}, [("bad-choice", ("effect",))]),
         ({"after": 3}, [("wrong-form", ("after",))]),
         ({"after": ["b", 3]}, [("wrong-form", ("after", 1))]),
-        ({"after": ["${b}"]}, [("wrong-form", ("after",))]),
+        ({"after": ["${b}"]}, [("wrong-form", ("after", 0))]),
         ({"when": "  "}, [("bad-condition", ("when",))]),
         ({"when": True}, [("wrong-form", ("when",))]),
         ({"cache": "x"}, [("bad-quantity", ("cache",))]),
@@ -233,7 +233,7 @@ def test_the_short_forms_of_a_step(fields: dict[str, Any], expected: Step) -> No
         ({"wait": {"for": 1, "event": "x"}}, [("wrong-form", ("wait",))]),
         ({"wait": {"for": 1, "type": "int"}}, [("wrong-form", ("wait", "type"))]),
         ({"prefer": {"gpu": True}}, [("unknown-field", ("prefer", "gpu"))]),
-        ({"prefer": {"executor": "x"}, "executor": "y"}, [("bad-choice", ("prefer", "executor"))]),
+        ({"prefer": {"executor": "x"}, "executor": "y"}, [("contradiction", ("prefer", "executor"))]),
     ],
 )
 def test_mistakes_in_a_step(fields: dict[str, Any], mistakes: list[tuple[str, tuple[Any, ...]]]) -> None:
