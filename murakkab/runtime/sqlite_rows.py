@@ -173,9 +173,10 @@ def disown(db: sqlite3.Connection, owner: str) -> None:
 
 def erase(db: sqlite3.Connection, job: str, owner: str | None) -> None:
     """Delete a job, its events and its letters, unless somebody else owns it now."""
-    sql = f"UPDATE jobs SET owner = NULL, status = '{DELETED}', digest_of = '', header = '' WHERE job = ? AND owner IS ?"
+    sql = f"""UPDATE jobs SET owner = NULL, status = '{DELETED}', digest_of = '', header = ''
+        WHERE job = ? AND owner IS ? AND status != '{DELETED}'"""
     if db.execute(sql, (job, owner)).rowcount != 1:
-        raise ConflictError(f"job {job!r} was just taken by another process")
+        raise ConflictError(f"job {job!r} was just taken or deleted by another process")
     db.execute("DELETE FROM events WHERE job = ?", (job,))
     db.execute("DELETE FROM mail WHERE job = ?", (job,))
 
