@@ -108,6 +108,9 @@ class Vocabulary:
             at = bisect_left(layer, name)
             start = max(0, min(at - _MAX_COMPARED // 2, len(layer) - _MAX_COMPARED))
             found += layer[start : start + _MAX_COMPARED]
+            # A name with one letter too many at its end stands far behind the one that is meant.
+            shorter = bisect_left(layer, name[:-1])
+            found += layer[shorter : shorter + 1]
         return found
 
     def __len__(self) -> int:

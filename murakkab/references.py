@@ -26,6 +26,9 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 #: How deep data may be nested.
 MAX_DEPTH: Final = 60
 
+#: How long a reference and a template may be.
+_MAX_PATH: Final = 100
+_MAX_PARTS: Final = 2_000
 _REF: Final = re.compile(r"\$\{\s*([A-Za-z_][\w-]*)((?:\.[A-Za-z_][\w-]*|\[(?:\d{1,9}|\*)\])*)\s*\}", re.ASCII)
 _PATH_ITEM: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\*)\]", re.ASCII)
 _DOLLARS: Final = re.compile(r"(?<!\$)(\$+)\{")
@@ -63,6 +66,8 @@ def parse_ref(text: str) -> Ref:
     for item in _PATH_ITEM.finditer(found[2]):
         name, index = item.groups()
         path.append(name if name else WILD if index == "*" else int(index))
+        if len(path) > _MAX_PATH:
+            raise RefSyntaxError(f"the reference {text[:80]!r} leads through more than {_MAX_PATH} fields", "take the value out in a step")
     return Ref(found[1], tuple(path))
 
 
@@ -94,6 +99,8 @@ def parse_template(text: str) -> Template:
         if dollars % 2 == 0:
             literal, end = literal + "{", hole.end(1) + 1
             continue
+        if len(parts) > _MAX_PARTS:
+            raise RefSyntaxError(f"the template has more than {_MAX_PARTS:,} parts", "build the text in a step")
         ref = parse_ref(hole[0][dollars - 1 :])
         parts += [literal, ref] if literal else [ref]
         literal, end = "", hole.end()

@@ -2,8 +2,10 @@
 
 import importlib
 import pkgutil
+import sys
 import traceback
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final, cast
 
@@ -106,9 +108,14 @@ def _module(name: str) -> ModuleType:
 
 def _siblings(module: str) -> Iterable[str]:
     """Return the names of the modules beside *module*."""
-    parent = module.rpartition(".")[0]
+    return _modules_in(module.rpartition(".")[0], tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def _modules_in(parent: str, _path: tuple[str, ...]) -> tuple[str, ...]:
+    """Looking through all folders of a path takes long."""
     path = getattr(importlib.import_module(parent), "__path__", []) if parent else None
-    return (found.name for found in pkgutil.iter_modules(path, f"{parent}." if parent else ""))
+    return tuple(found.name for found in pkgutil.iter_modules(path, f"{parent}." if parent else ""))
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from murakkab.diagnostics import did_you_mean
+from murakkab.diagnostics import MAX_TOLD, did_you_mean
 from murakkab.document.fields import Problems, Reader, WrongField, mapping
 from murakkab.errors import Diagnostic, Path
 
@@ -74,6 +74,8 @@ def read_fields(data: Any, path: Path, problems: Problems, *, form: Form) -> dic
     """Return attribute -> value for each field of *form* that *data* holds and that can be read; the rest goes to *problems*."""
     found: dict[str, Any] = {}
     for key, value in mapping(data, path, problems).items():
+        if len(problems) > MAX_TOLD:
+            break
         if key not in form.fields:
             problems.append(unknown_field(key, path, what=form.what, known=form.fields))
             continue

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.document.fields import Problems, WrongField, choice, mapping, seconds, text, whole
 from murakkab.document.forms import A_STEP, Form, read_fields
 from murakkab.document.read_gate import approve, prefer, wait
@@ -16,6 +17,8 @@ def steps(data: Any, path: Path, problems: Problems) -> dict[str, Step]:
     """Return the steps by name."""
     found: dict[str, Step] = {}
     for name, value in mapping(data, path, problems, hint="every step has a name: write steps: {name: {uses: ...}}").items():
+        if len(problems) > MAX_TOLD:
+            break
         try:
             found[name] = read_step(name, value, (*path, name), problems)
         except WrongField as wrong:

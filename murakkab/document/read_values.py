@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from murakkab.diagnostics import MAX_TOLD
 from murakkab.document.fields import Problems, WrongField, flag, mapping, text, type_
 from murakkab.document.forms import Form, read_fields
 from murakkab.errors import Diagnostic, Path
@@ -30,6 +31,8 @@ def inputs(data: Any, path: Path, problems: Problems) -> dict[str, Input]:
     found: dict[str, Input] = {}
     for name, value in mapping(data, path, problems).items():
         at = (*path, name)
+        if len(problems) > MAX_TOLD:
+            break
         try:
             form = value if isinstance(value, Mapping) else {}
             found[name] = Input(**read_fields(form, at, problems, form=INPUT), required="default" not in form)

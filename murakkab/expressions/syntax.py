@@ -11,6 +11,7 @@ from murakkab.expressions.tokens import ConditionSyntaxError, Token, tokens
 MAX_NESTING: Final = 40
 #: Each level multiplies the time by the length of a list.
 MAX_LOOPS: Final = 2
+_IN_A_STEP: Final = "let a step decide, and test its result"
 
 #: Reserved words of CEL but one: `loop` is what the rounds of a step are called.
 _RESERVED: Final = frozenset(
@@ -110,7 +111,7 @@ class _Parser:
         """Return `a`, or `a ? b : c`."""
         self._depth += 1
         if self._depth > MAX_NESTING:
-            raise ConditionSyntaxError(f"nested more than {MAX_NESTING} deep", self.words.next.at)
+            raise ConditionSyntaxError(f"nested more than {MAX_NESTING} deep", self.words.next.at, _IN_A_STEP)
         found = self._binary(0)
         if self.words.mark() == "?":
             at = self.words.take().at
@@ -130,7 +131,7 @@ class _Parser:
             right = self._binary(level + 1)
             links += 1
             if links > MAX_NESTING and level > 1:
-                raise ConditionSyntaxError(f"more than {MAX_NESTING} operators in a row", op.at)
+                raise ConditionSyntaxError(f"more than {MAX_NESTING} operators in a row", op.at, _IN_A_STEP)
             kids = (*left.kids, right) if left.op == op.text and level < 2 and links > 1 else (left, right)
             left = Node(op.text, op.at, kids=kids)
         return left
@@ -193,9 +194,7 @@ class _Parser:
     def _loop(self, of: Node, word: Token) -> Node:
         self._loops += 1
         if self._loops > MAX_LOOPS:
-            raise ConditionSyntaxError(
-                f"{word.text!r} is nested more than {MAX_LOOPS} deep", word.at, "let a step decide, and test its result"
-            )
+            raise ConditionSyntaxError(f"{word.text!r} is nested more than {MAX_LOOPS} deep", word.at, _IN_A_STEP)
         arguments = self._arguments()
         self._loops -= 1
         if len(arguments) not in _MACROS[word.text] or arguments[0].op != "name":

@@ -38,7 +38,7 @@ def check_profiles(workflow: Workflow, catalog: Catalog, functions: Mapping[str,
 
 def _problems(workflow: Workflow, name: str, catalog: Catalog, functions: Mapping[str, Capability]) -> list[Diagnostic]:
     try:
-        chosen = with_profile(workflow, name)
+        chosen = with_profile(replace(workflow, profiles={name: workflow.profiles[name]}), name)
     except SpecError as error:
         return list(error.diagnostics)
     found = (one for one in check(chosen, catalog, functions) if not one.is_warning and one.code != "unknown-function")

@@ -1,5 +1,6 @@
 """policy: everything that a step or an output mentions, each where its names are known."""
 
+import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,6 +22,8 @@ from murakkab.types import ANY, INT, STR, Field, Type
 
 #: What is known of a failure in the value that takes its place.
 ERROR = Type("record", fields=(Field("reason", STR), Field("message", STR), Field("attempt", INT), Field("task", STR)), name="error")
+#: A reference; names stand bare in conditions.
+_BRACES = re.compile(r"\$\{([^}]*)\}")
 #: What the result of an approval has beside what its form asks for.
 _ANSWER = ("approved", "by")
 
@@ -97,7 +100,7 @@ def _condition(text: str, path: Path, around: Surroundings) -> Iterator[Diagnost
         hint = problem.hint
         if problem.code == "unknown-name" and not hint.startswith("did you mean"):
             missing = next((name for name in sorted(names) if f"{name!r}" in problem.message), "")
-            hint = name_hint(missing, around) if missing else hint
+            hint = _BRACES.sub(r"\1", name_hint(missing, around)) if missing else hint
         yield replace(problem, path=path, hint=hint)
 
 

@@ -29,6 +29,8 @@ class Surroundings:
     origins: Mapping[str, str] = field(default_factory=dict)
     #: The names that hints choose from, where these are not those of the scope.
     known: Vocabulary | None = None
+    #: Nobody hears of mistakes.
+    is_quiet: bool = False
     #: Secrets may stand here.
     takes_secrets: bool = False
 
@@ -73,6 +75,8 @@ def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
     if ref.source == "secrets":
         return _type_of_secret(ref, path, around)
     of = around.scope.get(ref.source)
+    if of is None and around.is_quiet:
+        return ANY
     if of is None:
         around.add("unknown-name", f"there is no {ref.source!r} that {_shown(ref)} could mean", name_hint(ref.source, around), path)
         return ANY

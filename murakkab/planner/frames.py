@@ -123,7 +123,7 @@ def _variables(step: Step, scope: Mapping[str, Type]) -> dict[str, Type]:
     found: dict[str, Type] = {}
     for loop in step.for_each:
         seen = ChainMap(found, *maps_of(scope)) if found else scope
-        level = {name: type_of(over, (), Surroundings(seen, [])) for name, over in loop.lists()}
+        level = {name: type_of(over, (), Surroundings(seen, [], is_quiet=True)) for name, over in loop.lists()}
         found |= {name: (of.item or ANY) if of.kind == "list" else ANY for name, of in level.items()}
     return found
 
@@ -154,7 +154,7 @@ def _record(fields: list[Field]) -> Type:
 
 def output_type(output: Output, scope: Mapping[str, Type]) -> Type:
     """Return the type of *output*: as declared, else that of its value."""
-    found = output.type if output.type != ANY else type_of(output.value, (), Surroundings(scope, []))
+    found = output.type if output.type != ANY else type_of(output.value, (), Surroundings(scope, [], is_quiet=True))
     return or_null(found) if output.optional else found
 
 
