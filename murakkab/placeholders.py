@@ -19,7 +19,7 @@ from murakkab.spec import WILD, Expr, First, Ref, Template
 from murakkab.types import ANY, BOOL, Type, field_type, optional
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
 _OWN: Final = (
     "api",
@@ -46,6 +46,10 @@ RESERVED: Final = frozenset(
 )
 
 
+#: The code that a place was last looked up in, and its positions.
+_LAST: "Final[list[tuple[CodeType, list[tuple[int | None, int | None, int | None, int | None]]]]]" = []
+
+
 def caller() -> Place:
     """Return the line of the user's program that led here: the innermost one outside this package's front end."""
     frame: FrameType | None = inspect.currentframe()
@@ -53,8 +57,17 @@ def caller() -> Place:
         frame = frame.f_back
     if frame is None:
         return Place("<unknown>")
-    positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-    return Place(frame.f_code.co_filename, frame.f_lineno, (positions[2] or 0) + 1)
+    line, _, column, _ = _positions(frame.f_code)[frame.f_lasti // 2]
+    return Place(frame.f_code.co_filename, line or frame.f_lineno, (column or 0) + 1)
+
+
+def _positions(code: "CodeType") -> "list[tuple[int | None, int | None, int | None, int | None]]":
+    """Return the position of each instruction; those of the last code asked for are kept, for it may have thousands of calls."""
+    last = _LAST[0] if _LAST else None
+    if last is None or last[0] is not code:
+        last = (code, list(code.co_positions()))
+        _LAST[:] = [last]
+    return last[1]
 
 
 def mistake(code: str, message: str, hint: str = "") -> SpecError:

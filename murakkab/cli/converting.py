@@ -10,9 +10,10 @@ from murakkab.diagnostics import did_you_mean
 from murakkab.document import to_document
 from murakkab.errors import InputError
 from murakkab.running import yaml_of
+from murakkab.source import to_python
 from murakkab.spec import Workflow
 
-_FORMS: Final = ("yaml", "json")
+_FORMS: Final = ("yaml", "json", "python")
 
 
 def convert(file: Path, to: str, output: Path | None, *, profile: str, as_json: bool) -> None:
@@ -27,4 +28,6 @@ def convert(file: Path, to: str, output: Path | None, *, profile: str, as_json: 
 
 
 def _text_of(workflow: Workflow, form: str) -> str:
+    if form == "python":
+        return to_python(workflow)
     return yaml_of(workflow) if form == "yaml" else json.dumps(to_document(workflow), indent=2, ensure_ascii=False) + "\n"

@@ -32,8 +32,8 @@ _JOB: Final = "job"
 
 
 def event_json(event: Event, number: int, begin: float) -> dict[str, Any]:
-    """Return an event as plain data; `at` are the seconds since the job began."""
-    return {"number": number, "at": event.time - begin, "event": type(event).__name__, **event._asdict()}
+    """Return an event as plain data; `seq` counts from one, `at` are the seconds since the job began."""
+    return {"seq": number, "at": event.time - begin, "event": type(event).__name__, **event._asdict()}
 
 
 def event_text(event: Event, begin: float) -> str:

@@ -1,7 +1,7 @@
 """state: the names of a module while it is written: what it imports, and the variables of each function."""
 
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,14 +29,13 @@ def is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text) and text != "__debug__"
 
 
-def free(wish: str, taken: Iterable[str]) -> str:
+def free(wish: str, taken: Collection[str]) -> str:
     """Return a name after *wish* that is none of *taken*."""
     base = "".join(c if c.isascii() and c.isalnum() else "_" for c in wish) or "_"
     base = f"_{base}" if base[0].isdigit() else base
     base = base if is_name(base) else f"{base}_"
-    known = frozenset(taken)
     number, name = 1, base
-    while name in known:
+    while name in taken:
         number += 1
         name = f"{base}_{number}"
     return name

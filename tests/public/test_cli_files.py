@@ -188,6 +188,9 @@ def test_a_workflow_is_written_in_other_forms_that_mean_the_same(files: Shell) -
     first = json.loads(files("convert", "nested.yaml", "--to", "json").out)
     assert files("convert", "nested.yaml", "--to", "yaml", "-o", "again.yaml").status == 0
     assert json.loads(files("convert", "again.yaml", "--to", "json").out) == first
+    source = files("convert", "nested.yaml", "--to", "python").out
+    assert "@workflow" in source
+    compile(source, "nested.py", "exec")
     (files.folder / "again.json").write_text(json.dumps(first))
     assert files("validate", "again.json").status == 0
 

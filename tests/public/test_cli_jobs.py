@@ -260,7 +260,7 @@ def test_logs_follow_a_job_until_it_ends(life: Shell) -> None:
             first = json.loads(follower.stdout.readline())
             (life.folder / "go").touch()
             rest = [json.loads(line) for line in follower.stdout]
-    assert (first["number"], first["event"], first["at"]) == (1, "JobSubmitted", 0)
+    assert (first["seq"], first["event"], first["at"]) == (1, "JobSubmitted", 0)
     assert [(one["event"], one["task"]) for one in rest] == [("TaskSucceeded", "first"), ("TaskSucceeded", "second")]
 
 

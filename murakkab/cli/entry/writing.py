@@ -74,14 +74,16 @@ def new(
 def convert(
     file: root.File,
     *,
-    to: Annotated[str, typer.Option("--to", metavar="yaml|json", help="The form to write.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="yaml|json|python", help="The form to write.", show_default=False)],
     output: root.Out = None,
     profile: root.Profile = "",
     as_json: root.Json = False,
 ) -> None:
-    """Write a workflow file in another form: YAML, JSON, or a Python module that declares the same.
+    """Write a workflow file in another form, with all that it takes from elsewhere inside: files, defaults, a profile.
 
     Example: murakkab convert review.yaml --to json -o review.json
+
+    Example: murakkab convert review.yaml --to python -o review.py
 
     Example: murakkab convert review.yaml --to json --profile prod
     """
