@@ -47,7 +47,7 @@ RESERVED: Final = frozenset(
 
 
 #: The code that a place was last looked up in, and its positions.
-_LAST: "Final[list[tuple[CodeType, list[tuple[int | None, int | None, int | None, int | None]]]]]" = []
+_LAST: "list[tuple[CodeType, list[tuple[int | None, int | None, int | None, int | None]]]]" = []
 
 
 def caller() -> Place:
