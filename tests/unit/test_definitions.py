@@ -393,7 +393,7 @@ def test_what_is_hostile_is_refused_in_bounded_time(name: str) -> None:
     start = time.process_time()
     found = parse(text, "w.yaml", read=reader(files)).diagnostics
     assert time.process_time() - start < 3
-    assert {d.code for d in found} == {code}
+    assert {d.code for d in found} - {"too-many"} == {code}
 
 
 def test_what_is_hostile_is_refused_in_bounded_memory(root: Path) -> None:
