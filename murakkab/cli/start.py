@@ -21,4 +21,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, _leave)
     run = import_module("murakkab.cli.app").main
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run()
+    try:
+        run()
+    except KeyboardInterrupt:
+        _leave(signal.SIGINT, None)
+    finally:
+        # It is over: nothing is left that could be stopped.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
