@@ -9,7 +9,7 @@ from typing import Any
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Limits, Needs, Parameter
 from murakkab.plan import Choice, Deployment, TaskGraph
 from murakkab.planner.compile import compile_workflow
-from murakkab.ports import Call
+from murakkab.ports import Call, Meter
 from murakkab.references import parse_expr
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.driver import Runtime, Work
@@ -162,11 +162,13 @@ def work(*steps: Step, cards: Sequence[ExecutorCard] = (FAKE,), **parts: Any) ->
     return Work(made, Deployment(choices))
 
 
-def runtime(*executors: FakeExecutor, slots: SlotTable | None = None, journal: Any = None, **outside: Any) -> Runtime:
+def runtime(
+    *executors: FakeExecutor, slots: SlotTable | None = None, journal: Any = None, meter: Meter | None = None, **outside: Any
+) -> Runtime:
     """Return a runtime of fakes on the current loop."""
     outside.setdefault("clock", asyncio.get_running_loop().time)
     known = {one.card.name: one for one in executors}
-    return Runtime(known, Outside(None, **outside), slots=slots or SlotTable({"cores": 4.0}), journal=journal)  # type: ignore[arg-type]
+    return Runtime(known, Outside(None, **outside), slots=slots or SlotTable({"cores": 4.0}), journal=journal, meter=meter)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

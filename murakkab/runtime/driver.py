@@ -102,7 +102,7 @@ class Runtime:
             raise ConflictError(f"job {job!r} is running", hint="give the new job another id")
         refuse_missing_secrets(work.graph.workflow)
         given, job = job, job or secrets.token_hex(6)
-        running = self._running(job, work, JobState(work.graph), observers)
+        running = self._running(job, work, JobState(work.graph), observers, budget)
         now = self._outside.clock()
         if self._journal is not None:
             self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now), is_fresh=not given)
@@ -131,7 +131,7 @@ class Runtime:
             refuse_missing_secrets(work.graph.workflow)
             header, past = self._journal.read(job)
             state = _replayed(job, work.graph, past)
-            running = self._running(job, work, state, observers)
+            running = self._running(job, work, state, observers, budget)
             now = self._outside.clock()
             todo: list[Event | Letter] = [_submission(now, header.inputs, work, budget)]
             if past:
@@ -171,9 +171,13 @@ class Runtime:
         for running in list(self._jobs.values()):
             running.stop()
 
-    def _running(self, job: str, work: Work, state: JobState, observers: Sequence[Observer]) -> RunningJob:
+    def _running(
+        self, job: str, work: Work, state: JobState, observers: Sequence[Observer], budget: Mapping[str, float] | None
+    ) -> RunningJob:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
+        if "energy" in _limits(work, state, budget):
+            running.meter_energy(self._meter)
         return running
 
     def _letters(self, job: str, state: JobState) -> list[Letter]:
@@ -309,6 +313,12 @@ class Runtime:
             hint = "declare how much of it there is"
             raise PlanError(f"executor {name!r} needs {exc.args[0]!r}, of which this process has none", hint=hint) from None
         return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
+
+
+def _limits(work: Work, state: JobState, budget: Mapping[str, float] | None) -> Mapping[str, float]:
+    """Return every limit on what a job may spend: what its workflow says, what it was given before, what it is given now."""
+    earlier = state.purse.limits if state.purse is not None else {}
+    return {**work.graph.workflow.budget, **earlier, **(budget or {})}
 
 
 def _submission(now: float, inputs: Mapping[str, Any], work: Work, budget: Mapping[str, float] | None) -> JobSubmitted:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from murakkab.runtime.ending import tasks_of
 from murakkab.runtime.messages import WaitTimer
 from murakkab.runtime.records import Frame, Gate, MapRecord, Rounds, Status, StepRecord, TaskRecord
-from murakkab.runtime.settling import is_one_of_several
+from murakkab.runtime.settling import is_one_of_several, settle_task
 from murakkab.spec import Effect
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ def reopen(job: "JobState") -> None:
     job.backing_off.clear()
     job.timers.clear()
     job.asking.clear()
-    job.skipping.clear()
     frames = [*_reopened(job.root), *_reopened(*_frames_of_finale(job))]
     if job.purse is not None:
         job.purse.forget(job)
@@ -29,6 +28,7 @@ def reopen(job: "JobState") -> None:
     job.held.clear()
     for frame in frames:
         _begin_frame_again(job, frame)
+    job.skipping.clear()
 
 
 def go_on_inside(job: "JobState", record: TaskRecord, frame: Frame) -> None:
@@ -78,7 +78,10 @@ def _begin_frame_again(job: "JobState", frame: Frame) -> None:
     for record in list(tasks_of(frame)):
         if record.status not in _UNFINISHED or not _is_due(record):
             continue
-        if record.touched and record.step.node.effect is Effect.IRREVERSIBLE:
+        if record.id in job.skipping and record.status is Status.RUNNING:
+            # Its process died before it had stopped; nobody wants its result.
+            settle_task(job, record, Status.SKIPPED, cause=job.skipping.pop(record.id))
+        elif record.touched and record.step.node.effect is Effect.IRREVERSIBLE:
             job.note(record, Status.DOUBT, f"irreversible, begun, and then {_ENDED[record.status]}")
         else:
             _begin_again(job, record)
@@ -98,7 +101,8 @@ def _reopen_map(step: StepRecord, grown: MapRecord) -> None:
     for record in grown.backlog:
         record.status = Status.WAITING
     failed = step.status is Status.FAILED
-    if step.status not in (Status.CANCELLED, Status.FAILED):
+    if step.status not in (Status.CANCELLED, Status.FAILED) or step.node.name in step.frame.known:
+        # The latter: it has failed for good, and others make up for it.
         return
     step.status = Status.WAITING
     if not failed or not (step.node.need is not None or is_one_of_several(step.frame)):

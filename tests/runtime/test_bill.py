@@ -14,9 +14,10 @@ from murakkab.runtime.attempt import Desk, attempt, way_of
 from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.steps import CURRENT
 from murakkab.types import INT
+from murakkab_cluster.energy import NoMeter, ReplayMeter
 from murakkab_executors.python import PythonExecutor
 from tests.attempts import node_of, outside_of, tried
-from tests.fakes import FakeExecutor, does
+from tests.fakes import FakeExecutor, does, runtime, step, work
 
 PRICED = ExecutorCard("fake", "work", "", quote=Quote(usd=0.5))
 
@@ -112,3 +113,36 @@ async def test_what_runs_on_after_its_time_spends_for_nobody() -> None:
         release.set()
         await left.wait()
     assert [event.usd for event in events] == [0.0, 0.0]
+
+
+async def test_an_energy_budget_counts_what_the_machine_takes() -> None:
+    """Nobody else knows what a function took: the meter does, from the end of one attempt to the end of the next."""
+    fake = FakeExecutor()
+    rt = runtime(fake, meter=ReplayMeter([100.0, 100.0, 130.0, 190.0, 195.0]))
+    result = await rt.run(work(step("a"), step("b", x="${a}"), step("c", x="${b}")), {}, budget={"energy": 80.0})
+
+    assert result.status == "paused"
+    assert "90 of 80 J" in str(result.failures[0])
+    assert [(row.task, row.joules) for row in result.tasks] == [("a", 30.0), ("b", 60.0)]
+    assert len(fake.calls) == 2
+
+
+async def test_what_a_step_says_of_its_energy_stands(caplog: pytest.LogCaptureFixture) -> None:
+    async def behave(call: Call) -> int:
+        murakkab.spend(joules=7.0)
+        return 1
+
+    rt = runtime(FakeExecutor(behave), meter=ReplayMeter([0.0, 0.0, 50.0, 100.0]))
+    result = await rt.run(work(step("a"), step("b", x="${a}")), {}, budget={"energy": 80.0})
+
+    assert result.status == "succeeded"
+    assert [row.joules for row in result.tasks] == [7.0, 7.0]
+    assert not caplog.records
+
+
+async def test_a_budget_of_energy_that_nobody_measures_is_no_silent_promise(caplog: pytest.LogCaptureFixture) -> None:
+    await runtime(FakeExecutor(), meter=NoMeter()).run(work(step("a")), {}, job="unseen", budget={"energy": 80.0})
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "job unseen: energy is not measured here; its budget counts only the joules that steps and executors report"
+    ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml
 
 from murakkab.document import from_document
@@ -505,6 +506,27 @@ def test_a_step_can_be_passed_over_while_it_runs_or_before() -> None:
     t.tell(TaskCancelled, "c", t.now)
     assert finish(t).status == "succeeded"
     assert t.state.statuses()["d"] is Status.SKIPPED
+
+
+def test_a_map_that_has_failed_where_others_make_up_for_it_stays_failed_when_the_job_is_resumed() -> None:
+    t = talk("steps: {g: {need: 1, steps: {m: {uses: work, for_each: [1, 2]}, a: {uses: work}}}}")
+    t.tell(TaskFailed, "g/m[0]", "failed", "as told", False, t.now)
+    assert started(t.tell(JobResumed)) == ["g/a"]
+    t.tell(TaskFailed, "g/a", "failed", "as told", False, t.now)
+    assert finish(t).status == "failed"
+    assert t.replayed() == t.commands
+
+
+@pytest.mark.parametrize("text", ["a: {uses: work}", "a: {uses: work, for_each: [1]}"])
+def test_what_was_to_be_passed_over_when_its_process_died_is_not_begun_again(text: str) -> None:
+    t = talk(f"steps: {{{text}, b: {{uses: work, after: a}}}}")
+    task = started(t.last)[0]
+    t.tell(SkipRequested, task)
+    assert started(t.tell(JobResumed)) == ["b"]
+    assert t.state.statuses()[task] is Status.SKIPPED
+    done(t, "b")
+    assert finish(t).status == "succeeded"
+    assert t.replayed() == t.commands
 
 
 def test_a_task_of_a_map_or_all_of_it_can_be_passed_over() -> None:
