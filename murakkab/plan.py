@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab.catalog import ExecutorCard
+from murakkab.figures import Figure
 from murakkab.spec import (
     Approve,
     CachePolicy,
@@ -148,18 +149,54 @@ class TaskGraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What something is expected to take: seconds (`p90`: nine times out of ten no more), joules, USD, and its quality between 0 and 1.
+
+    Of a step, all of its tasks together; of a job, `joules` has the base power of the pools that must be on for it. None: nobody knows.
+    """
+
+    seconds: Figure
+    p90: float
+    usd: Figure
+    joules: Figure | None = None
+    quality: Figure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A configuration that was not chosen: `label` names it, `lost` says in words why."""
+
+    label: str
+    lost: str
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """How one step is done: executor, device, knobs, and why this one."""
+    """How one step is done: executor, device, knobs, and why this one. `tasks`: how many of it are expected; `runner_up`: the next best."""
 
     step: str
     executor: ExecutorCard
     knobs: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
+    model: str = ""
+    pool: str = ""
+    tasks: float = 1.0
+    estimate: Estimate | None = None
+    runner_up: Other | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The choices for every plain node of a graph, by its path, under the goal they were made for."""
+    """The choices for every plain node of a graph, by its path, under the goal they were made for.
+
+    `estimate` is of one job. `status`: separate (each step for itself: nothing binds them together), optimal, within `gap` of the optimum,
+    or heuristic (the solver ran out of time; `bound` is what the objective cannot be better than).
+    """
 
     choices: Mapping[str, Choice]
     goal: Goal = Goal()
+    estimate: Estimate | None = None
+    status: str = "separate"
+    gap: float = 0.0
+    bound: float | None = None

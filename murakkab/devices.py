@@ -1,0 +1,98 @@
+"""data: what an installation runs on - kinds of devices, pools of them, models and their prices, and the site they stand in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from murakkab.catalog import Device
+from murakkab.figures import ASSUMED, Figure, Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKind:
+    """One device of a kind: `memory` bytes, `bandwidth` bytes/s, `flops` dense bf16 per second, watts when idle and at most, USD per hour.
+
+    A CPU kind stands for one core. What nobody knows is None.
+    """
+
+    name: str
+    device: Device = Device.GPU
+    memory: float | None = None
+    bandwidth: float | None = None
+    flops: float | None = None
+    idle_watts: Figure | None = None
+    peak_watts: Figure | None = None
+    usd_per_hour: Figure | None = None
+    of: Provenance = ASSUMED
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A language model. `parameters` and `active` (those that one token touches) are counts, `weight_bytes` is per parameter.
+
+    `kv_bytes` per token of context. `quality`: what is known of it, by benchmark, between 0 and 1: priors, of whole benchmarks, not steps.
+    `aliases`: what engines and providers call it.
+    """
+
+    name: str
+    parameters: float
+    active: float
+    weight_bytes: float = 2.0
+    layers: int = 0
+    heads: int = 0
+    head_size: int = 0
+    kv_bytes: float = 0.0
+    context: int = 0
+    modalities: frozenset[str] = frozenset({"text"})
+    aliases: frozenset[str] = frozenset()
+    quality: Mapping[str, Figure] = field(default_factory=dict)
+    of: Provenance = ASSUMED
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a hosted model costs: USD per token in, out, and taken from the provider's cache; and how much it may be used per minute."""
+
+    model: str
+    provider: str
+    usd_in: float
+    usd_out: float
+    usd_cached: float | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    of: Provenance = ASSUMED
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where an installation stands: grams of CO2 and USD per kWh, and watts drawn per watt of IT load (PUE)."""
+
+    carbon: Figure | None = None
+    usd_per_kwh: Figure | None = None
+    overhead: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Devices of one kind that stand together: `count` of them (cores of a CPU pool).
+
+    `is_on`: it draws its base power anyway; else choosing it costs that power for as long as it must be on. `models`: those resident in it.
+    `endpoint`: where its engine listens; "" where executors run in this process. `queue_seconds`: how long a task waits there now.
+    """
+
+    name: str
+    kind: DeviceKind
+    count: float = 1.0
+    is_on: bool = True
+    base_watts: Figure | None = None
+    models: tuple[str, ...] = ()
+    endpoint: str = ""
+    queue_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """All that the optimizer sees of an installation at one moment. `prices`: the hosted models that there are keys for."""
+
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    prices: tuple[Price, ...] = ()
+    site: Site = Site()
