@@ -1,0 +1,253 @@
+"""policy: how long a job will take - its graph run on virtual time, with the slots of the real runtime and expected durations."""
+
+import heapq
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from math import ceil
+from typing import Final
+
+from murakkab.optimizer.expected import Count
+from murakkab.plan import Body, Node, TaskGraph
+from murakkab.runtime.slots import SlotTable
+
+#: Behind so many tasks of one step in one run of its graph, each stands for several, one after the other.
+MOST_TASKS: Final = 500
+_NOTHING: Final[Mapping[str, float]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one task of a node occupies, and for how many seconds."""
+
+    seconds: float
+    needs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When a job is over, seconds from its start; `spans`: first start and last end of each step; `busy`: seconds x amount, by resource.
+
+    `critical`: the steps whose work the end waited for, in order.
+    """
+
+    makespan: float
+    spans: Mapping[str, tuple[float, float]]
+    busy: Mapping[str, float]
+    critical: tuple[str, ...] = ()
+
+
+def simulate(graph: TaskGraph, work: Mapping[str, Work], counts: Mapping[str, Count], capacity: Mapping[str, float]) -> Timeline:
+    """Return how a job runs whose tasks take exactly what they are expected to, most critical first, within *capacity*.
+
+    *work* by path, of every node that an executor does. People answer and events come at once: nobody can know when.
+    """
+    return _Simulation(work, counts, capacity).run(graph)
+
+
+class _Step:
+    """A node in one run of the graph it stands in."""
+
+    __slots__ = ("backlog", "done", "frame", "left", "made", "missing", "node", "running", "tasks")
+
+    def __init__(self, node: Node, frame: "_Frame", tasks: int) -> None:
+        self.node = node
+        self.frame = frame
+        self.tasks = tasks
+        self.missing = len(node.needs)
+        self.made = 0
+        self.done = 0
+        self.running = 0
+        self.backlog: deque[_Task] = deque()
+
+
+class _Frame:
+    """One run of a graph; `parent`: the task whose body it is."""
+
+    __slots__ = ("parent", "steps", "unsettled")
+
+    def __init__(self, nodes: Mapping[str, Node], parent: "_Task | None", tasks: Mapping[str, int]) -> None:
+        self.parent = parent
+        # The one step of a loop has the path of the step that loops: it is that which is a map.
+        is_alone = parent is not None and parent.step.node.body is not None and parent.step.node.body.only
+        self.steps = {name: _Step(node, self, 1 if is_alone else tasks[node.path]) for name, node in nodes.items()}
+        self.unsettled = len(self.steps)
+
+
+class _Task:
+    """One invocation. `cause`: the task whose end let it start."""
+
+    __slots__ = ("cause", "number", "rounds", "start", "step")
+
+    def __init__(self, step: _Step, number: int, cause: "_Task | None") -> None:
+        self.step = step
+        self.number = number
+        self.cause = cause
+        self.start = 0.0
+        self.rounds = 0
+
+
+class _Simulation:
+    """Events on a heap; every state change happens in `_finish`."""
+
+    def __init__(self, work: Mapping[str, Work], counts: Mapping[str, Count], capacity: Mapping[str, float]) -> None:
+        self._counts = counts
+        tasks = {path: _whole(one.tasks) for path, one in counts.items()}
+        self._tasks = {path: min(number, MOST_TASKS) for path, number in tasks.items()}
+        self._work = {path: _several(one, tasks[path] / max(1, self._tasks[path])) for path, one in work.items()}
+        self._table = SlotTable(capacity)
+        self._capacity = capacity
+        self._now = 0.0
+        self._heap: list[tuple[float, int, _Task]] = []
+        self._number = count()
+        self._waiting: dict[int, _Task] = {}
+        self._spans: dict[str, tuple[float, float]] = {}
+        self._busy: dict[str, float] = {}
+        #: Steps all of whose tasks are done, and what let that be.
+        self._settled: deque[tuple[_Step, _Task | None]] = deque()
+
+    def run(self, graph: TaskGraph) -> Timeline:
+        last = self._all_of(graph.nodes, None)
+        if graph.finally_ is not None:
+            last = self._all_of(graph.finally_.nodes, last)
+        path: list[str] = []
+        while last is not None:
+            if last.step.node.is_plain:
+                path.append(last.step.node.path)
+            last = last.cause
+        return Timeline(self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))))
+
+    def _all_of(self, nodes: Mapping[str, Node], last: _Task | None) -> _Task | None:
+        """Run *nodes* to their end; return the task that ended last."""
+        self._open(nodes, None, last)
+        self._settle_all()
+        while self._heap:
+            self._now, _, last = heapq.heappop(self._heap)
+            if self._needs(last.step.node):
+                for ticket in self._table.give_back(last.number, self._now):
+                    self._begin(self._waiting.pop(ticket), last)  # type: ignore[call-overload]
+            self._finish(last)
+            self._settle_all()
+        return last
+
+    def _open(self, nodes: Mapping[str, Node], parent: _Task | None, cause: _Task | None) -> None:
+        frame = _Frame(nodes, parent, self._tasks)
+        for step in list(frame.steps.values()):
+            if not step.missing and step.node.stream is None:
+                self._make(step, step.tasks, cause)
+        if not frame.steps and parent is not None:
+            self._finish(parent)
+
+    def _make(self, step: _Step, upto: int, cause: _Task | None) -> None:
+        """Let a step have its tasks up to number *upto*."""
+        while step.made < upto:
+            task = _Task(step, next(self._number), cause)
+            step.made += 1
+            limit = step.node.max_parallel
+            if limit is not None and step.running >= limit:
+                step.backlog.append(task)
+            else:
+                step.running += 1
+                self._start(task)
+        if step.made == step.done == step.tasks:
+            self._settled.append((step, cause))
+
+    def _start(self, task: _Task) -> None:
+        node = task.step.node
+        if node.body is not None:
+            self._round(task, node.body)
+            return
+        needs = self._needs(node)
+        if not needs or self._table.ask(task.number, needs, node.rank, self._now):
+            self._begin(task, task.cause)
+        else:
+            self._waiting[task.number] = task
+
+    def _round(self, task: _Task, body: Body) -> None:
+        task.rounds += 1
+        self._open(body.nodes, task, task.cause)
+
+    def _begin(self, task: _Task, cause: _Task | None) -> None:
+        task.start, task.cause = self._now, cause
+        seconds = self._seconds(task.step.node)
+        for name, amount in self._needs(task.step.node).items():
+            self._busy[name] = self._busy.get(name, 0.0) + seconds * amount
+        heapq.heappush(self._heap, (self._now + seconds, task.number, task))
+
+    def _seconds(self, node: Node) -> float:
+        if node.is_plain:
+            return self._work[node.path].seconds
+        wait = node.wait
+        return float(wait.seconds) if wait is not None and isinstance(wait.seconds, int | float) else 0.0
+
+    def _needs(self, node: Node) -> Mapping[str, float]:
+        return self._table.fitting(self._work[node.path].needs) if node.is_plain else _NOTHING
+
+    def _finish(self, task: _Task) -> None:
+        """A task has done its work, or the round of its body: the next round, or what waited for it."""
+        step = task.step
+        node = step.node
+        if node.body is not None and task.rounds < _whole(self._counts[node.path].rounds):
+            self._round(task, node.body)
+            return
+        first, _ = self._spans.get(node.path, (task.start, 0.0))
+        self._spans[node.path] = min(first, task.start), self._now
+        step.done += 1
+        step.running -= 1
+        if step.backlog:
+            step.running += 1
+            waiting = step.backlog.popleft()
+            waiting.cause = task
+            self._start(waiting)
+        for name in node.feeds:
+            self._feed(step, step.frame.steps[name], task)
+        if step.done == step.tasks == step.made:
+            self._settled.append((step, task))
+
+    def _feed(self, source: _Step, target: _Step, cause: _Task) -> None:
+        """Let a step that goes over a stream have the tasks of the elements that are there."""
+        if not target.missing:
+            share = target.tasks if source.done == source.tasks else target.tasks * source.done // source.tasks
+            self._make(target, share, cause)
+
+    def _settle_all(self) -> None:
+        while self._settled:
+            step, cause = self._settled.popleft()
+            if step.tasks >= 0:
+                self._settle(step, cause)
+
+    def _settle(self, step: _Step, cause: _Task | None) -> None:
+        frame = step.frame
+        frame.unsettled -= 1
+        step.tasks = -1
+        for name in step.node.consumers:
+            consumer = frame.steps[name]
+            consumer.missing -= 1
+            if not consumer.missing:
+                self._ripe(consumer, cause)
+        for name in step.node.feeds:
+            target = frame.steps[name]
+            if not target.missing and target.tasks >= 0:
+                self._make(target, target.tasks, cause)
+        if not frame.unsettled and frame.parent is not None:
+            frame.parent.cause = cause
+            self._finish(frame.parent)
+
+    def _ripe(self, step: _Step, cause: _Task | None) -> None:
+        stream = step.node.stream
+        if stream is None:
+            self._make(step, step.tasks, cause)
+            return
+        source = step.frame.steps[stream.source]
+        share = step.tasks if source.tasks < 0 else step.tasks * source.done // max(1, source.tasks)
+        self._make(step, share, cause)
+
+
+def _several(work: Work, times: float) -> Work:
+    return work if times <= 1 else Work(work.seconds * times, work.needs)
+
+
+def _whole(tasks: float) -> int:
+    """Return a number of tasks: never none where some are expected."""
+    return ceil(tasks - 0.5) if tasks >= 1 else (1 if tasks > 0 else 0)
