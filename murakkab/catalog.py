@@ -19,7 +19,10 @@ class Device(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An input of a capability, or a knob of an executor. A knob's `choices` or `low`/`high` bound what the optimizer may try."""
+    """An input of a capability, or a knob of an executor. A knob's `choices` or `low`/`high` bound what it may be.
+
+    `tunable`: other values give a better or a cheaper result, not another kind of result, so the optimizer may choose one.
+    """
 
     name: str
     type: Type = ANY
@@ -29,6 +32,7 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     low: float | None = None
     high: float | None = None
+    tunable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,12 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """All that the optimizer sees of an installation at one moment. `prices`: the hosted models that there are keys for."""
+    """All that the optimizer sees of an installation at one moment. `prices`: the hosted models that there are keys for.
+
+    `lacking`: the executors that cannot run here, and why.
+    """
 
     pools: Mapping[str, Pool] = field(default_factory=dict)
     prices: tuple[Price, ...] = ()
     site: Site = Site()
+    lacking: Mapping[str, str] = field(default_factory=dict)

@@ -30,12 +30,13 @@ RunIn = Literal["thread", "loop", "process"]
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """What may be tried for a knob: `Annotated[float, Knob("width of the beam", low=1e-80, high=1e-10)]`."""
+    """What a knob may be: `Annotated[float, Knob("width of the beam", low=1e-80, high=1e-10, tunable=True)]`; see `catalog.Parameter`."""
 
     description: str = ""
     choices: tuple[Any, ...] = ()
     low: float | None = None
     high: float | None = None
+    tunable: bool = False
     is_only_a_note = True  # not a field: conversion passes over it
 
 
@@ -190,7 +191,14 @@ def _knob(parameter: Parameter, annotation: Any) -> Parameter:
     note = next((n for n in get_args(annotation) if isinstance(n, Knob)), Knob(parameter.description))
     default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
     return replace(
-        parameter, default=default, required=False, description=note.description, choices=note.choices, low=note.low, high=note.high
+        parameter,
+        default=default,
+        required=False,
+        description=note.description,
+        choices=note.choices,
+        low=note.low,
+        high=note.high,
+        tunable=note.tunable,
     )
 
 

@@ -1,0 +1,178 @@
+"""policy: the ways in which a step can be done here - executor x knobs x model x pool - and what one task of each is expected to take."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from murakkab.catalog import Device, ExecutorCard, Quote
+from murakkab.devices import ClusterView, Pool
+from murakkab.figures import RELIANCE, Figure, Provenance, Source, exactly
+from murakkab.plan import Node
+from murakkab.profiles import Profile
+
+#: How far a figure may be off that nobody measured: so many times less or more.
+_DOUBT: Final[Mapping[Source, float]] = {Source.MEASURED: 1.1, Source.PUBLISHED: 1.3, Source.MODELLED: 1.5, Source.ASSUMED: 3.0}
+#: The ninth decile over the median, where only an expectation is known.
+_TAIL: Final = 1.3
+#: How many ways of doing one step are looked at.
+MOST: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one task takes: seconds (`p90`: nine times out of ten no more), joules beyond the base power, USD; and how good its result is."""
+
+    seconds: Figure
+    p90: float
+    usd: Figure
+    joules: Figure | None = None
+    quality: Figure | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where the least reliable of the figures is from."""
+        figures = (self.seconds, self.joules, self.quality)
+        return max((one.of.source for one in figures if one is not None), key=RELIANCE.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One way to do a step. `knobs`: those that are set; `pool`: where it runs, "" for executors that run elsewhere."""
+
+    card: ExecutorCard
+    knobs: Mapping[str, Any]
+    model: str
+    pool: str
+    taken: Taken
+
+    @property
+    def label(self) -> str:
+        """Return how messages name it: `haar-cascades(scale=1.1)`."""
+        shown = ", ".join(f"{name}={value}" for name, value in self.knobs.items())
+        return f"{self.card.name}({shown})" if shown else self.card.name
+
+
+def configurations(
+    node: Node, cards: Sequence[ExecutorCard], view: ClusterView, profiles: Mapping[str, Sequence[Profile]], *, load: int = 1
+) -> list[Configuration]:
+    """Return the ways in which *cards* can do *node*: as it stands, and with every setting of tunable knobs that has a profile.
+
+    *profiles* by executor; of several for one setting the one for a load nearest to *load* counts. At most `MOST`, the defaults first.
+    """
+    found: dict[tuple[Any, ...], Configuration] = {}
+    for card in cards:
+        for pool in _pools(card, view):
+            for one in _of_card(node, card, pool, profiles.get(card.name, ()), load):
+                found.setdefault((card.name, pool.name if pool else "", tuple(sorted(one.knobs.items(), key=_by_name))), one)
+    return list(found.values())[:MOST]
+
+
+def _pools(card: ExecutorCard, view: ClusterView) -> list[Pool | None]:
+    """Return where it can run: in a pool of its kind of device; None: elsewhere, or where nobody has said what there is."""
+    here = [pool for pool in view.pools.values() if pool.kind.device is card.device and not pool.endpoint]
+    return [*here] or ([None] if card.device is not Device.GPU or not view.pools else [])
+
+
+def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[Profile], load: int) -> Iterator[Configuration]:
+    asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
+    defaults = {knob.name: knob.default for knob in card.knobs}
+    settings: dict[tuple[Any, ...], list[Profile]] = {}
+    for profile in known:
+        if profile.setting.version == card.version and _is_reachable(profile, card, asked, defaults) and _is_there(profile, pool):
+            settings.setdefault(profile.setting.knobs, []).append(profile)
+    base = tuple(sorted({**defaults, **asked}.items(), key=_by_name))
+    mine = settings.pop(base, None)
+    taken = _quoted(card.quote, card, pool) if mine is None else _profiled(_nearest(mine, load), card, pool)
+    yield Configuration(card, asked, str(asked.get("model", "")), pool.name if pool else "", taken)
+    for knobs, profiles in settings.items():
+        changed = {name: value for name, value in knobs if name in asked or value != defaults.get(name)}
+        taken = _profiled(_nearest(profiles, load), card, pool)
+        yield Configuration(card, changed, str(changed.get("model", "")), pool.name if pool else "", taken)
+
+
+def _by_name(item: tuple[str, Any]) -> str:
+    return item[0]
+
+
+def _is_reachable(profile: Profile, card: ExecutorCard, asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    """True for a setting that differs from what the step asks for in tunable knobs alone."""
+    knobs = dict(profile.setting.knobs)
+    if set(knobs) - set(defaults):
+        return False
+    for name, default in defaults.items():
+        value = knobs.get(name, default)
+        if name in asked:
+            if value != asked[name]:
+                return False
+        elif value != default:
+            knob = card.knob(name)
+            if knob is None or not knob.tunable or not card.admits(name, value):
+                return False
+    return True
+
+
+def _is_there(profile: Profile, pool: Pool | None) -> bool:
+    return pool is None or profile.setting.device in (pool.kind.name, pool.kind.device.value)
+
+
+def _nearest(profiles: Sequence[Profile], load: int) -> Profile:
+    """Return the most reliable profile, of those the one for the nearest load, of those the newest."""
+    return min(profiles, key=lambda one: (RELIANCE.index(one.of.source), abs(one.setting.load - load), -one.revision))
+
+
+# ------------------------------------------------------------------------------------------------------------------ figures
+
+
+def _profiled(profile: Profile, card: ExecutorCard, pool: Pool | None) -> Taken:
+    seconds = profile.seconds
+    spread = _DOUBT[profile.of.source]
+    middle = Figure(seconds.p50, min(seconds.p50, seconds.p50 / spread), seconds.p50 * spread, profile.of)
+    quality = next(iter(profile.quality.values()), None) or _quality(card.quote)
+    usd = profile.usd if profile.usd is not None else exactly(card.quote.usd, _of(card.quote))
+    joules = profile.joules if profile.joules is not None else _modelled_joules(seconds.mean, card, pool)
+    return Taken(middle, max(seconds.p90, seconds.p50), usd, joules, quality)
+
+
+def _quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
+    of = _of(quote)
+    doubt = _DOUBT[of.source]
+    seconds = Figure(quote.seconds, quote.seconds / doubt, quote.seconds * doubt, of)
+    joules = _modelled_joules(quote.seconds, card, pool)
+    if quote.joules is not None:
+        joules = Figure(quote.joules, quote.joules / doubt, quote.joules * doubt, of)
+    return Taken(seconds, quote.seconds * _TAIL, exactly(quote.usd, of), joules, _quality(quote))
+
+
+def _quality(quote: Quote) -> Figure | None:
+    if quote.quality is None:
+        return None
+    of = _of(quote)
+    doubt = _DOUBT[of.source]
+    return Figure(quote.quality, quote.quality / doubt, min(1.0, quote.quality * doubt), of)
+
+
+def _of(quote: Quote) -> Provenance:
+    known = [source for source in Source if quote.source.startswith(source.value)]
+    return Provenance(known[0] if known else Source.ASSUMED, "the card of the executor")
+
+
+def _modelled_joules(seconds: float, card: ExecutorCard, pool: Pool | None) -> Figure | None:
+    """Return what the cores that a task occupies draw beyond idling; None where nobody knows the watts of its device."""
+    if pool is None or pool.kind.peak_watts is None or pool.kind.idle_watts is None or not card.needs.cores:
+        return None
+    devices = min(card.needs.cores, pool.count)
+    low, high = (seconds * devices * max(0.0, watts) for watts in _busy_watts(pool))
+    middle = seconds * devices * max(0.0, pool.kind.peak_watts.value - pool.kind.idle_watts.value)
+    return Figure(middle, low, high, Provenance(Source.MODELLED, "seconds x cores x watts above idle"))
+
+
+def _busy_watts(pool: Pool) -> tuple[float, float]:
+    peak, idle = pool.kind.peak_watts, pool.kind.idle_watts
+    if peak is None or idle is None:
+        return 0.0, 0.0
+    return peak.low - idle.high, peak.high - idle.low
+
+
+def times(figure: Figure, factor: float) -> Figure:
+    """Return a figure of *factor* such things."""
+    return replace(figure, value=figure.value * factor, low=figure.low * factor, high=figure.high * factor)
