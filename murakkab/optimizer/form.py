@@ -1,0 +1,213 @@
+"""policy: a problem as arrays - tasks x options, filled up with forbidden ones - that the solvers share."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from murakkab.optimizer.problem import Option, Percentile, Problem, Rule, Task
+from murakkab.optimizer.screen import Marks, undominated
+from murakkab.optimizer.totals import first_of, last_of, tail_of
+
+Array = npt.NDArray[np.float64]
+#: The quality that stands for none where its logarithm is wanted.
+LEAST_QUALITY: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Durations at one percentile, tasks x options: of the whole, to the first element, after the last of the source."""
+
+    whole: Array
+    first: Array
+    last: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Who waits for whom, by places of tasks; the reverse; and whether there is any stream."""
+
+    parents: tuple[tuple[int, ...], ...]
+    streams: tuple[tuple[int, ...], ...]
+    children: tuple[tuple[int, ...], ...]
+    streamed: tuple[tuple[int, ...], ...]
+    ready: tuple[float, ...]
+    has_streams: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A sum over the picks, `coefficients` tasks x options, and what it may be at most (infinite: it is only measured)."""
+
+    name: str
+    coefficients: Array
+    limit: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A problem in arrays. `allowed` marks the options that are there and still in question.
+
+    `rows` are the sums that are limited or minimised; that of quality is negated, so that less is better. `works` are sums that, less their
+    `limit`, the makespan cannot be shorter than.
+    """
+
+    problem: Problem
+    allowed: Marks
+    expected: Line
+    tail: Line
+    graph: Graph
+    rows: Mapping[str, Row]
+    works: tuple[Row, ...]
+
+    @property
+    def line(self) -> Line:
+        """Return the durations that latency is made of."""
+        return self.tail if self.problem.bounds.percentile is Percentile.P90 else self.expected
+
+    def options_of(self, columns: Sequence[int]) -> list[Option]:
+        """Return the options that stand in these columns, one per task."""
+        return [task.options[column] for task, column in zip(self.problem.tasks, columns, strict=True)]
+
+
+def form_of(problem: Problem) -> Form:
+    """Return the arrays of a problem, its dominated options no longer allowed."""
+    fill = _Fill(problem.tasks)
+    expected = Line(
+        fill(lambda option: option.seconds),
+        fill(lambda option: first_of(option, option.seconds)),
+        fill(lambda option: last_of(option, option.seconds)),
+    )
+    tail = Line(fill(tail_of), fill(lambda option: first_of(option, tail_of(option))), fill(lambda option: last_of(option, tail_of(option))))
+    use = fill.named([pool.name for pool in problem.pools], lambda option: option.use)
+    calls = fill.named([rate.name for rate in problem.rates], lambda option: option.calls)
+    rows = _rows(problem, fill, use, calls)
+    form = Form(problem, fill.there, expected, tail, _graph(problem.tasks), rows, _works(problem, use, calls))
+    return replace(form, allowed=undominated(_respects(form, fill), _groups(problem, fill), fill.there))
+
+
+class _Fill:
+    """Makes tables of options: called with what to read of an option, gives tasks x options with zeros where there is none."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        lengths = [len(task.options) for task in tasks]
+        self.there: Marks = np.arange(max(lengths, default=0))[None, :] < np.array(lengths, dtype=np.int64)[:, None]
+        self.options = [option for task in tasks for option in task.options]
+
+    def __call__(self, value: Callable[[Option], float]) -> Array:
+        table = np.zeros(self.there.shape)
+        table[self.there] = [value(option) for option in self.options]
+        return table
+
+    def named(self, names: Sequence[str], amounts: Callable[[Option], Mapping[str, float]]) -> dict[str, Array]:
+        """Return a table per name of the amounts that options have by that name."""
+        place = {name: number for number, name in enumerate(names)}
+        flat = np.zeros((len(names), len(self.options)))
+        for number, option in enumerate(self.options):
+            for name, amount in amounts(option).items():
+                if name in place:
+                    flat[place[name], number] = amount
+        tables = np.zeros((len(names), *self.there.shape))
+        tables[:, self.there] = flat
+        return dict(zip(names, tables, strict=True))
+
+
+def _graph(tasks: Sequence[Task]) -> Graph:
+    places = {task.name: place for place, task in enumerate(tasks)}
+    parents = tuple(tuple(places[name] for name in task.parents) for task in tasks)
+    streams = tuple(tuple(places[name] for name in task.streams) for task in tasks)
+    ready = tuple(task.ready for task in tasks)
+    return Graph(parents, streams, _reversed(parents), _reversed(streams), ready, any(map(bool, streams)))
+
+
+def _reversed(edges: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    found: list[list[int]] = [[] for _ in edges]
+    for place, sources in enumerate(edges):
+        for source in sources:
+            found[source].append(place)
+    return tuple(map(tuple, found))
+
+
+# ------------------------------------------------------------------------------------------------------------------- rows
+
+
+def _rows(problem: Problem, fill: _Fill, use: Mapping[str, Array], calls: Mapping[str, Array]) -> dict[str, Row]:
+    bounds = problem.bounds
+    rows = [
+        Row("cost", fill(lambda option: option.usd), _limit(bounds.cost)),
+        Row("energy", fill(lambda option: option.joules), _limit(bounds.energy)),
+        *_quality(problem, fill),
+        *(Row(f"capacity:{pool.name}", use[pool.name], _limit(pool.capacity)) for pool in problem.pools),
+        *(Row(f"rate:{rate.name}", calls[rate.name], math.inf if rate.window else rate.calls) for rate in problem.rates),
+    ]
+    return {row.name: row for row in rows}
+
+
+def _quality(problem: Problem, fill: _Fill) -> list[Row]:
+    """Return the row of quality, negated; of nothing when no task has one."""
+    weights = [task.weight if any(option.quality is not None for option in task.options) else 0.0 for task in problem.tasks]
+    if not math.fsum(weights):
+        return []
+    floor = problem.bounds.quality
+    of_task = np.array(weights).reshape(-1, 1)
+    if problem.bounds.rule is Rule.PRODUCT:
+        logarithms = fill(lambda option: math.log(max(option.quality or 0.0, LEAST_QUALITY)))
+        return [Row("quality", -of_task * logarithms, math.inf if floor is None or floor <= 0 else -math.log(floor))]
+    table = -of_task / math.fsum(weights) * fill(lambda option: option.quality or 0.0)
+    return [Row("quality", table, math.inf if floor is None else -floor)]
+
+
+def _works(problem: Problem, use: Mapping[str, Array], calls: Mapping[str, Array]) -> tuple[Row, ...]:
+    pools = [Row(f"work:{pool.name}", use[pool.name] / pool.devices, 0.0) for pool in problem.pools if pool.devices]
+    rates = [
+        Row(f"window:{rate.name}", calls[rate.name] * (rate.window / rate.calls), rate.window)
+        for rate in problem.rates
+        if rate.window and rate.calls
+    ]
+    return tuple(row for row in (*pools, *rates) if row.coefficients.any())
+
+
+def _limit(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def value_of(measure: str, quantity: float, rule: Rule) -> float:
+    """Return the value of a measure from the sum in its row: quality is turned round again."""
+    if measure != "quality":
+        return quantity
+    return math.exp(-quantity) if rule is Rule.PRODUCT else -quantity
+
+
+# -------------------------------------------------------------------------------------------------------------- respects
+
+
+def _respects(form: Form, fill: _Fill) -> Array:
+    """Return all that can make one option better than another; less is better."""
+    problem = form.problem
+    tables = [row.coefficients for row in form.rows.values()]
+    tables += [form.expected.whole, form.tail.whole]
+    if form.graph.has_streams:
+        tables += [form.expected.first, form.expected.last, form.tail.first, form.tail.last]
+    tables += [
+        fill(lambda option, name=pool.name: 1.0 if name in option.use else 0.0)  # type: ignore[misc]
+        for pool in problem.pools
+        if not pool.is_on
+    ]
+    models = {(pool, model) for option in fill.options for pool, sizes in option.resident.items() for model in sizes}
+    tables += [fill(lambda option, of=of: option.resident.get(of[0], {}).get(of[1], 0.0)) for of in sorted(models)]  # type: ignore[misc]
+    return np.stack(tables, axis=2)
+
+
+def _groups(problem: Problem, fill: _Fill) -> npt.NDArray[np.int64]:
+    """Return a number per option that is the same for those of one task that have the same keys in its links."""
+    groups = np.zeros(fill.there.shape, dtype=np.int64)
+    for place, task in enumerate(problem.tasks):
+        links = [link.name for link in problem.links if task.name in link.tasks]
+        if links:
+            keys = [tuple(option.keys.get(link, "") for link in links) for option in task.options]
+            order = {key: number for number, key in enumerate(sorted(set(keys)))}
+            groups[place, : len(keys)] = [order[key] for key in keys]
+    return groups

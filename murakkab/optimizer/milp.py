@@ -1,0 +1,73 @@
+"""policy: the exact solver - HiGHS through `scipy.optimize.milp`. SciPy is imported by the first problem that needs it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from murakkab.optimizer.form import Form
+from murakkab.optimizer.model import Model, Program, Sum, program_of, scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long, in seconds of the solver's own clock, and how near to the best, as a part of it."""
+
+    seconds: float = 1.0
+    gap: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the solver says: columns of the options, or None; what the sum cannot be less than; whether nothing at all is feasible."""
+
+    columns: tuple[int, ...] | None
+    bound: float = -math.inf
+    is_infeasible: bool = False
+
+
+def least(form: Form, measure: str, effort: Effort = Effort(), *, below: float = math.inf) -> Found:  # noqa: B008
+    """Return the columns whose sum for *measure* is least, of those *below* which it is. The quality's sum is negative."""
+    program = program_of(form, [measure])
+    of = program.sums[measure]
+    if below < math.inf:
+        scale = abs(below) or 1.0
+        program.model.row(scaled(of, 1.0 / scale), upper=below / scale)
+    return _read(program, solved(program.model, of, effort))
+
+
+def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
+    """Return the solver's result; `scale` in it is what the objective was divided by, so that its absolute tolerances do not matter."""
+    from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - an import of a second, for those who need it
+    from scipy.sparse import csr_array  # noqa: PLC0415
+
+    size = len(model.lower)
+    lengths = [len(row.columns) for row in model.rows]
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    columns = np.concatenate([row.columns for row in model.rows]).astype(np.int32)
+    factors = np.concatenate([row.factors for row in model.rows])
+    matrix = csr_array((factors, columns, starts), shape=(len(lengths), size))
+    objective = np.zeros(size)
+    np.add.at(objective, minimised.columns, minimised.factors)
+    scale = float(np.abs(objective).max(initial=0.0)) / 100.0 or 1.0
+    result = milp(
+        objective / scale,
+        integrality=np.array(model.whole, dtype=np.int64),
+        bounds=Bounds(np.array(model.lower), np.array(model.upper)),
+        constraints=LinearConstraint(matrix, np.array(model.row_lower), np.array(model.row_upper)),
+        options={"time_limit": effort.seconds, "mip_rel_gap": effort.gap},
+    )
+    result.scale = scale
+    return result
+
+
+def _read(program: Program, result: Any) -> Found:
+    if result.status == 2:  # noqa: PLR2004 - scipy.optimize.milp: infeasible
+        return Found(None, math.inf, is_infeasible=True)
+    bound = result.get("mip_dual_bound")
+    known = -math.inf if bound is None else float(bound) * result.scale
+    if result.x is None:
+        return Found(None, known)
+    chosen = np.where(program.x >= 0, result.x[program.x], -1.0)
+    return Found(tuple(int(place) for place in chosen.argmax(axis=1)), known)

@@ -1,0 +1,277 @@
+"""policy: a form as a mixed-integer program - columns, rows, and the sums that stand for the measures. Solves nothing.
+
+Columns: x[task, option] in {0, 1}; start and finish per task and the makespan for every percentile that matters; y[pool] in {0, 1} and its
+base joules for every pool asleep; bytes[pool, model]. Every row is divided by its limit, so that tolerances are parts of it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from murakkab.optimizer.form import Array, Form, Line
+from murakkab.optimizer.problem import Option, Percentile
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Sum:
+    """A linear sum over columns."""
+
+    columns: Indices
+    factors: Array
+
+
+@dataclass(slots=True)
+class Model:
+    """The program, as it grows: bounds of columns, which of them are whole numbers, and rows `lower <= factors * columns <= upper`."""
+
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
+    rows: list[Sum] = field(default_factory=list)
+    row_lower: list[float] = field(default_factory=list)
+    row_upper: list[float] = field(default_factory=list)
+
+    def column(self, lower: float = 0.0, upper: float = math.inf, *, whole: bool = False) -> int:
+        """Add a column and return its place."""
+        self.lower.append(lower)
+        self.upper.append(upper)
+        self.whole.append(whole)
+        return len(self.lower) - 1
+
+    def row(self, of: Sum, lower: float = -math.inf, upper: float = math.inf) -> int:
+        """Add a row and return its place."""
+        self.rows.append(of)
+        self.row_lower.append(lower)
+        self.row_upper.append(upper)
+        return len(self.rows) - 1
+
+
+def total(*parts: Sum | tuple[int, float]) -> Sum:
+    """Return the sum of sums and single columns with their factors."""
+    columns = [np.array([part[0]]) if isinstance(part, tuple) else part.columns for part in parts]
+    factors = [np.array([part[1]]) if isinstance(part, tuple) else part.factors for part in parts]
+    return Sum(np.concatenate(columns), np.concatenate(factors))
+
+
+def scaled(of: Sum, factor: float) -> Sum:
+    """Return the sum times a factor."""
+    return Sum(of.columns, of.factors * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The finished model, the columns of the options (-1 where there is none), and the sum of every measure that can be minimised."""
+
+    model: Model
+    x: Indices
+    sums: dict[str, Sum]
+    #: The row and the scale of every limit, for those who loosen it.
+    limits: dict[str, tuple[int, float]]
+
+
+def program_of(form: Form, measures: Sequence[str]) -> Program:
+    """Return the program of a form in which *measures* can be minimised."""
+    model = Model()
+    x = np.full(form.allowed.shape, -1, dtype=np.int64)
+    x[form.allowed] = np.arange(int(form.allowed.sum()))
+    for _ in range(int(form.allowed.sum())):
+        model.column(0.0, 1.0, whole=True)
+    for task, allowed in enumerate(form.allowed):
+        model.row(Sum(x[task][allowed], np.ones(int(allowed.sum()))), 1.0, 1.0)
+    made = Program(model, x, {}, {})
+    _add_links(made, form)
+    for row in form.rows.values():
+        made.sums[row.name] = _sum(made, form, row.coefficients)
+    _add_memory(made, form)
+    _add_times(made, form, measures)
+    _add_limits(made, form)
+    return made
+
+
+def _sum(made: Program, form: Form, coefficients: Array) -> Sum:
+    chosen = form.allowed & (coefficients != 0)
+    return Sum(made.x[chosen], coefficients[chosen])
+
+
+def _of_task(made: Program, form: Form, task: int, coefficients: Array) -> Sum:
+    chosen = form.allowed[task] & (coefficients[task] != 0)
+    return Sum(made.x[task][chosen], coefficients[task][chosen])
+
+
+def _add_links(made: Program, form: Form) -> None:
+    """Hold the tasks of a link to one key: of every key, as many picks in each as in the one before."""
+    places = {task.name: place for place, task in enumerate(form.problem.tasks)}
+    for link in form.problem.links:
+        columns: list[dict[str, list[int]]] = []
+        for task in (places[name] for name in link.tasks):
+            by_key: dict[str, list[int]] = {}
+            for column in allowed_of(form, task):
+                key = form.problem.tasks[task].options[column].keys.get(link.name, "")
+                by_key.setdefault(key, []).append(int(made.x[task, column]))
+            columns.append(by_key)
+        for one, other in zip(columns, columns[1:], strict=False):
+            for key in sorted({*one, *other}):
+                parts = [*((column, 1.0) for column in one.get(key, ())), *((column, -1.0) for column in other.get(key, ()))]
+                made.model.row(total(*parts), 0.0, 0.0)
+
+
+def _add_memory(made: Program, form: Form) -> None:
+    """Count the bytes of every model once per pool, at the most that any pick of it asks for."""
+    for pool in form.problem.pools:
+        scale = pool.memory or max((size for option in _options(form) for size in option.resident.get(pool.name, {}).values()), default=1.0)
+        scale = scale or 1.0
+        bytes_of: dict[str, int] = {}
+        for task, of in enumerate(form.problem.tasks):
+            asked: dict[str, list[tuple[int, float]]] = {}
+            for column in allowed_of(form, task):
+                for model, size in of.options[column].resident.get(pool.name, {}).items():
+                    asked.setdefault(model, []).append((int(made.x[task, column]), -size / scale))
+            for model, parts in asked.items():
+                if model not in bytes_of:
+                    bytes_of[model] = made.model.column()
+                made.model.row(total((bytes_of[model], 1.0), *parts), 0.0)
+        columns = np.array(list(bytes_of.values()), dtype=np.int64)
+        made.sums[f"memory:{pool.name}"] = Sum(columns, np.full(len(columns), scale))
+
+
+def _options(form: Form) -> list[Option]:
+    return [option for task in form.problem.tasks for option in task.options]
+
+
+def allowed_of(form: Form, task: int) -> list[int]:
+    """Return the places of the options of a task that are still in question."""
+    return np.flatnonzero(form.allowed[task]).tolist()  # type: ignore[no-any-return]
+
+
+# ------------------------------------------------------------------------------------------------------------------- time
+
+
+def _add_times(made: Program, form: Form, measures: Sequence[str]) -> None:
+    """Add the makespans that matter, and what follows from them."""
+    bounds = form.problem.bounds
+    wakes = [pool for pool in form.problem.pools if not pool.is_on and pool.base_watts > 0]
+    if wakes and not any(pool.name in option.use for pool in wakes for option in _options(form)):
+        wakes = []
+    charged = bool(wakes) and ("energy" in measures or bounds.energy is not None)
+    timed = bounds.latency is not None or "latency" in measures
+    expected = None
+    if timed:
+        makespan = _add_line(made, form, form.line, bounds.latency)
+        made.sums["latency"] = total((makespan, 1.0))
+        expected = makespan if bounds.percentile is Percentile.P50 else None
+    if charged:
+        if expected is None:
+            expected = _add_line(made, form, form.expected, None)
+        for pool in wakes:
+            joules = _add_wake(made, form, pool.name, pool.base_watts, expected)
+            made.sums["energy"] = total(made.sums["energy"], (joules, pool.base_watts))
+
+
+def _add_line(made: Program, form: Form, line: Line, limit: float | None) -> int:
+    """Add start and finish of every task by these durations; return the column of the makespan."""
+    model, graph = made.model, form.graph
+    heads, rests = spans(form, line)
+    most = _longest(form, line) if limit is None else limit
+    # Without streams a task's start is no column of its own.
+    involved = {task for task, sources in enumerate(graph.streams) if sources} | {source for sources in graph.streams for source in sources}
+    shortest = [float(line.whole[task][form.allowed[task]].min()) for task in range(len(heads))]
+    finish = [model.column(head + short, max(head + short, most - rest)) for head, short, rest in zip(heads, shortest, rests, strict=True)]
+    start = {task: model.column(heads[task]) for task in sorted(involved)}
+    for task, parents in enumerate(graph.parents):
+        whole = scaled(_of_task(made, form, task, line.whole), -1.0)
+        if task in start:
+            model.row(total((finish[task], 1.0), (start[task], -1.0), whole), 0.0)
+            for parent in parents:
+                model.row(total((start[task], 1.0), (finish[parent], -1.0)), 0.0)
+        else:
+            for parent in parents:
+                model.row(total((finish[task], 1.0), (finish[parent], -1.0), whole), 0.0)
+            if not parents or graph.ready[task] > 0:
+                model.row(total((finish[task], 1.0), whole), graph.ready[task])
+        for source in graph.streams[task]:
+            first = scaled(_of_task(made, form, source, line.first), -1.0)
+            last = scaled(_of_task(made, form, task, line.last), -1.0)
+            model.row(total((start[task], 1.0), (start[source], -1.0), first), 0.0)
+            model.row(total((finish[task], 1.0), (finish[source], -1.0), last), 0.0)
+    makespan = model.column(0.0, math.inf if limit is None else limit)
+    for task, column in enumerate(finish):
+        if not graph.children[task] and not graph.streamed[task]:
+            model.row(total((makespan, 1.0), (column, -1.0)), 0.0)
+    for work in form.works:
+        model.row(total((makespan, 1.0), scaled(_sum(made, form, work.coefficients), -1.0)), -work.limit)
+    return makespan
+
+
+def _add_wake(made: Program, form: Form, pool: str, watts: float, makespan: int) -> int:
+    """Return the column of the seconds that a pool asleep is on: the makespan where it is woken, else nothing (McCormick's envelope)."""
+    model = made.model
+    woken = model.column(0.0, 1.0, whole=True)
+    least, most = max(spans_total(form, form.expected), 0.0), _longest(form, form.expected)
+    bounds = form.problem.bounds
+    if bounds.latency is not None:
+        # Expected durations are no longer than those at the 90th percentile only where profiles are sound; take the smaller safe bound.
+        most = min(most, bounds.latency) if bounds.percentile is Percentile.P50 else most
+    seconds = model.column()
+    model.row(total((seconds, 1.0), (makespan, -1.0), (woken, -most)), -most)
+    model.row(total((seconds, 1.0), (woken, -least)), 0.0)
+    for task, of in enumerate(form.problem.tasks):
+        users = [column for column in allowed_of(form, task) if pool in of.options[column].use]
+        if users:
+            model.row(total((woken, 1.0), *((int(made.x[task, column]), -1.0) for column in users)), 0.0)
+    return seconds
+
+
+def spans(form: Form, line: Line) -> tuple[list[float], list[float]]:
+    """Return for every task the least seconds before it starts, and after it ends."""
+    least = _least(form, line.whole)
+    first, last = _least(form, line.first), _least(form, line.last)
+    graph = form.graph
+    heads: list[float] = []
+    ends: list[float] = []
+    for task, parents in enumerate(graph.parents):
+        begun = max([graph.ready[task], *(ends[parent] for parent in parents), *(heads[s] + first[s] for s in graph.streams[task])])
+        heads.append(begun)
+        ends.append(max([begun + least[task], *(ends[source] + last[task] for source in graph.streams[task])]))
+    rests = [0.0] * len(least)
+    for task in reversed(range(len(least))):
+        after = [least[child] + rests[child] for child in graph.children[task]]
+        rests[task] = max([0.0, *after, *(last[child] + rests[child] for child in graph.streamed[task])])
+    return heads, rests
+
+
+def spans_total(form: Form, line: Line) -> float:
+    """Return the least seconds that the whole can take."""
+    heads, rests = spans(form, line)
+    return max((head + short + rest for head, short, rest in zip(heads, _least(form, line.whole), rests, strict=True)), default=0.0)
+
+
+def _least(form: Form, table: Array) -> list[float]:
+    return [float(value) for value in np.where(form.allowed, table, np.inf).min(axis=1)]
+
+
+def _longest(form: Form, line: Line) -> float:
+    """Return seconds that the whole cannot exceed: everything one after the other, or the slowest work."""
+    most = np.maximum(np.maximum(line.whole, line.first), line.last)
+    path = float(np.where(form.allowed, most, 0.0).max(axis=1).sum()) + max(form.graph.ready, default=0.0)
+    works = [float(np.where(form.allowed, work.coefficients, 0.0).max(axis=1).sum()) - work.limit for work in form.works]
+    return max([path, *works])
+
+
+# ----------------------------------------------------------------------------------------------------------------- limits
+
+
+def _add_limits(made: Program, form: Form) -> None:
+    limits: list[tuple[str, float]] = [(row.name, row.limit) for row in form.rows.values() if row.limit < math.inf]
+    limits += [(f"memory:{pool.name}", pool.memory) for pool in form.problem.pools if pool.memory is not None]
+    if form.problem.bounds.latency is not None:
+        limits.append(("latency", form.problem.bounds.latency))
+    for name, limit in limits:
+        of = made.sums[name]
+        scale = abs(limit) if limit else float(np.abs(of.factors).max(initial=0.0)) or 1.0
+        made.limits[name] = (made.model.row(scaled(of, 1.0 / scale), upper=limit / scale), scale)
+

@@ -1,0 +1,201 @@
+"""policy: makes a selection feasible, then better, by moves of one task and of two. Deterministic; every answer is measured, none assumed."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from murakkab.optimizer.dual import Dual
+from murakkab.optimizer.form import Array, Form
+from murakkab.optimizer.limits import excess, limits_of
+from murakkab.optimizer.paths import Times, times_of
+from murakkab.optimizer.problem import TOLERANCE
+from murakkab.optimizer.totals import totals_of
+
+Columns = npt.NDArray[np.int64]
+#: Moves that pairs are made of, and candidates that are measured before a neighbourhood is given up.
+_PAIRED: Final = 160
+_MEASURED: Final = 24
+_ROOM: Final = 0.5 * TOLERANCE
+
+
+class Local:
+    """Local search in a form. `value` of a selection is infinite as long as it passes a limit."""
+
+    def __init__(self, form: Form, measure: str, dual: Dual) -> None:
+        self.form, self.measure = form, measure
+        problem = form.problem
+        self.limit = problem.bounds.latency
+        rows = [row for row in form.rows.values() if row.limit < math.inf]
+        scales = [abs(row.limit) or float(np.abs(row.coefficients).max(initial=0.0)) or 1.0 for row in rows]
+        shape = (len(rows), *form.allowed.shape)
+        self.table = np.array([row.coefficients / scale for row, scale in zip(rows, scales, strict=True)]).reshape(shape)
+        self.limits = np.array([row.limit / scale for row, scale in zip(rows, scales, strict=True)])
+        self.cost = form.rows[measure].coefficients if measure in form.rows else dual.time_cost
+        self.reduced = np.where(form.allowed, dual.reduced, np.inf)
+        self.span = float(np.where(form.allowed, self.reduced, 0.0).max(initial=0.0)) or 1.0
+        #: Whether there is what the rows do not see.
+        self.is_rich = bool(problem.links) or any(pool.memory is not None or not pool.is_on for pool in problem.pools)
+        self.places = np.arange(form.allowed.shape[0])
+        self.groups = _groups(form)
+
+    # ------------------------------------------------------------------------------------------------------------ measuring
+
+    def sums(self, columns: Columns) -> Array:
+        """Return what is used of the limited rows."""
+        return np.asarray(self.table[:, self.places, columns].sum(axis=1))
+
+    def length(self, columns: Columns, times: Times | None = None) -> float:
+        """Return the makespan."""
+        times = times_of(self.form, self.form.line, columns) if times is None else times
+        works = [float(work.coefficients[self.places, columns].sum()) - work.limit for work in self.form.works]
+        return max([times.length, *works])
+
+    def measured(self, columns: Columns) -> tuple[float, float]:
+        """Return by how much limits are passed, as parts of them, in all; and the value of the measure."""
+        if self.is_rich:
+            return self._measured_in_full(columns)
+        over = np.maximum(self.sums(columns) - self.limits - _ROOM, 0.0).sum()
+        length = self.length(columns) if self.limit is not None or self.measure == "latency" else 0.0
+        late = 0.0 if self.limit is None else max(0.0, length / max(self.limit, 1e-12) - 1.0 - _ROOM)
+        value = length if self.measure == "latency" else float(self.cost[self.places, columns].sum())
+        return float(over) + late, value
+
+    def _measured_in_full(self, columns: Columns) -> tuple[float, float]:
+        problem = self.form.problem
+        options = self.form.options_of(columns.tolist())
+        totals = totals_of(problem, options)
+        over = 0.0
+        for name, limit in limits_of(problem).items():
+            over += max(0.0, excess(name, totals.limits.get(name), limit) - _ROOM)
+        places = {task.name: place for place, task in enumerate(problem.tasks)}
+        for link in problem.links:
+            over += len({options[places[name]].keys.get(link.name, "") for name in link.tasks}) - 1
+        row = self.form.rows.get(self.measure)
+        value = totals.latency if row is None else float(row.coefficients[self.places, columns].sum())
+        return over, value + (totals.base_joules if self.measure == "energy" else 0.0)
+
+    # --------------------------------------------------------------------------------------------------------------- moving
+
+    def improved(self, columns: Columns) -> tuple[float, Columns] | None:
+        """Return the value and columns of a feasible selection near this one, as good as its moves make it; None where none is found."""
+        found = self._repaired(columns)
+        return None if found is None else self._polished(found)
+
+    def _repaired(self, columns: Columns) -> Columns | None:
+        """Return a feasible selection: by the moves that take away most of what is too much for what they cost at the prices."""
+        over, _ = self.measured(columns)
+        for _ in range(3 * len(columns)):
+            if over <= 0:
+                return columns
+            moves = self._singles(columns)
+            left = self._left_over(columns, moves)
+            costs = self._costs(columns, moves, self.reduced)
+            drops = over - left
+            worth = np.where(drops > 1e-12, drops / (np.maximum(costs, 0.0) / self.span + 1e-3), drops - 1.0)
+            best: tuple[float, Columns] | None = None
+            for place in np.argsort(-worth, kind="stable")[: 12 if self.is_rich else 4]:
+                tried = self._after(columns, [moves[place]])
+                left_over, _ = self.measured(tried)
+                if left_over < over * (1 - 1e-9) and (best is None or left_over < best[0]):
+                    best = left_over, tried
+                    if not self.is_rich:
+                        break
+            if best is None:
+                return None
+            over, columns = best
+        return columns if over <= 0 else None
+
+    def _polished(self, columns: Columns) -> tuple[float, Columns]:
+        _, value = self.measured(columns)
+        for _ in range(4 * len(columns)):
+            found = self._better(columns, value, pairs=False) or self._better(columns, value, pairs=True)
+            if found is None:
+                break
+            value, columns = found
+        return value, columns
+
+    def _better(self, columns: Columns, value: float, *, pairs: bool) -> tuple[float, Columns] | None:
+        moves = self._singles(columns)
+        if pairs:
+            costs = self._costs(columns, moves, self.reduced)
+            moves = moves[np.argsort(costs, kind="stable")[:_PAIRED]]
+        gains, deltas = -self._costs(columns, moves, self.cost), self._deltas(columns, moves)
+        room = self.limits - self.sums(columns) + _ROOM
+        if not pairs:
+            good = (gains > 1e-12 * max(abs(value), 1e-12)) & (deltas <= room[:, None]).all(axis=0)
+            candidates = [[moves[place]] for place in np.argsort(-gains, kind="stable")[: int(good.sum()) + len(moves)] if good[place]]
+        else:
+            candidates = _pairs(moves, gains, deltas, room)
+        for candidate in candidates[:_MEASURED]:
+            tried = self._after(columns, candidate)
+            over, reached = self.measured(tried)
+            if over <= 0 and reached < value - 1e-12 * max(abs(value), 1e-12):
+                return reached, tried
+        return None
+
+    def _singles(self, columns: Columns) -> Columns:
+        """Return every move, (task, column), but those that change nothing."""
+        allowed = self.form.allowed.copy()
+        allowed[self.places, columns] = False
+        return np.argwhere(allowed)
+
+    def _after(self, columns: Columns, moves: Sequence[Columns]) -> Columns:
+        """Return the columns after moves; the tasks linked to one that changes its key follow it, each by its cheapest option."""
+        changed = columns.copy()
+        for task, column in moves:
+            changed[task] = column
+            for keys, members in self.groups.get(int(task), ()):
+                key = keys[int(task)][int(column)]
+                for member in members:
+                    if member == task or keys[member][int(changed[member])] == key:
+                        continue
+                    same = [place for place, other in enumerate(keys[member]) if other == key and self.form.allowed[member, place]]
+                    if same:
+                        changed[member] = min(same, key=lambda place, member=member: self.reduced[member, place])
+        return changed
+
+    def _costs(self, columns: Columns, moves: Columns, table: Array) -> Array:
+        return np.asarray(table[moves[:, 0], moves[:, 1]] - table[moves[:, 0], columns[moves[:, 0]]])
+
+    def _deltas(self, columns: Columns, moves: Columns) -> Array:
+        return np.asarray(self.table[:, moves[:, 0], moves[:, 1]] - self.table[:, moves[:, 0], columns[moves[:, 0]]])
+
+    def _left_over(self, columns: Columns, moves: Columns) -> Array:
+        """Return by how much limits are still passed after each move, as far as rows and the paths through the moved task tell."""
+        sums = self.sums(columns)[:, None] + self._deltas(columns, moves)
+        over = np.maximum(sums - self.limits[:, None] - _ROOM, 0.0).sum(axis=0)
+        if self.limit is None:
+            return np.asarray(over)
+        times = times_of(self.form, self.form.line, columns)
+        start, after = np.array(times.start), np.array(times.after_end)
+        through = start[moves[:, 0]] + self.form.line.whole[moves[:, 0], moves[:, 1]] + after[moves[:, 0]]
+        was = (start + self.form.line.whole[self.places, columns] + after)[moves[:, 0]]
+        length = np.where(was >= times.length * (1 - 1e-12), through, np.maximum(times.length, through))
+        return np.asarray(over + np.maximum(length / max(self.limit, 1e-12) - 1.0 - _ROOM, 0.0))
+
+
+def _pairs(moves: Columns, gains: Array, deltas: Array, room: Array) -> list[list[Columns]]:
+    """Return pairs of moves of different tasks that gain something together and fit the rows, the best first."""
+    together = gains[:, None] + gains[None, :]
+    fits = (together > 1e-12) & (moves[:, 0][:, None] < moves[:, 0][None, :])
+    ones, others = np.nonzero(fits)
+    for row in range(len(room)):
+        kept = deltas[row, ones] + deltas[row, others] <= room[row]
+        ones, others = ones[kept], others[kept]
+    order = np.argsort(-together[ones, others], kind="stable")[:_MEASURED]
+    return [[moves[ones[place]], moves[others[place]]] for place in order]
+
+
+def _groups(form: Form) -> dict[int, list[tuple[dict[int, list[str]], list[int]]]]:
+    """Return of every linked task its links: the keys of its members' columns, and the members."""
+    places = {task.name: place for place, task in enumerate(form.problem.tasks)}
+    found: dict[int, list[tuple[dict[int, list[str]], list[int]]]] = {}
+    for link in form.problem.links:
+        members = [places[name] for name in link.tasks]
+        keys = {member: [option.keys.get(link.name, "") for option in form.problem.tasks[member].options] for member in members}
+        for member in members:
+            found.setdefault(member, []).append((keys, members))
+    return found
