@@ -49,13 +49,15 @@ def simulate(graph: TaskGraph, work: Mapping[str, Work], counts: Mapping[str, Co
 class _Step:
     """A node in one run of the graph it stands in."""
 
-    __slots__ = ("backlog", "done", "frame", "left", "made", "missing", "node", "running", "tasks")
+    __slots__ = ("backlog", "done", "frame", "made", "missing", "node", "running", "stand_ins", "tasks")
 
     def __init__(self, node: Node, frame: "_Frame", tasks: int) -> None:
         self.node = node
         self.frame = frame
         self.tasks = tasks
-        self.missing = len(node.needs)
+        self.missing = len(node.needs) - len(node.late)
+        #: Those in blocks that are settled when this is.
+        self.stand_ins: list[_Step] = []
         self.made = 0
         self.done = 0
         self.running = 0
@@ -71,7 +73,7 @@ class _Frame:
         self.parent = parent
         # The one step of a loop has the path of the step that loops: it is that which is a map.
         is_alone = parent is not None and parent.step.node.body is not None and parent.step.node.body.only
-        self.steps = {name: _Step(node, self, 1 if is_alone else tasks[node.path]) for name, node in nodes.items()}
+        self.steps = {name: _Step(node, self, 1 if is_alone else tasks.get(node.path, 0)) for name, node in nodes.items()}
         self.unsettled = len(self.steps)
 
 
@@ -132,12 +134,21 @@ class _Simulation:
         return last
 
     def _open(self, nodes: Mapping[str, Node], parent: _Task | None, cause: _Task | None) -> None:
-        frame = _Frame(nodes, parent, self._tasks)
+        body = parent.step.node.body if parent is not None else None
+        frame = _Frame({**nodes, **body.late} if body is not None else nodes, parent, self._tasks)
         for step in list(frame.steps.values()):
-            if not step.missing and step.node.stream is None:
+            if step.node.is_late and parent is not None:
+                self._stand_in(step, parent.step.frame.steps[step.node.name], cause)
+            elif not step.missing and step.node.stream is None:
                 self._make(step, step.tasks, cause)
         if not frame.steps and parent is not None:
             self._finish(parent)
+
+    def _stand_in(self, step: _Step, original: _Step, cause: _Task | None) -> None:
+        if original.tasks < 0:
+            self._settled.append((step, cause))
+        else:
+            original.stand_ins.append(step)
 
     def _make(self, step: _Step, upto: int, cause: _Task | None) -> None:
         """Let a step have its tasks up to number *upto*."""
@@ -221,7 +232,8 @@ class _Simulation:
         frame = step.frame
         frame.unsettled -= 1
         step.tasks = -1
-        for name in step.node.consumers:
+        self._settled.extend((one, cause) for one in step.stand_ins)
+        for name in step.node.opens:
             consumer = frame.steps[name]
             consumer.missing -= 1
             if not consumer.missing:

@@ -72,6 +72,13 @@ def test_blocks_loops_and_last_steps_take_their_time() -> None:
     assert timeline(compile_workflow(workflow, CATALOG)).makespan == 2.0
 
 
+def test_a_block_is_no_barrier() -> None:
+    inner = {"x": work(), "y": {**work(), "with": {"v": "${a}"}}}
+    graph = graph_of(a=work(), g={"steps": {"h": {"steps": inner}}}, b=work("g"))
+
+    assert timeline(graph, {"a": 5.0, "g/h/x": 6.0, "g/h/y": 1.0, "b": 1.0}).makespan == 7.0
+
+
 def test_a_wait_takes_its_time_and_a_person_none() -> None:
     graph = graph_of(a=work(), w={"wait": 7, "after": ["a"]}, ok={"approve": "Well?", "after": ["w"]}, b=work("ok"))
 

@@ -1,0 +1,105 @@
+"""policy: what a job is expected to take when its steps are done in chosen ways - time, energy, money, quality, and how sure that is."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from murakkab.devices import ClusterView
+from murakkab.figures import Figure, Provenance, Source, weakest
+from murakkab.optimizer.configurations import Configuration, times
+from murakkab.optimizer.expected import Count, total_tasks
+from murakkab.optimizer.predict import Timeline, Work, simulate
+from murakkab.plan import Estimate, TaskGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A job before it runs: its `estimate`, that of each step (seconds of one task, the rest of all of them), and its `timeline`."""
+
+    estimate: Estimate
+    steps: Mapping[str, Estimate]
+    tasks: Mapping[str, float]
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a job runs: the graph, how many tasks each step has, the pools, and the amounts that tasks share."""
+
+    graph: TaskGraph
+    counts: Mapping[str, Count]
+    view: ClusterView
+    capacity: Mapping[str, float]
+
+
+def forecast(scene: Scene, chosen: Mapping[str, Configuration]) -> Forecast:
+    """Return what the job is expected to take with *chosen* ways, by path.
+
+    The expected time is that of its run on virtual time; its interval that of runs in which every step takes as long as it does one time
+    in ten at least and at most; its 90th percentile adds the tails of the steps on the critical path as independent ones.
+    """
+    totals = total_tasks(scene.graph, scene.counts)
+    timeline = _run(scene, chosen, lambda way: way.taken.seconds.value)
+    steps = {path: _of_step(way, totals[path]) for path, way in chosen.items()}
+    return Forecast(_of_job(scene, chosen, steps, timeline), steps, totals, timeline)
+
+
+def seconds_of(scene: Scene, chosen: Mapping[str, Configuration]) -> float:
+    """Return the expected seconds of the job alone."""
+    return _run(scene, chosen, lambda way: way.taken.seconds.value).makespan
+
+
+def _run(scene: Scene, chosen: Mapping[str, Configuration], seconds: Callable[[Configuration], float]) -> Timeline:
+    work: dict[str, Work] = {}
+    for path, way in chosen.items():
+        card = way.card
+        needs = {"cores": card.needs.cores, **card.needs.slots}
+        if card.limits.concurrency is not None:
+            needs[f"executor:{card.name}"] = 1.0
+        work[path] = Work(seconds(way), {name: amount for name, amount in needs.items() if name in scene.capacity and amount})
+    return simulate(scene.graph, work, scene.counts, scene.capacity)
+
+
+def _of_step(way: Configuration, tasks: float) -> Estimate:
+    taken = way.taken
+    joules = times(taken.joules, tasks) if taken.joules is not None else None
+    return Estimate(taken.seconds, taken.p90, times(taken.usd, tasks), joules, taken.quality)
+
+
+def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], timeline: Timeline) -> Estimate:
+    low = _run(scene, chosen, lambda way: way.taken.seconds.low).makespan
+    high = _run(scene, chosen, lambda way: way.taken.seconds.high).makespan
+    sources = [way.taken.seconds.of.source for way in chosen.values()]
+    sources += [Source.ASSUMED] if any(count.is_assumed for count in scene.counts.values()) else []
+    makespan = timeline.makespan
+    seconds = Figure(makespan, min(low, makespan), max(high, makespan), Provenance(weakest(sources), "a run on virtual time"))
+    tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
+    p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
+    usd = sum_of(one.usd for one in steps.values())
+    return Estimate(seconds, p90, usd, _energy(scene, chosen, steps, makespan), _quality(steps.values()))
+
+
+def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], makespan: float) -> Figure | None:
+    """Return the marginal joules of all steps and the base power of the pools that are woken for them; None where a step's are unknown."""
+    known = [one.joules for one in steps.values() if one.joules is not None]
+    if len(known) < sum(1 for way in chosen.values() if way.taken.seconds.value or way.taken.joules is not None) or not known:
+        return None
+    used = {way.pool for way in chosen.values()}
+    base = [times(pool.base_watts, makespan) for pool in scene.view.pools.values() if pool.name in used and not pool.is_on and pool.base_watts]
+    return sum_of([*known, *base])
+
+
+def _quality(steps: Iterable[Estimate]) -> Figure | None:
+    """Return the mean over the steps that have one."""
+    known = [one.quality for one in steps if one.quality is not None]
+    return times(sum_of(known), 1 / len(known)) if known else None
+
+
+def sum_of(figures: Iterable[Figure]) -> Figure:
+    """Return the sum of independent figures: their intervals add like standard deviations, and it is as sure as the least sure of them."""
+    every = list(figures)
+    value = math.fsum(one.value for one in every)
+    below = math.hypot(*(one.value - one.low for one in every))
+    above = math.hypot(*(one.high - one.value for one in every))
+    source = weakest(one.of.source for one in every)
+    return Figure(value, value - below, value + above, Provenance(source, "the sum over the steps"))

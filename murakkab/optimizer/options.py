@@ -1,0 +1,147 @@
+"""policy: a task graph and the ways to do its steps -> a selection in numbers (`Problem`), one task per step that an executor does."""
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from murakkab.devices import ClusterView
+from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.expected import Count
+from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Rule, Task
+from murakkab.plan import Body, Node, TaskGraph
+from murakkab.spec import Goal
+
+_NOBODY: Final = float("inf")
+#: Names that steps may wait for -> the tasks whose ends that means.
+_Ends = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How often a step is done in a job: `rounds` one after the other, each for `tasks` elements that may run side by side."""
+
+    tasks: float = 1.0
+    rounds: float = 1.0
+
+    @property
+    def total(self) -> float:
+        """How many tasks there are of it."""
+        return self.tasks * self.rounds
+
+
+def problem_of(
+    graph: TaskGraph, ways: Mapping[str, Sequence[Configuration]], counts: Mapping[str, Count], view: ClusterView, goal: Goal
+) -> Problem:
+    """Return the choice between the *ways* to do every plain node of *graph* (by path) as a selection.
+
+    Each step is one task that takes as long as all of its tasks do with as many at once as its pool and its limits let run.
+    """
+    maker = _Maker(ways, counts, view)
+    ends = maker.frame(graph.nodes, {}, (), Repeated())
+    if graph.finally_ is not None:
+        everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
+        maker.frame(graph.finally_.nodes, {}, everything, Repeated())
+    known = _known_measures(ways, goal)
+    pools = tuple(
+        PoolBound(pool.name, pool.count, base_watts=pool.base_watts.value if pool.base_watts else 0.0, is_on=pool.is_on)
+        for pool in view.pools.values()
+    )
+    limits = goal.limits
+    bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), Percentile.P50, Rule.MEAN)
+    return Problem(tuple(maker.tasks), pools, bounds=bounds, minimize=tuple(one for one in goal.minimize if one in known))
+
+
+def _known_measures(ways: Mapping[str, Sequence[Configuration]], goal: Goal) -> set[str]:
+    """Return the measures of which anything is known: of the rest nothing can be minimised."""
+    known = {"latency", "cost"}
+    every = [one.taken for configurations in ways.values() for one in configurations]
+    known |= {"energy"} if any(taken.joules is not None for taken in every) else set()
+    known |= {"quality"} if any(taken.quality is not None for taken in every) else set()
+    return known & set(goal.minimize)
+
+
+class _Maker:
+    """Goes through the graph, those inside of others with what is around them."""
+
+    def __init__(self, ways: Mapping[str, Sequence[Configuration]], counts: Mapping[str, Count], view: ClusterView) -> None:
+        self.tasks: list[Task] = []
+        self._ways = ways
+        self._counts = counts
+        self._view = view
+
+    def frame(self, nodes: Mapping[str, Node], around: _Ends, before: tuple[str, ...], within: Repeated) -> dict[str, tuple[str, ...]]:
+        """Add the tasks of *nodes*, in topological order; return what the end of each means. *before*: what the whole frame waits for."""
+        ends: dict[str, tuple[str, ...]] = {}
+        seen = ChainMap(ends, around)  # type: ignore[arg-type]
+        for name, node in nodes.items():
+            ends[name] = self._node(node, seen, before, within)
+        return ends
+
+    def _node(self, node: Node, seen: _Ends, before: tuple[str, ...], within: Repeated) -> tuple[str, ...]:
+        count = self._counts[node.path]
+        inside = Repeated(within.tasks * count.tasks, within.rounds * count.rounds)
+        waits = tuple(dict.fromkeys((*_all_ends(seen, (name for name in node.needs if name not in node.late)), *before)))
+        source = seen[node.stream.source] if node.stream is not None else ()
+        if node.body is not None:
+            return self._inside(node, node.body, seen, (tuple(dict.fromkeys((*waits, *source))), inside))
+        if not node.is_plain:
+            return self._gate(node, tuple(dict.fromkeys((*waits, *source))))
+        is_streamed = len(source) == 1 and source[0] in self._ways
+        parents = waits if is_streamed else tuple(dict.fromkeys((*waits, *source)))
+        options = tuple(self._option(node, one, inside) for one in self._ways[node.path])
+        self.tasks.append(Task(node.path, options, parents, source if is_streamed else ()))
+        return (node.path,)
+
+    def _inside(self, node: Node, body: Body, seen: _Ends, at: tuple[tuple[str, ...], Repeated]) -> tuple[str, ...]:
+        waits, inside = at
+        if body.only:
+            # The one step of a loop, which has the path of the loop.
+            (inner,) = body.nodes.values()
+            options = tuple(self._option(inner, one, inside, limit=node.max_parallel) for one in self._ways[inner.path])
+            self.tasks.append(Task(inner.path, options, waits))
+            return (inner.path,)
+        around = {name: seen[name] for name in body.late}
+        ends = self.frame(body.nodes, around, waits, inside)
+        last = [ends[name] for name, one in body.nodes.items() if not one.consumers and not one.feeds]
+        return tuple(dict.fromkeys(task for tasks in last for task in tasks)) or waits
+
+    def _gate(self, node: Node, waits: tuple[str, ...]) -> tuple[str, ...]:
+        """A wait for a time takes that; a person or an event takes nobody knows how long, and counts as nothing."""
+        wait = node.wait
+        seconds = float(wait.seconds) if wait is not None and isinstance(wait.seconds, int | float) else 0.0
+        if not seconds:
+            return waits
+        self.tasks.append(Task(node.path, (Option("wait", seconds),), waits))
+        return (node.path,)
+
+    def _option(self, node: Node, way: Configuration, of: Repeated, *, limit: int | None = None) -> Option:
+        taken, total = way.taken, of.total
+        seconds, tail = taken.seconds.value, max(taken.p90, taken.seconds.value)
+        width = self._width(way, node.max_parallel if limit is None else limit)
+        waves = of.rounds * (max(1.0, of.tasks / width) if total else 0.0)
+        cores = way.card.needs.cores
+        use = {way.pool: total * seconds * cores} if way.pool and cores else {}
+        return Option(
+            label=f"{way.label}@{way.pool}",
+            seconds=seconds * waves,
+            # Of many tasks in a row, some are slow and some are quick: it is the tail of the last that counts.
+            tail=seconds * waves + (tail - seconds if waves else 0.0),
+            joules=total * (taken.joules.value if taken.joules is not None else 0.0),
+            usd=total * taken.usd.value,
+            quality=taken.quality.value if taken.quality is not None else None,
+            first=min(seconds, seconds * waves),
+            last=min(seconds, seconds * waves),
+            use=use,
+        )
+
+    def _width(self, way: Configuration, limit: int | None) -> float:
+        """Return how many tasks of a step can run at once."""
+        cores = way.card.needs.cores
+        pool = self._view.pools.get(way.pool)
+        places = max(1.0, pool.count // min(cores, pool.count)) if pool is not None and cores else _NOBODY
+        return min(places, limit or _NOBODY, way.card.limits.concurrency or _NOBODY)
+
+
+def _all_ends(seen: _Ends, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(task for name in names for task in seen[name]))

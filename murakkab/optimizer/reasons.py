@@ -1,0 +1,127 @@
+"""policy: why a way to do a step was chosen, what the next best would have meant, and which limits cannot be kept together - in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from murakkab.errors import PlanError
+from murakkab.figures import Source
+from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.conflict import conflict_of
+from murakkab.optimizer.estimate import Forecast, Scene, forecast
+from murakkab.optimizer.problem import MEASURES, Problem
+from murakkab.plan import Estimate, Node, Other
+from murakkab.spec import Goal
+
+_UNITS: Final[Mapping[str, str]] = {"latency": "s", "cost": "USD", "energy": "J", "quality": ""}
+_HAIR: Final = 1e-9
+
+
+def why(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> str:
+    """Return why *way* does the step, of the *ways* there are."""
+    if node.executor and len(ways) == 1:
+        return "asked for by the step"
+    if len(ways) == 1:
+        return f"the only executor for {node.uses}{_asked(node)}"
+    if not goal.minimize and not goal.limits:
+        return f"registered first of {len(ways)}"
+    aim = f"best {', then '.join(goal.minimize)}" if goal.minimize else "keeps the limits"
+    within = f" within {', '.join(goal.limits)}" if goal.limits and goal.minimize else ""
+    return f"{aim} of {len(ways)}{within} by {_basis(way)} figures"
+
+
+def _basis(way: Configuration) -> str:
+    return str(way.taken.source)
+
+
+def _asked(node: Node) -> str:
+    prefer = node.prefer
+    asked = [
+        *(["these knobs"] if node.knobs else []),
+        *([f"the device {prefer.device}"] if prefer.device else []),
+        *([f"the model {prefer.model}"] if prefer.model else []),
+    ]
+    return f" with {' and '.join(asked)}" if asked else ""
+
+
+# ------------------------------------------------------------------------------------------------------------ the next best
+
+
+def runner_up(path: str, chosen: Mapping[str, Configuration], ways: Sequence[Configuration], scene: Scene, goal: Goal, made: Forecast) -> Other | None:
+    """Return the best of the other ways to do a step when all other steps stay as they are, and what it would have meant."""
+    others = [way for way in ways if way is not chosen[path]][:_MOST_OTHERS]
+    found: list[tuple[tuple[float, ...], Other]] = []
+    for way in others:
+        estimate = forecast(scene, {**chosen, path: way}, with_interval=False).estimate
+        broken = broken_limits(estimate, goal.limits)
+        lost = broken[0] if broken else _worse(made.estimate, estimate, goal)
+        found.append(((float(len(broken)), *_values(estimate, goal.minimize)), Other(way.label, lost, estimate)))
+    return min(found, key=lambda one: one[0])[1] if found else None
+
+
+#: How many other ways a step is looked at for the next best.
+_MOST_OTHERS: Final = 12
+
+
+def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
+    """Return which *limits* an estimate goes beyond, in words."""
+    found = []
+    for name, limit in limits.items():
+        value = measure_of(estimate, name)
+        if value is not None and (value < limit - _HAIR if name == "quality" else value > limit + _HAIR):
+            found.append(f"{name} would be {amount(name, value)}, and its limit is {amount(name, limit)}")
+    return found
+
+
+def measure_of(estimate: Estimate, name: str) -> float | None:
+    """Return one of the four measures of an estimate, None where nobody knows it."""
+    figure = {"latency": estimate.seconds, "cost": estimate.usd, "energy": estimate.joules, "quality": estimate.quality}[name]
+    return None if figure is None else figure.value
+
+
+def _values(estimate: Estimate, minimize: Sequence[str]) -> tuple[float, ...]:
+    found = []
+    for name in minimize:
+        value = measure_of(estimate, name)
+        found.append(float("inf") if value is None else (-value if name == "quality" else value))
+    return tuple(found)
+
+
+def _worse(best: Estimate, other: Estimate, goal: Goal) -> str:
+    for name in goal.minimize:
+        mine, its = measure_of(best, name), measure_of(other, name)
+        if its is None and mine is not None:
+            return f"nobody knows its {name}"
+        if mine is None or its is None or abs(mine - its) <= _HAIR * max(1.0, abs(mine)):
+            continue
+        is_better = its > mine if name == "quality" else its < mine
+        more = "more" if its > mine else "less"
+        beyond = ", by a hair of the solver" if is_better else ""
+        return f"{amount(name, abs(its - mine))} {more} {name}{beyond}"
+    return "as good, and registered later"
+
+
+def amount(name: str, value: float) -> str:
+    """Return an amount with its unit."""
+    return f"{value:.3g} {_UNITS[name]}".rstrip()
+
+
+# ------------------------------------------------------------------------------------------------------- limits that clash
+
+
+def infeasible(problem: Problem, goal: Goal, nearest: Estimate | None) -> PlanError:
+    """Return the error that names the fewest limits that cannot be kept together, and the nearest that could be."""
+    conflict = conflict_of(problem)
+    clash = [name for name in conflict.names if name in MEASURES] if conflict is not None else []
+    if not clash and nearest is not None:
+        broken = broken_limits(nearest, goal.limits)
+        return PlanError(f"no choice keeps the limits of the goal: {'; '.join(broken)}", hint="loosen a limit")
+    told = " and ".join(f"{name} {amount(name, goal.limits[name])}" for name in clash) or "the limits of the goal"
+    near = conflict.nearest if conflict is not None else {}
+    hints = [f"{name} could be {amount(name, near[name])}" for name in clash if name in near]
+    joined = ", or ".join(hints)
+    return PlanError(f"no choice keeps {told}{' together' if len(clash) > 1 else ''}", hint=f"loosen one: {joined}" if joined else "loosen a limit")
+
+
+def is_certain(ways: Mapping[str, Sequence[Configuration]]) -> bool:
+    """True when no figure of any way is merely assumed."""
+    return all(way.taken.source is not Source.ASSUMED for found in ways.values() for way in found)

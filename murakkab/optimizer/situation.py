@@ -1,0 +1,25 @@
+"""data: what `choose` knows beside the graph and the catalog - what runs here, what was measured, what this job is about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from murakkab.devices import ClusterView
+from murakkab.optimizer.expected import Seen
+from murakkab.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """`profiles` by executor; `inputs` of the job, None when it is planned for any; `seen`: what earlier jobs of the workflow became.
+
+    `capacity`: amounts that tasks share, as the runtime has them ({"cores": 2.0}). `time_limit` seconds for the solver, `gap` that suffices.
+    """
+
+    view: ClusterView = ClusterView()
+    profiles: Mapping[str, Sequence[Profile]] = field(default_factory=dict)
+    inputs: Mapping[str, Any] | None = None
+    seen: Seen = Seen()
+    capacity: Mapping[str, float] = field(default_factory=dict)
+    time_limit: float = 1.0
+    gap: float = 0.01
