@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from murakkab.optimizer.limits import with_limits
 from murakkab.optimizer.problem import Option, Percentile, Problem, Rule, Task
 from murakkab.optimizer.screen import Marks, undominated
 from murakkab.optimizer.totals import first_of, last_of, tail_of
@@ -15,6 +16,8 @@ from murakkab.optimizer.totals import first_of, last_of, tail_of
 Array = npt.NDArray[np.float64]
 #: The quality that stands for none where its logarithm is wanted.
 LEAST_QUALITY: Final = 1e-9
+#: What is minimised where nothing else is: the places of the picks among their task's options.
+ORDER: Final = "order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,18 @@ def form_of(problem: Problem) -> Form:
     return replace(form, allowed=undominated(_respects(form, fill), _groups(problem, fill), fill.there))
 
 
+def limited(form: Form, measure: str, value: float) -> Form:
+    """Return the form with this limit on a measure instead of the one it had."""
+    problem = with_limits(form.problem, {measure: value})
+    row = form.rows.get(measure)
+    if row is None:
+        return replace(form, problem=problem)
+    limit = value
+    if measure == "quality":
+        limit = -value if problem.bounds.rule is Rule.MEAN else -math.log(max(value, LEAST_QUALITY))
+    return replace(form, problem=problem, rows={**form.rows, measure: replace(row, limit=limit)})
+
+
 class _Fill:
     """Makes tables of options: called with what to read of an option, gives tasks x options with zeros where there is none."""
 
@@ -143,6 +158,9 @@ def _rows(problem: Problem, fill: _Fill, use: Mapping[str, Array], calls: Mappin
         *(Row(f"capacity:{pool.name}", use[pool.name], _limit(pool.capacity)) for pool in problem.pools),
         *(Row(f"rate:{rate.name}", calls[rate.name], math.inf if rate.window else rate.calls) for rate in problem.rates),
     ]
+    if not problem.minimize:
+        places = np.broadcast_to(np.arange(fill.there.shape[1], dtype=np.float64), fill.there.shape)
+        rows.append(Row(ORDER, np.where(fill.there, places, 0.0)))
     return {row.name: row for row in rows}
 
 
