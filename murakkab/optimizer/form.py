@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from murakkab.optimizer.limits import with_limits
 from murakkab.optimizer.problem import Option, Percentile, Problem, Rule, Task
 from murakkab.optimizer.screen import Marks, undominated
 from murakkab.optimizer.totals import first_of, last_of, tail_of
@@ -15,6 +16,8 @@ from murakkab.optimizer.totals import first_of, last_of, tail_of
 Array = npt.NDArray[np.float64]
 #: The quality that stands for none where its logarithm is wanted.
 LEAST_QUALITY: Final = 1e-9
+#: What is minimised where nothing else is: the places of the picks among their task's options.
+ORDER: Final = "order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Tie:
+    """A link: the places of its tasks, and of every option of every task a number for its key."""
+
+    members: tuple[int, ...]
+    keys: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """A problem in arrays. `allowed` marks the options that are there and still in question.
 
@@ -62,6 +73,11 @@ class Form:
     graph: Graph
     rows: Mapping[str, Row]
     works: tuple[Row, ...]
+    #: By pool, a table per model of the bytes that options keep there.
+    bytes_of: Mapping[str, tuple[Array, ...]]
+    #: By pool asleep, which options wake it, and its base watts.
+    wakes: Mapping[str, tuple[Marks, float]]
+    ties: tuple[Tie, ...]
 
     @property
     def line(self) -> Line:
@@ -86,9 +102,31 @@ def form_of(problem: Problem) -> Form:
     )
     use = fill.named([pool.name for pool in problem.pools], lambda option: option.use)
     calls = fill.named([rate.name for rate in problem.rates], lambda option: option.calls)
-    rows = _rows(problem, fill, use, calls)
-    form = Form(problem, fill.there, expected, tail, _graph(problem.tasks), rows, _works(problem, use, calls))
-    return replace(form, allowed=undominated(_respects(form, fill), _groups(problem, fill), fill.there))
+    form = Form(
+        problem,
+        fill.there,
+        expected,
+        tail,
+        _graph(problem.tasks),
+        _rows(problem, fill, use, calls),
+        _works(problem, use, calls),
+        _bytes(problem, fill),
+        _wakes(problem, fill),
+        _ties(problem, fill),
+    )
+    return replace(form, allowed=undominated(_respects(form), _groups(form), fill.there))
+
+
+def limited(form: Form, measure: str, value: float) -> Form:
+    """Return the form with this limit on a measure instead of the one it had."""
+    problem = with_limits(form.problem, {measure: value})
+    row = form.rows.get(measure)
+    if row is None:
+        return replace(form, problem=problem)
+    limit = value
+    if measure == "quality":
+        limit = -value if problem.bounds.rule is Rule.MEAN else -math.log(max(value, LEAST_QUALITY))
+    return replace(form, problem=problem, rows={**form.rows, measure: replace(row, limit=limit)})
 
 
 class _Fill:
@@ -145,6 +183,9 @@ def _rows(problem: Problem, fill: _Fill, use: Mapping[str, Array], calls: Mappin
         *(Row(f"capacity:{pool.name}", use[pool.name], _limit(pool.capacity)) for pool in problem.pools),
         *(Row(f"rate:{rate.name}", calls[rate.name], math.inf if rate.window else rate.calls) for rate in problem.rates),
     ]
+    if not problem.minimize:
+        places = np.broadcast_to(np.arange(fill.there.shape[1], dtype=np.float64), fill.there.shape)
+        rows.append(Row(ORDER, np.where(fill.there, places, 0.0)))
     return {row.name: row for row in rows}
 
 
@@ -183,33 +224,62 @@ def value_of(measure: str, quantity: float, rule: Rule) -> float:
     return math.exp(-quantity) if rule is Rule.PRODUCT else -quantity
 
 
+# ---------------------------------------------------------------------------------------- what is more than a sum of picks
+
+
+def _bytes(problem: Problem, fill: _Fill) -> dict[str, tuple[Array, ...]]:
+    models: dict[str, set[str]] = {}
+    for option in fill.options:
+        for pool, sizes in option.resident.items():
+            models.setdefault(pool, set()).update(sizes)
+    return {
+        pool.name: tuple(
+            fill(lambda option, of=pool.name, model=model: option.resident.get(of, {}).get(model, 0.0))  # type: ignore[misc]
+            for model in sorted(models[pool.name])
+        )
+        for pool in problem.pools
+        if pool.name in models
+    }
+
+
+def _wakes(problem: Problem, fill: _Fill) -> dict[str, tuple[Marks, float]]:
+    found: dict[str, tuple[Marks, float]] = {}
+    for pool in problem.pools:
+        marks = fill(lambda option, name=pool.name: float(name in option.use)) > 0  # type: ignore[misc]
+        if not pool.is_on and marks.any():
+            found[pool.name] = marks, pool.base_watts
+    return found
+
+
+def _ties(problem: Problem, fill: _Fill) -> tuple[Tie, ...]:
+    places = {task.name: place for place, task in enumerate(problem.tasks)}
+    found = []
+    for link in problem.links:
+        names = sorted({option.keys.get(link.name, "") for option in fill.options})
+        numbers = {key: float(number) for number, key in enumerate(names)}
+        keys = fill(lambda option, of=link.name, numbers=numbers: numbers[option.keys.get(of, "")])  # type: ignore[misc]
+        found.append(Tie(tuple(places[name] for name in link.tasks), keys.astype(np.int64)))
+    return tuple(found)
+
+
 # -------------------------------------------------------------------------------------------------------------- respects
 
 
-def _respects(form: Form, fill: _Fill) -> Array:
+def _respects(form: Form) -> Array:
     """Return all that can make one option better than another; less is better."""
-    problem = form.problem
     tables = [row.coefficients for row in form.rows.values()]
     tables += [form.expected.whole, form.tail.whole]
     if form.graph.has_streams:
         tables += [form.expected.first, form.expected.last, form.tail.first, form.tail.last]
-    tables += [
-        fill(lambda option, name=pool.name: 1.0 if name in option.use else 0.0)  # type: ignore[misc]
-        for pool in problem.pools
-        if not pool.is_on
-    ]
-    models = {(pool, model) for option in fill.options for pool, sizes in option.resident.items() for model in sizes}
-    tables += [fill(lambda option, of=of: option.resident.get(of[0], {}).get(of[1], 0.0)) for of in sorted(models)]  # type: ignore[misc]
+    tables += [marks.astype(np.float64) for marks, _ in form.wakes.values()]
+    tables += [table for models in form.bytes_of.values() for table in models]
     return np.stack(tables, axis=2)
 
 
-def _groups(problem: Problem, fill: _Fill) -> npt.NDArray[np.int64]:
+def _groups(form: Form) -> npt.NDArray[np.int64]:
     """Return a number per option that is the same for those of one task that have the same keys in its links."""
-    groups = np.zeros(fill.there.shape, dtype=np.int64)
-    for place, task in enumerate(problem.tasks):
-        links = [link.name for link in problem.links if task.name in link.tasks]
-        if links:
-            keys = [tuple(option.keys.get(link, "") for link in links) for option in task.options]
-            order = {key: number for number, key in enumerate(sorted(set(keys)))}
-            groups[place, : len(keys)] = [order[key] for key in keys]
+    groups = np.zeros(form.allowed.shape, dtype=np.int64)
+    for tie in form.ties:
+        members = list(tie.members)
+        groups[members] = groups[members] * (int(tie.keys.max()) + 1) + tie.keys[members]
     return groups

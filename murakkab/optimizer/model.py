@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from murakkab.optimizer.form import Array, Form, Line
-from murakkab.optimizer.problem import Option, Percentile
+from murakkab.optimizer.problem import Percentile
 
 Indices = npt.NDArray[np.int64]
 
@@ -105,47 +105,29 @@ def _of_task(made: Program, form: Form, task: int, coefficients: Array) -> Sum:
 
 def _add_links(made: Program, form: Form) -> None:
     """Hold the tasks of a link to one key: of every key, as many picks in each as in the one before."""
-    places = {task.name: place for place, task in enumerate(form.problem.tasks)}
-    for link in form.problem.links:
-        columns: list[dict[str, list[int]]] = []
-        for task in (places[name] for name in link.tasks):
-            by_key: dict[str, list[int]] = {}
-            for column in allowed_of(form, task):
-                key = form.problem.tasks[task].options[column].keys.get(link.name, "")
-                by_key.setdefault(key, []).append(int(made.x[task, column]))
-            columns.append(by_key)
-        for one, other in zip(columns, columns[1:], strict=False):
-            for key in sorted({*one, *other}):
-                parts = [*((column, 1.0) for column in one.get(key, ())), *((column, -1.0) for column in other.get(key, ()))]
-                made.model.row(total(*parts), 0.0, 0.0)
+    for tie in form.ties:
+        for one, other in zip(tie.members, tie.members[1:], strict=False):
+            for key in np.unique(tie.keys[[one, other]]).tolist():
+                here = made.x[one][form.allowed[one] & (tie.keys[one] == key)]
+                there = made.x[other][form.allowed[other] & (tie.keys[other] == key)]
+                if len(here) or len(there):
+                    made.model.row(total(Sum(here, np.ones(len(here))), Sum(there, -np.ones(len(there)))), 0.0, 0.0)
 
 
 def _add_memory(made: Program, form: Form) -> None:
     """Count the bytes of every model once per pool, at the most that any pick of it asks for."""
     for pool in form.problem.pools:
-        scale = pool.memory or max((size for option in _options(form) for size in option.resident.get(pool.name, {}).values()), default=1.0)
-        scale = scale or 1.0
-        bytes_of: dict[str, int] = {}
-        for task, of in enumerate(form.problem.tasks):
-            asked: dict[str, list[tuple[int, float]]] = {}
-            for column in allowed_of(form, task):
-                for model, size in of.options[column].resident.get(pool.name, {}).items():
-                    asked.setdefault(model, []).append((int(made.x[task, column]), -size / scale))
-            for model, parts in asked.items():
-                if model not in bytes_of:
-                    bytes_of[model] = made.model.column()
-                made.model.row(total((bytes_of[model], 1.0), *parts), 0.0)
-        columns = np.array(list(bytes_of.values()), dtype=np.int64)
-        made.sums[f"memory:{pool.name}"] = Sum(columns, np.full(len(columns), scale))
-
-
-def _options(form: Form) -> list[Option]:
-    return [option for task in form.problem.tasks for option in task.options]
-
-
-def allowed_of(form: Form, task: int) -> list[int]:
-    """Return the places of the options of a task that are still in question."""
-    return np.flatnonzero(form.allowed[task]).tolist()  # type: ignore[no-any-return]
+        tables = form.bytes_of.get(pool.name, ())
+        scale = pool.memory or max((float(table.max()) for table in tables), default=1.0)
+        columns: list[int] = []
+        for table in tables:
+            size = made.model.column()
+            columns.append(size)
+            for task in range(len(table)):
+                of = _of_task(made, form, task, table)
+                if len(of.columns):
+                    made.model.row(total((size, 1.0), scaled(of, -1.0 / scale)), 0.0)
+        made.sums[f"memory:{pool.name}"] = Sum(np.array(columns, dtype=np.int64), np.full(len(columns), scale))
 
 
 # ------------------------------------------------------------------------------------------------------------------- time
@@ -154,9 +136,7 @@ def allowed_of(form: Form, task: int) -> list[int]:
 def _add_times(made: Program, form: Form, measures: Sequence[str]) -> None:
     """Add the makespans that matter, and what follows from them."""
     bounds = form.problem.bounds
-    wakes = [pool for pool in form.problem.pools if not pool.is_on and pool.base_watts > 0]
-    if wakes and not any(pool.name in option.use for pool in wakes for option in _options(form)):
-        wakes = []
+    wakes = {pool: watts for pool, (_, watts) in form.wakes.items() if watts > 0}
     charged = bool(wakes) and ("energy" in measures or bounds.energy is not None)
     timed = bounds.latency is not None or "latency" in measures
     expected = None
@@ -167,9 +147,8 @@ def _add_times(made: Program, form: Form, measures: Sequence[str]) -> None:
     if charged:
         if expected is None:
             expected = _add_line(made, form, form.expected, None)
-        for pool in wakes:
-            joules = _add_wake(made, form, pool.name, pool.base_watts, expected)
-            made.sums["energy"] = total(made.sums["energy"], (joules, pool.base_watts))
+        for pool, watts in wakes.items():
+            made.sums["energy"] = total(made.sums["energy"], (_add_wake(made, form, pool, expected), watts))
 
 
 def _add_line(made: Program, form: Form, line: Line, limit: float | None) -> int:
@@ -207,22 +186,20 @@ def _add_line(made: Program, form: Form, line: Line, limit: float | None) -> int
     return makespan
 
 
-def _add_wake(made: Program, form: Form, pool: str, watts: float, makespan: int) -> int:
+def _add_wake(made: Program, form: Form, pool: str, makespan: int) -> int:
     """Return the column of the seconds that a pool asleep is on: the makespan where it is woken, else nothing (McCormick's envelope)."""
-    model = made.model
+    model, bounds = made.model, form.problem.bounds
     woken = model.column(0.0, 1.0, whole=True)
-    least, most = max(spans_total(form, form.expected), 0.0), _longest(form, form.expected)
-    bounds = form.problem.bounds
-    if bounds.latency is not None:
-        # Expected durations are no longer than those at the 90th percentile only where profiles are sound; take the smaller safe bound.
-        most = min(most, bounds.latency) if bounds.percentile is Percentile.P50 else most
+    least, most = spans_total(form, form.expected), _longest(form, form.expected)
+    if bounds.latency is not None and bounds.percentile is Percentile.P50:
+        most = min(most, bounds.latency)
     seconds = model.column()
     model.row(total((seconds, 1.0), (makespan, -1.0), (woken, -most)), -most)
     model.row(total((seconds, 1.0), (woken, -least)), 0.0)
-    for task, of in enumerate(form.problem.tasks):
-        users = [column for column in allowed_of(form, task) if pool in of.options[column].use]
-        if users:
-            model.row(total((woken, 1.0), *((int(made.x[task, column]), -1.0) for column in users)), 0.0)
+    marks = form.wakes[pool][0] & form.allowed
+    for task in np.flatnonzero(marks.any(axis=1)).tolist():
+        users = made.x[task][marks[task]]
+        model.row(total((woken, 1.0), Sum(users, -np.ones(len(users)))), 0.0)
     return seconds
 
 

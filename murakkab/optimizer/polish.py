@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from murakkab.optimizer.dual import Dual
-from murakkab.optimizer.form import Array, Form
-from murakkab.optimizer.limits import excess, limits_of
+from murakkab.optimizer.form import Array, Form, Tie
 from murakkab.optimizer.paths import Times, times_of
 from murakkab.optimizer.problem import TOLERANCE
-from murakkab.optimizer.totals import totals_of
 
 Columns = npt.NDArray[np.int64]
 #: Moves that pairs are made of, and candidates that are measured before a neighbourhood is given up.
@@ -27,7 +25,8 @@ class Local:
     def __init__(self, form: Form, measure: str, dual: Dual) -> None:
         self.form, self.measure = form, measure
         problem = form.problem
-        self.limit = problem.bounds.latency
+        self.limit, self.energy = problem.bounds.latency, problem.bounds.energy
+        self.has_time = self.limit is not None or measure == "latency"
         rows = [row for row in form.rows.values() if row.limit < math.inf]
         scales = [abs(row.limit) or float(np.abs(row.coefficients).max(initial=0.0)) or 1.0 for row in rows]
         shape = (len(rows), *form.allowed.shape)
@@ -37,9 +36,12 @@ class Local:
         self.reduced = np.where(form.allowed, dual.reduced, np.inf)
         self.span = float(np.where(form.allowed, self.reduced, 0.0).max(initial=0.0)) or 1.0
         #: Whether there is what the rows do not see.
-        self.is_rich = bool(problem.links) or any(pool.memory is not None or not pool.is_on for pool in problem.pools)
+        self.is_rich = bool(form.ties or form.wakes) or any(pool.memory is not None for pool in problem.pools)
         self.places = np.arange(form.allowed.shape[0])
-        self.groups = _groups(form)
+        self.ties: dict[int, list[Tie]] = {}
+        for tie in form.ties:
+            for member in tie.members:
+                self.ties.setdefault(member, []).append(tie)
 
     # ------------------------------------------------------------------------------------------------------------ measuring
 
@@ -55,27 +57,30 @@ class Local:
 
     def measured(self, columns: Columns) -> tuple[float, float]:
         """Return by how much limits are passed, as parts of them, in all; and the value of the measure."""
-        if self.is_rich:
-            return self._measured_in_full(columns)
-        over = np.maximum(self.sums(columns) - self.limits - _ROOM, 0.0).sum()
-        length = self.length(columns) if self.limit is not None or self.measure == "latency" else 0.0
-        late = 0.0 if self.limit is None else max(0.0, length / max(self.limit, 1e-12) - 1.0 - _ROOM)
+        over = float(np.maximum(self.sums(columns) - self.limits - _ROOM, 0.0).sum())
+        length = self.length(columns) if self.has_time else 0.0
+        if self.limit is not None:
+            over += _over(length, self.limit)
         value = length if self.measure == "latency" else float(self.cost[self.places, columns].sum())
-        return float(over) + late, value
+        return self._with_the_rest(columns, over, value) if self.is_rich else (over, value)
 
-    def _measured_in_full(self, columns: Columns) -> tuple[float, float]:
-        problem = self.form.problem
-        options = self.form.options_of(columns.tolist())
-        totals = totals_of(problem, options)
-        over = 0.0
-        for name, limit in limits_of(problem).items():
-            over += max(0.0, excess(name, totals.limits.get(name), limit) - _ROOM)
-        places = {task.name: place for place, task in enumerate(problem.tasks)}
-        for link in problem.links:
-            over += len({options[places[name]].keys.get(link.name, "") for name in link.tasks}) - 1
-        row = self.form.rows.get(self.measure)
-        value = totals.latency if row is None else float(row.coefficients[self.places, columns].sum())
-        return over, value + (totals.base_joules if self.measure == "energy" else 0.0)
+    def _with_the_rest(self, columns: Columns, over: float, value: float) -> tuple[float, float]:
+        """Return the same with links, memory and base power."""
+        form = self.form
+        for tie in form.ties:
+            over += len(set(tie.keys[list(tie.members), columns[list(tie.members)]].tolist())) - 1
+        for pool in form.problem.pools:
+            if pool.memory is not None:
+                size = sum(float(table[self.places, columns].max()) for table in form.bytes_of.get(pool.name, ()))
+                over += _over(size, pool.memory)
+        watts = sum(watts for marks, watts in form.wakes.values() if marks[self.places, columns].any())
+        if watts and (self.measure == "energy" or self.energy is not None):
+            base = watts * self.length(columns, times_of(form, form.expected, columns))
+            marginal = float(form.rows["energy"].coefficients[self.places, columns].sum())
+            value += base if self.measure == "energy" else 0.0
+            if self.energy is not None:
+                over += _over(marginal + base, self.energy) - _over(marginal, self.energy)
+        return over, value
 
     # --------------------------------------------------------------------------------------------------------------- moving
 
@@ -147,14 +152,12 @@ class Local:
         changed = columns.copy()
         for task, column in moves:
             changed[task] = column
-            for keys, members in self.groups.get(int(task), ()):
-                key = keys[int(task)][int(column)]
-                for member in members:
-                    if member == task or keys[member][int(changed[member])] == key:
-                        continue
-                    same = [place for place, other in enumerate(keys[member]) if other == key and self.form.allowed[member, place]]
-                    if same:
-                        changed[member] = min(same, key=lambda place, member=member: self.reduced[member, place])
+            for tie in self.ties.get(int(task), ()):
+                key = tie.keys[task, column]
+                for member in tie.members:
+                    same = self.form.allowed[member] & (tie.keys[member] == key)
+                    if tie.keys[member, changed[member]] != key and same.any():
+                        changed[member] = np.where(same, self.reduced[member], np.inf).argmin()
         return changed
 
     def _costs(self, columns: Columns, moves: Columns, table: Array) -> Array:
@@ -189,13 +192,6 @@ def _pairs(moves: Columns, gains: Array, deltas: Array, room: Array) -> list[lis
     return [[moves[ones[place]], moves[others[place]]] for place in order]
 
 
-def _groups(form: Form) -> dict[int, list[tuple[dict[int, list[str]], list[int]]]]:
-    """Return of every linked task its links: the keys of its members' columns, and the members."""
-    places = {task.name: place for place, task in enumerate(form.problem.tasks)}
-    found: dict[int, list[tuple[dict[int, list[str]], list[int]]]] = {}
-    for link in form.problem.links:
-        members = [places[name] for name in link.tasks]
-        keys = {member: [option.keys.get(link.name, "") for option in form.problem.tasks[member].options] for member in members}
-        for member in members:
-            found.setdefault(member, []).append((keys, members))
-    return found
+def _over(value: float, limit: float) -> float:
+    """Return by which part of itself a limit is passed."""
+    return max(0.0, (value - limit) / max(abs(limit), 1e-9) - _ROOM)
