@@ -199,7 +199,8 @@ class Deployment:
     """The choices for every plain node of a graph, by its path, under the goal they were made for.
 
     `estimate` is of one job. `status`: separate (each step for itself: nothing binds them together), optimal, within `gap` of the optimum,
-    or heuristic (the solver ran out of time; `bound` is what the objective cannot be better than).
+    or heuristic (the solver ran out of time; `bound` is what the objective cannot be better than). `beyond`: the limits that it is expected
+    not to keep, in words, by figures too unsure to refuse the job for.
     """
 
     choices: Mapping[str, Choice]
@@ -208,3 +209,4 @@ class Deployment:
     status: str = "separate"
     gap: float = 0.0
     bound: float | None = None
+    beyond: tuple[str, ...] = ()

@@ -14,8 +14,9 @@ from murakkab.plan import Estimate, TaskGraph
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A job before it runs: its `estimate`, that of each step (seconds of one task, the rest of all of them), and its `timeline`."""
+    """A job before it runs, done in `chosen` ways: its estimate, that of each step (seconds of one task, the rest of all), its timeline."""
 
+    chosen: Mapping[str, Configuration]
     estimate: Estimate
     steps: Mapping[str, Estimate]
     tasks: Mapping[str, float]
@@ -32,7 +33,7 @@ class Scene:
     capacity: Mapping[str, float]
 
 
-def forecast(scene: Scene, chosen: Mapping[str, Configuration]) -> Forecast:
+def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval: bool = True) -> Forecast:
     """Return what the job is expected to take with *chosen* ways, by path.
 
     The expected time is that of its run on virtual time; its interval that of runs in which every step takes as long as it does one time
@@ -41,12 +42,17 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration]) -> Forecast:
     totals = total_tasks(scene.graph, scene.counts)
     timeline = _run(scene, chosen, lambda way: way.taken.seconds.value)
     steps = {path: _of_step(way, totals[path]) for path, way in chosen.items()}
-    return Forecast(_of_job(scene, chosen, steps, timeline), steps, totals, timeline)
+    low = high = timeline.makespan
+    if with_interval:
+        low = min(low, _run(scene, chosen, lambda way: way.taken.seconds.low).makespan)
+        high = max(high, _run(scene, chosen, lambda way: way.taken.seconds.high).makespan)
+    seconds = Figure(timeline.makespan, low, high, Provenance(_source(scene, chosen), "a run on virtual time"))
+    return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline)
 
 
-def seconds_of(scene: Scene, chosen: Mapping[str, Configuration]) -> float:
-    """Return the expected seconds of the job alone."""
-    return _run(scene, chosen, lambda way: way.taken.seconds.value).makespan
+def _source(scene: Scene, chosen: Mapping[str, Configuration]) -> Source:
+    sources = [way.taken.seconds.of.source for way in chosen.values()]
+    return weakest([*sources, *([Source.ASSUMED] if any(count.is_assumed for count in scene.counts.values()) else [])])
 
 
 def _run(scene: Scene, chosen: Mapping[str, Configuration], seconds: Callable[[Configuration], float]) -> Timeline:
@@ -66,13 +72,9 @@ def _of_step(way: Configuration, tasks: float) -> Estimate:
     return Estimate(taken.seconds, taken.p90, times(taken.usd, tasks), joules, taken.quality)
 
 
-def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], timeline: Timeline) -> Estimate:
-    low = _run(scene, chosen, lambda way: way.taken.seconds.low).makespan
-    high = _run(scene, chosen, lambda way: way.taken.seconds.high).makespan
-    sources = [way.taken.seconds.of.source for way in chosen.values()]
-    sources += [Source.ASSUMED] if any(count.is_assumed for count in scene.counts.values()) else []
+def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], run: tuple[Figure, Timeline]) -> Estimate:
+    seconds, timeline = run
     makespan = timeline.makespan
-    seconds = Figure(makespan, min(low, makespan), max(high, makespan), Provenance(weakest(sources), "a run on virtual time"))
     tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
     usd = sum_of(one.usd for one in steps.values())
@@ -85,7 +87,9 @@ def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     if len(known) < sum(1 for way in chosen.values() if way.taken.seconds.value or way.taken.joules is not None) or not known:
         return None
     used = {way.pool for way in chosen.values()}
-    base = [times(pool.base_watts, makespan) for pool in scene.view.pools.values() if pool.name in used and not pool.is_on and pool.base_watts]
+    base = [
+        times(pool.base_watts, makespan) for pool in scene.view.pools.values() if pool.name in used and not pool.is_on and pool.base_watts
+    ]
     return sum_of([*known, *base])
 
 

@@ -42,23 +42,23 @@ def problem_of(
     if graph.finally_ is not None:
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
-    known = _known_measures(ways, goal)
+    known = known_measures(ways)
     pools = tuple(
         PoolBound(pool.name, pool.count, base_watts=pool.base_watts.value if pool.base_watts else 0.0, is_on=pool.is_on)
         for pool in view.pools.values()
     )
-    limits = goal.limits
+    limits = {name: limit for name, limit in goal.limits.items() if name in known}
     bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), Percentile.P50, Rule.MEAN)
     return Problem(tuple(maker.tasks), pools, bounds=bounds, minimize=tuple(one for one in goal.minimize if one in known))
 
 
-def _known_measures(ways: Mapping[str, Sequence[Configuration]], goal: Goal) -> set[str]:
-    """Return the measures of which anything is known: of the rest nothing can be minimised."""
-    known = {"latency", "cost"}
+def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str]:
+    """Return the measures of which anything is known: the rest can be neither minimised nor limited."""
     every = [one.taken for configurations in ways.values() for one in configurations]
+    known = {"latency", "cost"}
     known |= {"energy"} if any(taken.joules is not None for taken in every) else set()
     known |= {"quality"} if any(taken.quality is not None for taken in every) else set()
-    return known & set(goal.minimize)
+    return frozenset(known)
 
 
 class _Maker:

@@ -1,14 +1,12 @@
 """policy: why a way to do a step was chosen, what the next best would have meant, and which limits cannot be kept together - in words."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
-from murakkab.errors import PlanError
-from murakkab.figures import Source
+from murakkab.figures import Figure
 from murakkab.optimizer.configurations import Configuration
-from murakkab.optimizer.conflict import conflict_of
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.problem import MEASURES, Problem
 from murakkab.plan import Estimate, Node, Other
 from murakkab.spec import Goal
 
@@ -46,16 +44,16 @@ def _asked(node: Node) -> str:
 # ------------------------------------------------------------------------------------------------------------ the next best
 
 
-def runner_up(path: str, chosen: Mapping[str, Configuration], ways: Sequence[Configuration], scene: Scene, goal: Goal, made: Forecast) -> Other | None:
+def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal, made: Forecast) -> Other | None:
     """Return the best of the other ways to do a step when all other steps stay as they are, and what it would have meant."""
-    others = [way for way in ways if way is not chosen[path]][:_MOST_OTHERS]
+    others = [way for way in ways if way is not made.chosen[path]][:_MOST_OTHERS]
     found: list[tuple[tuple[float, ...], Other]] = []
     for way in others:
-        estimate = forecast(scene, {**chosen, path: way}, with_interval=False).estimate
+        estimate = forecast(scene, {**made.chosen, path: way}, with_interval=False).estimate
         broken = broken_limits(estimate, goal.limits)
         lost = broken[0] if broken else _worse(made.estimate, estimate, goal)
         found.append(((float(len(broken)), *_values(estimate, goal.minimize)), Other(way.label, lost, estimate)))
-    return min(found, key=lambda one: one[0])[1] if found else None
+    return min(found, key=itemgetter(0))[1] if found else None
 
 
 #: How many other ways a step is looked at for the next best.
@@ -73,9 +71,14 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
 
 
 def measure_of(estimate: Estimate, name: str) -> float | None:
-    """Return one of the four measures of an estimate, None where nobody knows it."""
-    figure = {"latency": estimate.seconds, "cost": estimate.usd, "energy": estimate.joules, "quality": estimate.quality}[name]
+    """Return the value of one of the four measures of an estimate, None where nobody knows it."""
+    figure = figure_of(estimate, name)
     return None if figure is None else figure.value
+
+
+def figure_of(estimate: Estimate, name: str) -> Figure | None:
+    """Return one of the four measures of an estimate, None where nobody knows it."""
+    return {"latency": estimate.seconds, "cost": estimate.usd, "energy": estimate.joules, "quality": estimate.quality}[name]
 
 
 def _values(estimate: Estimate, minimize: Sequence[str]) -> tuple[float, ...]:
@@ -103,25 +106,3 @@ def _worse(best: Estimate, other: Estimate, goal: Goal) -> str:
 def amount(name: str, value: float) -> str:
     """Return an amount with its unit."""
     return f"{value:.3g} {_UNITS[name]}".rstrip()
-
-
-# ------------------------------------------------------------------------------------------------------- limits that clash
-
-
-def infeasible(problem: Problem, goal: Goal, nearest: Estimate | None) -> PlanError:
-    """Return the error that names the fewest limits that cannot be kept together, and the nearest that could be."""
-    conflict = conflict_of(problem)
-    clash = [name for name in conflict.names if name in MEASURES] if conflict is not None else []
-    if not clash and nearest is not None:
-        broken = broken_limits(nearest, goal.limits)
-        return PlanError(f"no choice keeps the limits of the goal: {'; '.join(broken)}", hint="loosen a limit")
-    told = " and ".join(f"{name} {amount(name, goal.limits[name])}" for name in clash) or "the limits of the goal"
-    near = conflict.nearest if conflict is not None else {}
-    hints = [f"{name} could be {amount(name, near[name])}" for name in clash if name in near]
-    joined = ", or ".join(hints)
-    return PlanError(f"no choice keeps {told}{' together' if len(clash) > 1 else ''}", hint=f"loosen one: {joined}" if joined else "loosen a limit")
-
-
-def is_certain(ways: Mapping[str, Sequence[Configuration]]) -> bool:
-    """True when no figure of any way is merely assumed."""
-    return all(way.taken.source is not Source.ASSUMED for found in ways.values() for way in found)

@@ -13,13 +13,15 @@ from murakkab.profiles import Profile
 class Situation:
     """`profiles` by executor; `inputs` of the job, None when it is planned for any; `seen`: what earlier jobs of the workflow became.
 
-    `capacity`: amounts that tasks share, as the runtime has them ({"cores": 2.0}). `time_limit` seconds for the solver, `gap` that suffices.
+    `capacity`: amounts that tasks share, as the runtime has them ({"cores": 2.0}). `time_limit`: seconds for the solver, and `gap` the part
+    of the best that suffices. `is_hurried`: nothing is forecast that the choice does not need.
     """
 
-    view: ClusterView = ClusterView()
+    view: ClusterView = field(default_factory=ClusterView)
     profiles: Mapping[str, Sequence[Profile]] = field(default_factory=dict)
     inputs: Mapping[str, Any] | None = None
-    seen: Seen = Seen()
+    seen: Seen = field(default_factory=Seen)
     capacity: Mapping[str, float] = field(default_factory=dict)
     time_limit: float = 1.0
     gap: float = 0.01
+    is_hurried: bool = False

@@ -5,6 +5,7 @@ import pytest
 from murakkab.catalog import Catalog, Device, ExecutorCard, Parameter, Quote
 from murakkab.errors import PlanError
 from murakkab.optimizer.choose import choose
+from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice
 from murakkab.planner.compile import compile_workflow
 from murakkab.spec import Block, Goal, Prefer, Repeat, Step, Workflow
@@ -20,9 +21,12 @@ CARDS = (
 KNOWN = Catalog({"work": WORK}, {card.name: card for card in CARDS})
 
 
+HURRIED = Situation(is_hurried=True)
+
+
 def chosen(one: Step, goal: Goal | None = None, catalog: Catalog = KNOWN, **parts: Goal) -> Choice:
-    """Return the choice for *one*."""
-    return choose(graph(one, catalog=catalog, **parts), catalog, goal).choices["s"]
+    """Return the choice for *one*, of which nothing is forecast."""
+    return choose(graph(one, catalog=catalog, **parts), catalog, goal, HURRIED).choices["s"]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_the_best_by_the_goal_is_chosen_most_important_first_and_unknown_is_wors
     choice = chosen(step("s"), Goal(minimize))
 
     assert choice.executor.name == name
-    assert choice.why == (f"best {', then '.join(minimize)} of 4 by its quote" if minimize else "registered first of 4")
+    assert choice.why == (f"best {', then '.join(minimize)} of 4 by assumed figures" if minimize else "registered first of 4")
 
 
 def test_the_goal_of_the_workflow_counts_unless_another_is_given() -> None:
