@@ -67,7 +67,12 @@ def _read(program: Program, result: Any) -> Found:
         return Found(None, math.inf, is_infeasible=True)
     bound = result.get("mip_dual_bound")
     known = -math.inf if bound is None else float(bound) * result.scale
+    return Found(columns_of(program, result), known)
+
+
+def columns_of(program: Program, result: Any) -> tuple[int, ...] | None:
+    """Return the column that every task picks in the solver's result; None where it has none."""
     if result.x is None:
-        return Found(None, known)
+        return None
     chosen = np.where(program.x >= 0, result.x[program.x], -1.0)
-    return Found(tuple(int(place) for place in chosen.argmax(axis=1)), known)
+    return tuple(chosen.argmax(axis=1).tolist())

@@ -118,7 +118,7 @@ def _add_memory(made: Program, form: Form) -> None:
     """Count the bytes of every model once per pool, at the most that any pick of it asks for."""
     for pool in form.problem.pools:
         tables = form.bytes_of.get(pool.name, ())
-        scale = pool.memory or max((float(table.max()) for table in tables), default=1.0)
+        scale = pool.memory or max((float(table.max()) for table in tables), default=1.0) or 1.0
         columns: list[int] = []
         for table in tables:
             size = made.model.column()

@@ -14,7 +14,7 @@ from murakkab.optimizer.totals import is_feasible, picked, totals_of
 from tests.problems import best_of, problems, selections, signed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problems())
 def test_the_answer_is_the_best_that_brute_force_finds(problem: Problem) -> None:
     best = best_of(problem)
