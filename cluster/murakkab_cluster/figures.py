@@ -138,8 +138,8 @@ def won_duels(rating: float, against: float) -> float:
 def _model(name: str, entry: Mapping[str, Any], sources: _Sources, benchmarks: Mapping[str, _Benchmark]) -> ModelCard:
     return ModelCard(
         name,
-        parameters=entry.get("parameters", 0.0) * _BILLION,
-        active=entry.get("active", 0.0) * _BILLION,
+        parameters=float(round(entry.get("parameters", 0.0) * _BILLION)),
+        active=float(round(entry.get("active", 0.0) * _BILLION)),
         layers=entry.get("layers", 0),
         heads=entry.get("heads", 0),
         head_size=entry.get("head_size", 0),

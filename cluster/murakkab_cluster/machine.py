@@ -87,14 +87,14 @@ def nvidia_gpus(drivers: tuple[str, ...] = _DRIVERS) -> Gpus:
         return Gpus(remark=f"there is an NVIDIA driver, but it does not answer: {error}")
     try:
         count = pynvml.nvmlDeviceGetCount()
-        return Gpus(tuple(_gpu(pynvml, index) for index in _visible(count, os.environ)))
+        return Gpus(tuple(_gpu(pynvml, index) for index in visible_gpus(count, os.environ)))
     except pynvml.NVMLError as error:
         return Gpus(remark=f"the NVIDIA driver does not tell of its GPUs: {error}")
     finally:
         pynvml.nvmlShutdown()
 
 
-def _visible(count: int, environment: Mapping[str, str]) -> list[int]:
+def visible_gpus(count: int, environment: Mapping[str, str]) -> list[int]:
     """Return the indices of the GPUs that CUDA is allowed; all of them where they are named by what is no index."""
     allowed = environment.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:

@@ -98,9 +98,9 @@ def _declared(data: Any, places: Places, known: Known, problems: Problems) -> De
     own = _Own(known, places.file, problems)
     merged = replace(known, devices=own.devices(found.get("devices", {})), models=own.models(found.get("models", {})))
     prices, keys = own.prices(found.get("prices", ()))
-    endpoints = {name: Endpoint(name, **one) for name, one in found.get("endpoints", {}).items() if "url" in one}
+    endpoints = {name: Endpoint(name, **one) for name, one in found.get("endpoints", {}).items() if one.get("url")}
     pools = {name: DeclaredPool(name, **one) for name, one in found.get("pools", {}).items()}
-    _check_pools(pools, endpoints, merged, problems)
+    _check_pools(pools, found.get("endpoints", {}), merged, problems)
     return Declared(
         replace(merged, prices=prices),
         own.site(found.get("site", {})),
@@ -111,7 +111,7 @@ def _declared(data: Any, places: Places, known: Known, problems: Problems) -> De
     )
 
 
-def _check_pools(pools: Mapping[str, DeclaredPool], endpoints: Mapping[str, Endpoint], known: Known, problems: Problems) -> None:
+def _check_pools(pools: Mapping[str, DeclaredPool], endpoints: Mapping[str, Any], known: Known, problems: Problems) -> None:
     """Note pools of kinds and endpoints that are not there."""
     for name, pool in pools.items():
         at = ("pools", name)
@@ -254,6 +254,8 @@ def _endpoints(data: Any, path: Path, problems: Problems) -> dict[str, dict[str,
             else:
                 found[name] = _endpoint(value, (*path, name), problems)
         except WrongField as wrong:
+            # It is there, and that it is wrong has been said.
+            found[name] = {}
             problems.append(wrong.at((*path, name)))
     return found
 

@@ -1,9 +1,9 @@
 """policy: operating points - what one request takes of a model on devices under a load, from how the model runs there.
 
-Latency = waiting + prefill of the uncached prompt + output tokens x the time between them: the median time for the median, the step, which has
-in it what prefills of others do to it, for the mean and the tail. Energy is marginal: of one sequence more in the batch, E(b + 1) - E(b) with
-E(b) = P(b) step(b), never joules per token on average, by which joining a warm batch would look as dear as waking an idle device. What the
-devices draw anyway, P(b -> 0), is told apart and is paid once for all that run at a time.
+Latency = waiting + prefill of the uncached prompt + output tokens x the time between them: the median time for the median, the step,
+which has in it what prefills of others do to it, for the mean and the tail. Energy is marginal: of one sequence more in the batch, E(b +
+1) - E(b) with E(b) = P(b) step(b), never joules per token on average, by which joining a warm batch would look as dear as waking an idle
+device. What the devices draw anyway, P(b -> 0), is told apart and is paid once for all that run at a time.
 """
 
 from bisect import bisect_right
@@ -45,8 +45,8 @@ class Point:
     """What one request takes, `batch` of which run at a time.
 
     `seconds`: its distribution, of which `mean` gives the interval and `first_token` the seconds before the first token, on average.
-    `joules` is marginal. `base_watts`: what the devices draw for as long as anything runs on them, whoever it is for. `rate`: requests per second
-    at that load. `is_clamped`: the load lies outside of what was measured, or more wait than run.
+    `joules` is marginal. `base_watts`: what the devices draw for as long as anything runs on them, whoever it is for. `rate`: requests
+    per second at that load. `is_clamped`: the load lies outside of what was measured, or more wait than run.
     """
 
     seconds: Spread
