@@ -41,7 +41,7 @@ async def _ask_all(endpoints: tuple[Endpoint, ...], environment: Mapping[str, st
         with anyio.move_on_after(timeout):
             found[endpoint.name] = await _answer(client, endpoint, environment)
 
-    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client, anyio.create_task_group() as group:
+    async with httpx.AsyncClient(timeout=timeout) as client, anyio.create_task_group() as group:
         for endpoint in endpoints:
             group.start_soon(ask, client, endpoint)
     return {endpoint.name: found[endpoint.name] for endpoint in endpoints}

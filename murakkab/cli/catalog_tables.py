@@ -150,9 +150,9 @@ def points_table(rows: Iterable[PointRow], load: float, notes: Notes) -> Table:
             _source_text(row, notes),
         )
     table.caption = (
-        f"a request of {PROMPT.mean:.0f} prompt tokens (p90 {PROMPT.p90:.0f}) and {OUTPUT.mean:.0f} of an answer (p90 {OUTPUT.p90:.0f}), bf16. "
-        "Joules are those of one request more, without the base watts, which are paid once for all that run. Modelled: a roofline of the "
-        "device; its prefill is modelled everywhere."
+        f"a request of {PROMPT.mean:.0f} prompt tokens (p90 {PROMPT.p90:.0f}) and {OUTPUT.mean:.0f} of an answer (p90 {OUTPUT.p90:.0f}), "
+        "bf16. Joules are those of one request more, without the base watts, which are paid once for all that run. Modelled: a roofline of "
+        "the device; its prefill is modelled everywhere."
     )
     table.caption_justify = "left"
     return table

@@ -29,7 +29,12 @@ def is_sparse(profile: ModelProfile) -> bool:
 
 @pytest.mark.parametrize(
     ("device", "sparse", "latency", "watts", "joules"),
-    [("h100", False, 0.08, 0.05, 0.12), ("b200", False, 0.14, 0.20, 0.20), ("h100", True, 0.26, 0.20, 0.85), ("b200", True, 0.48, 0.25, 0.95)],
+    [
+        ("h100", False, 0.08, 0.05, 0.12),
+        ("b200", False, 0.14, 0.20, 0.20),
+        ("h100", True, 0.26, 0.20, 0.85),
+        ("b200", True, 0.48, 0.25, 0.95),
+    ],
     ids=["H100", "B200", "H100 sparse", "B200 sparse"],
 )
 def test_it_is_as_near_to_what_was_measured_as_is_said(device: str, sparse: bool, latency: float, watts: float, joules: float) -> None:

@@ -114,7 +114,10 @@ def test_nothing_is_a_thing_to_say(text: str) -> None:
         ("pools: {a: {kind: cpu, count: 0}}", "1:31: out-of-range: 0 is not above zero"),
         ("pools: {a: {kind: cpu, on: 1}}", "1:28: wrong-form: true or false is wanted here, not 1"),
         ("pools: {a: {kind: cpu, endpoint: b}}", "1:34: bad-choice: there is no endpoint 'b'; declare it below `endpoints`"),
-        ("endpoints: {big: 'http://h'}\npools: {a: {endpoint: bigg}}", "2:23: bad-choice: there is no endpoint 'bigg'; did you mean 'big'?"),
+        (
+            "endpoints: {big: 'http://h'}\npools: {a: {endpoint: bigg}}",
+            "2:23: bad-choice: there is no endpoint 'bigg'; did you mean 'big'?",
+        ),
         ("prices: {}", "1:1: wrong-form: a list is wanted here, not a mapping; write - {model"),
         ("prices: [3]", "1:10: wrong-form: a mapping is wanted here, not 3"),
         ("prices: [{model: x, in: 1}]", "1:10: missing-field: this price does not say provider, out; in and out are USD per million"),
