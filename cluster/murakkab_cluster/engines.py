@@ -14,6 +14,7 @@ from murakkab.devices import Endpoint
 TIMEOUT: Final = 1.0
 #: An answer is no longer; thousands of models take less.
 _LONGEST: Final = 1_000_000
+_LONGEST_NAME: Final = 200
 _REFUSED: Final = (401, 403)
 
 
@@ -84,6 +85,8 @@ def _engine(endpoint: Endpoint, body: bytes) -> Engine:
     """Return the models of an answer `{"data": [{"id": ...}, ...]}`."""
     try:
         data: Any = json.loads(body)["data"]
-        return Engine(tuple(str(one["id"]) for one in data))
+        names = (str(one["id"]) for one in data)
+        # They are shown on terminals.
+        return Engine(tuple(name for name in names if name.isprintable() and 0 < len(name) <= _LONGEST_NAME))
     except (ValueError, KeyError, TypeError, RecursionError):
         return Engine(trouble=f"{endpoint.url}/models does not answer as OpenAI's protocol has it")

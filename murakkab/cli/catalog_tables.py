@@ -55,6 +55,11 @@ def _table(columns: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
+def _add(table: Table, *cells: str | Text) -> None:
+    """Add a row as it stands: names come from files and engines, and are no markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
 def pools_table(view: ClusterView, key_names: Iterable[str]) -> Table:
     """Return one line per pool, and below them the site and the providers that there is a key for."""
     table = _table("pool|kind|count|base watts|models|where|state", right=("count",))
@@ -62,8 +67,8 @@ def pools_table(view: ClusterView, key_names: Iterable[str]) -> Table:
         where = pool.endpoint or ("elsewhere" if pool.kind.device is Device.REMOTE else "here")
         state = Text(pool.trouble or ("on" if pool.is_on else "off"), "red" if pool.trouble else "green" if pool.is_on else "dim")
         watts = figure_text(pool.base_watts or _idle(pool))
-        table.add_row(pool.name, pool.kind.name, f"{pool.count:g}", watts, ", ".join(pool.models) or "-", where, state)
-    table.caption, table.caption_justify = _site_line(view, key_names), "left"
+        _add(table, pool.name, pool.kind.name, f"{pool.count:g}", watts, ", ".join(pool.models) or "-", where, state)
+    table.caption, table.caption_justify = Text(_site_line(view, key_names)), "left"
     return table
 
 
@@ -88,7 +93,8 @@ def devices_table(kinds: Iterable[DeviceKind], notes: Notes) -> Table:
     columns = "kind|memory GB|GB/s|bf16 TFLOP/s|watts idle|watts at most|USD/h|reaches of GB/s|of TFLOP/s|source"
     table = _table(columns, right=("memory GB", "GB/s", "bf16 TFLOP/s"))
     for kind in kinds:
-        table.add_row(
+        _add(
+            table,
             kind.name,
             _scaled(kind.memory, 1e9),
             _scaled(kind.bandwidth, 1e9),
@@ -114,7 +120,8 @@ def models_table(cards: Iterable[ModelCard], notes: Notes) -> Table:
         known = [(name, card.quality[name]) for name in _SHOWN_QUALITIES if name in card.quality]
         qualities = ", ".join(f"{name} {figure_text(one, '.3f', notes)}" for name, one in known)
         more = len(card.quality) - len(known)
-        table.add_row(
+        _add(
+            table,
             card.name,
             _billions(card.parameters),
             _billions(card.active),
@@ -137,7 +144,8 @@ def points_table(rows: Iterable[PointRow], load: float, notes: Notes) -> Table:
     for row in rows:
         point = row.point
         usd = "-" if row.usd is None else f"{row.usd.value * 1000:.3g}"
-        table.add_row(
+        _add(
+            table,
             row.model.name,
             f"{row.devices} x {row.kind.name}",
             seconds_text(point.seconds.p50),
@@ -171,5 +179,5 @@ def prices_table(prices: Iterable[Price], usable: Iterable[str], notes: Notes) -
         cached = "-" if price.usd_cached is None else f"{price.usd_cached * 1e6:.4g}"
         amounts = (f"{price.usd_in * 1e6:.4g}", f"{price.usd_out * 1e6:.4g}", cached)
         has_key = Text("yes", "green") if price.provider in keyed else Text("no", "dim")
-        table.add_row(price.model, price.provider, *amounts, has_key, notes.mark(price.of))
+        _add(table, price.model, price.provider, *amounts, has_key, notes.mark(price.of))
     return table

@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from murakkab.catalog import Device
+from murakkab.cli.catalog_tables import pools_table
 from murakkab.devices import Endpoint
 from murakkab.errors import InputError, InstallationError, NotFoundError
 from murakkab_cluster.engines import ask_engines
@@ -20,6 +22,7 @@ from murakkab_cluster.machine import usable_cores
 from murakkab_cluster.site import Installation, installation
 
 KEY = "sk-a-key-that-nobody-prints"
+SLY = json.dumps({"data": [{"id": "[/red]"}, {"id": "\x1b[2J"}, {"id": ""}, {"id": "x" * 300}]}).encode()
 MODELS = json.dumps({"data": [{"id": "meta-llama/Llama-3.1-8B-Instruct"}, {"id": "own/model"}]}).encode()
 
 
@@ -36,7 +39,7 @@ class Engine(BaseHTTPRequestHandler):
         if kind == "locked" and self.headers.get("Authorization") != f"Bearer {KEY}":
             self._answer(401, b"")
             return
-        bodies = {"good": MODELS, "locked": MODELS, "babbles": b"<html>", "odd": b'{"data": 3}', "long": b"x" * 1_100_000}
+        bodies = {"good": MODELS, "locked": MODELS, "babbles": b"<html>", "odd": b'{"data": 3}', "long": b"x" * 1_100_000, "sly": SLY}
         if kind == "drips":
             self.send_response(200)
             self.end_headers()
@@ -106,6 +109,15 @@ def test_an_engine_tells_what_it_serves(site: Callable[..., Installation], url: 
 def test_an_endpoint_that_no_pool_has_is_a_pool(site: Callable[..., Installation], url: str) -> None:
     pool = site(f"endpoints: {{e: {url}/good}}").view.pools["e"]
     assert (pool.kind.device, pool.models) == (Device.REMOTE, ("llama-3.1-8b", "own/model"))
+
+
+def test_names_that_would_do_something_to_a_terminal_are_left_out(site: Callable[..., Installation], url: str) -> None:
+    found = site(f"endpoints: {{e: {url}/sly}}")
+    assert found.view.pools["e"].models == ("[/red]",)
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(pools_table(found.view, found.key_names))
+    assert "[/red]" in capture.get()
 
 
 def test_what_an_engine_does_not_serve_is_remarked(site: Callable[..., Installation], url: str) -> None:
