@@ -49,7 +49,9 @@ def test_every_exit_status_is_told(text: str) -> None:
     assert told == {0, *(status for code, (status, _) in EXITS.items() if code != "internal")}
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/language.md", "docs/migration/from-langgraph.md", "benchmarks/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/language.md", "docs/catalog.md", "docs/migration/from-langgraph.md", "benchmarks/README.md"]
+)
 def test_what_a_page_points_to_is_there(page: str, root: Path) -> None:
     path = root / page
     for target in re.findall(r"\]\((?!http)([^)\s]+)\)", path.read_text()):

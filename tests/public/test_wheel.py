@@ -51,6 +51,11 @@ def test_every_source_file_is_in_it(names: list[str]) -> None:
     assert wanted <= set(names)
 
 
+def test_the_figures_are_shipped(names: list[str]) -> None:
+    shipped = {name.removeprefix("murakkab_cluster/data/") for name in names if name.startswith("murakkab_cluster/data/")}
+    assert shipped == {"devices.yaml", "models.yaml", "prices.yaml", "profiles.json"}
+
+
 def test_no_test_example_or_cache_slips_in(names: list[str]) -> None:
     assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "examples/", "benchmarks/"))]
 
