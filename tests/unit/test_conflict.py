@@ -16,7 +16,7 @@ def _is_feasible(problem: Problem) -> bool:
     return next(selections(problem), None) is not None
 
 
-@settings(max_examples=100, phases=(__import__("hypothesis").Phase.generate,), deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems(3))
 def test_a_conflict_is_real_smallest_and_shows_the_way_out(problem: Problem) -> None:
     found = conflict_of(problem, time_limit=20)

@@ -1,0 +1,197 @@
+"""policy: chooses again between the steps of a running job, within a millisecond or two - what is settled stays, the rest may change.
+
+Prices of the first choice guide a local search. Where that finds nothing that keeps the limits, a complete search looks, then the exact
+solver: a limit is passed only where every choice passes it.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from murakkab.optimizer.dual import Dual, dual_of
+from murakkab.optimizer.form import ORDER, Array, Form, Line, Row, form_of, value_of
+from murakkab.optimizer.milp import Effort, least
+from murakkab.optimizer.polish import Columns, Local
+from murakkab.optimizer.problem import Problem, Status
+from murakkab.optimizer.search import OutOfNodes, first_feasible
+
+#: Nodes of the complete search before the exact solver takes over.
+NODES: Final = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A task that has begun: its option stays. `start` and `end` (expected, while it runs) are seconds since the job began.
+
+    `first`: when its first element was or will be there (None: at its end). None elsewhere: as the option says.
+    """
+
+    label: str
+    start: float
+    end: float
+    first: float | None = None
+    joules: float | None = None
+    usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Where a job stands: what is `settled` by task, seconds since it began, and what the rest is expected to do.
+
+    `stretch`: by task, the part by which its options take more (seconds, joules, USD, use) than the problem says, for outputs larger than
+    expected. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first.
+    """
+
+    settled: Mapping[str, Settled] = field(default_factory=dict)
+    seconds: float = 0.0
+    stretch: Mapping[str, float] = field(default_factory=dict)
+    barred: Collection[tuple[str, str]] = ()
+    picks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rechoice:
+    """An option for every task that is not settled. INFEASIBLE: no selection keeps all limits; `picks` then pass them by little.
+
+    `value`: of the first measure, for the whole job. `excess`: by how much limits are passed, as parts of them, in all.
+    """
+
+    status: Status
+    picks: Mapping[str, str]
+    value: float = math.nan
+    excess: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A problem made ready to be chosen again many times. Every option counts, dominated ones too: others may be barred."""
+
+    form: Form
+    measure: str
+    dual: Dual
+    labels: Mapping[str, Mapping[str, int]]
+
+
+def prepare(problem: Problem) -> Prepared:
+    """Return what `rechoose` needs; takes about as long as a first choice by prices. Only the first measure to minimise is kept."""
+    form = form_of(problem)
+    measure = next(iter(problem.minimize), ORDER)
+    dual = dual_of(form, measure if measure in form.rows else "latency")
+    there = np.arange(form.allowed.shape[1])[None, :] < np.array([len(task.options) for task in problem.tasks])[:, None]
+    labels = {task.name: {option.label: place for place, option in enumerate(task.options)} for task in problem.tasks}
+    return Prepared(replace(form, allowed=there), measure, dual, labels)
+
+
+def rechoose(prepared: Prepared, now: Now) -> Rechoice:
+    """Return options for the tasks that are not settled, so that every limit holds for the whole job if any selection makes it so.
+
+    What is best among these is sought by local search, not proven: the status is heuristic. Raises `KeyError` for an unknown label.
+    """
+    form = _form_now(prepared, now)
+    if not form.allowed.any(axis=1).all():
+        return Rechoice(Status.INFEASIBLE, {}, excess=math.inf)
+    measure = prepared.measure if prepared.measure in form.rows else "latency"
+    local = Local(form, measure, replace(prepared.dual, reduced=_reduced(prepared, form, measure)))
+    starts = _starts(prepared, form, now, local)
+    for start in starts:
+        found = local.improved(start)
+        if found is not None:
+            return _rechoice(form, now, found[1], found[0], Status.HEURISTIC)
+    complete = _complete(local, measure)
+    if complete is not None:
+        value, columns = local.improved(complete) or (local.measured(complete)[1], complete)
+        return _rechoice(form, now, columns, value, Status.HEURISTIC)
+    worst = min(starts, key=lambda start: local.measured(start)[0])
+    over, value = local.measured(worst)
+    return replace(_rechoice(form, now, worst, value, Status.INFEASIBLE), excess=over)
+
+
+def _complete(local: Local, measure: str) -> Columns | None:
+    try:
+        return first_feasible(local, local.reduced, NODES)
+    except OutOfNodes:
+        found = least(local.form, measure, Effort(10.0, 1e6))
+        return None if found.columns is None else np.array(found.columns)
+
+
+def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Columns]:
+    """Return selections to start from: the one before, the prices' own, the quickest."""
+    cheapest = local.reduced.argmin(axis=1)
+    before = cheapest.copy()
+    for place, task in enumerate(form.problem.tasks):
+        column = prepared.labels[task.name].get(now.picks.get(task.name, ""))
+        if column is not None and form.allowed[place, column]:
+            before[place] = column
+    quickest = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
+    return [before, cheapest, quickest]
+
+
+def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:
+    """Return what options cost more than their task's best at the first choice's prices, as things now stand."""
+    cost = prepared.dual.time_cost if measure == "latency" else form.rows[measure].coefficients
+    weights = cost.copy()
+    for name, price in prepared.dual.prices.items():
+        if name in form.rows:
+            weights += price * form.rows[name].coefficients
+    weights = np.where(form.allowed, weights, np.inf)
+    return np.asarray(weights - weights.min(axis=1, keepdims=True))
+
+
+def _rechoice(form: Form, now: Now, columns: Columns, value: float, status: Status) -> Rechoice:
+    options = form.options_of(columns.tolist())
+    picks = {
+        task.name: option.label for task, option in zip(form.problem.tasks, options, strict=True) if task.name not in now.settled
+    }
+    first = form.problem.minimize[0] if form.problem.minimize else ORDER
+    return Rechoice(status, picks, value_of(first, value, form.problem.bounds.rule))
+
+
+# -------------------------------------------------------------------------------------------------------------------- now
+
+
+def _form_now(prepared: Prepared, now: Now) -> Form:
+    """Return the form of the whole job as it stands: the settled tasks with what they really took, the rest not before now."""
+    form, tasks = prepared.form, prepared.form.problem.tasks
+    stretch = np.array([now.stretch.get(task.name, 1.0) for task in tasks]).reshape(-1, 1)
+    allowed = form.allowed.copy()
+    ready = [max(start, now.seconds) for start in form.graph.ready]
+    rows = {name: _stretched(row, stretch) for name, row in form.rows.items()}
+    works = tuple(replace(row, coefficients=row.coefficients * stretch, limit=row.limit) for row in form.works)
+    lines = [Line(line.whole * stretch, line.first * stretch, line.last * stretch) for line in (form.expected, form.tail)]
+    for place, task in enumerate(tasks):
+        for label in prepared.labels[task.name]:
+            if (task.name, label) in now.barred:
+                allowed[place, prepared.labels[task.name][label]] = False
+        settled = now.settled.get(task.name)
+        if settled is not None:
+            column = prepared.labels[task.name][settled.label]
+            allowed[place] = False
+            allowed[place, column] = True
+            ready[place] = settled.start
+            _settle(lines, rows, place, settled)
+            for row in works:
+                row.coefficients[place] = 0.0 if row.name.startswith("work:") else row.coefficients[place]
+    works = tuple(replace(row, limit=row.limit - now.seconds) if row.name.startswith("work:") else row for row in works)
+    graph = replace(form.graph, ready=tuple(ready))
+    return replace(form, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
+
+
+def _stretched(row: Row, stretch: Array) -> Row:
+    """Return a row whose sums grow with the output; quality and counts of calls do not."""
+    is_size = row.name in ("cost", "energy") or row.name.startswith("capacity:")
+    return replace(row, coefficients=row.coefficients * stretch if is_size else row.coefficients.copy())
+
+
+def _settle(lines: list[Line], rows: Mapping[str, Row], place: int, settled: Settled) -> None:
+    """Write what a settled task took into its line of every table."""
+    for line in lines:
+        line.whole[place] = settled.end - settled.start
+        line.first[place] = (settled.end if settled.first is None else settled.first) - settled.start
+        # Its end is known, whatever its sources do.
+        line.last[place] = -math.inf
+    for name, value in (("energy", settled.joules), ("cost", settled.usd)):
+        if value is not None:
+            rows[name].coefficients[place] = value
