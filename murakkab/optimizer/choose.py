@@ -20,6 +20,8 @@ _MEASURES: Final[Mapping[str, Callable[[Quote], float]]] = {
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None) -> Deployment:
     """Return one choice per step that an executor does: the pinned one, else of those that the step allows the one whose quote is best.
 
+    One that lacks a library or a setting, or leaves its work undone, is chosen only where it is pinned or there is no other.
+
     Under equal quotes the earlier registered. Raises `PlanError` when no executor provides a capability, when none that does has the
     knobs, the device or the model that the step asks for, or when a pinned one is missing.
     """
@@ -40,7 +42,7 @@ def _choice(node: Node, catalog: Catalog, goal: Goal) -> Choice:
         raise PlanError(
             f"no executor provides {node.uses!r}, which step {node.path!r} needs", hint="`murakkab executors` lists what is installed"
         )
-    left = _allowed(cards, node)
+    left = _ready(_allowed(cards, node), catalog)
     if len(left) == 1:
         return Choice(node.path, left[0], _knobs(node), f"the only executor for {node.uses}{_asked(node)}")
     best = min(left, key=lambda card: _score(card, goal))
@@ -64,6 +66,11 @@ def _allowed(cards: Sequence[ExecutorCard], node: Node) -> list[ExecutorCard]:
         hint = f"there are {', '.join(known)}" if (known := _models(left)) else "no model can be chosen"
         raise _none_has(f"the model {prefer.model!r}", node, hint=hint)
     return fitting
+
+
+def _ready(cards: Sequence[ExecutorCard], catalog: Catalog) -> list[ExecutorCard]:
+    """Return those that do the work and can run here; where there are none, all: what is lacking is told when the job begins."""
+    return [card for card in cards if not card.leaves_undone and card.name not in catalog.lacking] or list(cards)
 
 
 def _none_has(wanted: str, node: Node, *, hint: str) -> PlanError:

@@ -7,7 +7,9 @@ import pytest
 from murakkab.errors import ExecutorError
 from murakkab.values import File
 from murakkab_executors.capabilities import Box, Detection, ObjectListing, Transcript
-from murakkab_executors.text import lead_summary, noun_list, nouns_in, page_rank, pagerank_summary, sentences_of, vocabulary
+from murakkab_executors.summary import lead_summary, page_rank, pagerank_summary
+from murakkab_executors.text import noun_list, nouns_in, vocabulary
+from murakkab_executors.words import sentences_of
 
 
 @pytest.mark.parametrize(
