@@ -98,7 +98,12 @@ def _span(question: str, sentence: str) -> str:
     if looks_like is None:
         return max(_runs(sentence, asked), key=len, default="")
     spans = [span for span in looks_like.finditer(sentence) if not set(terms_of(span[0])) <= asked]
-    best = min(spans, key=lambda span: sum(abs(span.start() - place) for place in places), default=None)
+
+    def far(span: re.Match[str]) -> tuple[int, int]:
+        # "17 pupils" answers "how many pupils" though "one classroom" is nearer to the rest.
+        return -len(asked.intersection(terms_of(span[0]))), sum(abs(span.start() - place) for place in places)
+
+    best = min(spans, key=far, default=None)
     return best[0].strip(" ,.;") if best else ""
 
 

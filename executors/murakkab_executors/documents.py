@@ -102,7 +102,7 @@ def sentence_chunks(
     documents: list[Document],
     size: int,
     *,
-    repeated: Annotated[int, Knob("sentences at the end of a chunk that the next one begins with", choices=(0, 1), trades=True)] = 0,
+    repeated: Annotated[int, Knob("sentences at the end of a chunk that the next one begins with", low=0, high=5)] = 0,
 ) -> list[Chunk]:
     """Fill each chunk with whole sentences. One that is longer than a chunk is cut between words.
 

@@ -49,7 +49,7 @@ def fused(
     chunks: list[Chunk],
     count: int,
     *,
-    topics: Annotated[int, Knob("dimensions of the space of meanings", choices=(8, 16, 32), trades=True)] = 16,
+    topics: Annotated[int, Knob("dimensions of the space of meanings; as many as there are subjects", low=2, high=300)] = 8,
 ) -> list[Finding]:
     """Rank by BM25 and by latent semantic analysis together, which also finds chunks that put it in other words.
 
