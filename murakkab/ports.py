@@ -31,9 +31,10 @@ class Artifacts(Protocol):
 class Report:
     """What an attempt says of itself while it runs, beside its result. Whatever it spent is billed, however the attempt ends.
 
-    `usd` None: the card's price holds. `units`: how much work it was, None where nobody said: seconds of sound or video, images, characters or
-    documents; the docstring of a capability says which. `emit` gives the next element of a result that is a list. `left`: what could not
-    be stopped when the attempt was cancelled, in words. Not safe from other threads, but for the fields, which may be set from one.
+    `usd` None: the card's price holds. `units`: how much work it was, None where nobody said: seconds of sound or video, images,
+    characters, documents: the docstring of a capability says which. `emit` gives the next element of a result that is a list. `left`:
+    what could not be stopped when the attempt was cancelled, in words. Not safe from other threads, but for the fields, which may be set
+    from one.
     """
 
     __slots__ = ("emit", "joules", "left", "tokens", "units", "usd")

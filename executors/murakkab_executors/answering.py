@@ -38,15 +38,9 @@ _KINDS: Final[Sequence[tuple[re.Pattern[str], re.Pattern[str]]]] = (
 )
 #: Any other answer: some words on end without a comma between.
 _ANY: Final = re.compile(r"[^\s,;:.!?()]+(?: [^\s,;:.!?()]+)*")
+_COUNT: Final = re.compile(r"\bhow many\b", re.IGNORECASE)
 #: So many sentences, best first, are searched for an answer of the right kind.
 _SEARCHED: Final = 3
-
-
-@executor(capabilities.answering, name="sentence-answer", effect="pure", quote=Quote(seconds=0.002, source="measured"))
-def sentence_answer(question: str, passages: list[Passage]) -> Answer:
-    """Answer with the sentence that has the most, and the rarest, words of the question. Measured for 4 passages of 600 characters."""
-    best = _ranked(question, passages)[:1]
-    return Answer(question, best[0][1] if best else "", [best[0][0]] if best else [])
 
 
 @executor(capabilities.answering, name="span-answer", effect="pure", quote=Quote(seconds=0.003, source="measured"))
@@ -58,12 +52,15 @@ def span_answer(
 ) -> Answer:
     """Answer with the words of the best sentences that look like an answer to such a question: a number, a time, a name, a place.
 
-    Where nothing does, what such a sentence says beyond the question. Measured for 4 passages of 600 characters.
+    To other questions, what the best sentence says beyond them; where no words look like an answer, that whole sentence. Measured for
+    4 passages of 600 characters.
     """
-    for document, sentence in _ranked(question, passages)[:sentences]:
+    spend(units=sum(len(passage.text) for passage in passages))
+    ranked = _ranked(question, passages)[:sentences]
+    for document, sentence in ranked:
         if text := _span(question, sentence):
             return Answer(question, text, [document])
-    return sentence_answer(question, passages)
+    return Answer(question, ranked[0][1], [ranked[0][0]]) if ranked else Answer(question, "", [])
 
 
 @executor(capabilities.answering, name="passage-answer", effect="pure", quote=Quote(seconds=0.0005, source="measured"))
@@ -75,7 +72,6 @@ def passage_answer(question: str, passages: list[Passage]) -> Answer:
 
 def _ranked(question: str, passages: Sequence[Passage]) -> list[tuple[str, str]]:
     """Return document and text of the sentences that share words with the question, best first; questions and headings answer none."""
-    spend(units=sum(len(passage.text) for passage in passages))
     found = [
         (passage.document, sentence, frozenset(terms_of(sentence)), 1 / place)
         for place, passage in enumerate(passages, start=1)
@@ -99,9 +95,12 @@ def _span(question: str, sentence: str) -> str:
         return max(_runs(sentence, asked), key=len, default="")
     spans = [span for span in looks_like.finditer(sentence) if not set(terms_of(span[0])) <= asked]
 
+    is_count = _COUNT.search(question) is not None
+
     def far(span: re.Match[str]) -> tuple[int, int]:
         # "17 pupils" answers "how many pupils" though "one classroom" is nearer to the rest.
-        return -len(asked.intersection(terms_of(span[0]))), sum(abs(span.start() - place) for place in places)
+        fitting = len(asked.intersection(terms_of(span[0]))) if is_count else 0
+        return -fitting, sum(abs(span.start() - place) for place in places)
 
     best = min(spans, key=far, default=None)
     return best[0].strip(" ,.;") if best else ""
@@ -125,4 +124,4 @@ def _bare(run: Sequence[str]) -> Sequence[str]:
     return run[told[0] : told[-1] + 1] if told else ()
 
 
-EXECUTORS: Final = (span_answer, sentence_answer, passage_answer)
+EXECUTORS: Final = (span_answer, passage_answer)

@@ -26,11 +26,11 @@ _MARKUP: Final = (
     (re.compile(r"^(`{3,}|~{3,}).*$", re.MULTILINE), ""),
     (re.compile(r"!\[[^\]]*\]\([^)]*\)"), ""),
     (re.compile(r"\[([^\]]+)\]\([^)]*\)"), r"\1"),
-    (re.compile(r"^\s*\|?[\s:|-]*-{3,}[\s:|-]*$", re.MULTILINE), ""),  # the line below the head of a table, and rules
+    (re.compile(r"^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$\n?", re.MULTILINE), ""),  # the line below the head of a table, and rules
     # A heading, an item of a list and a row of a table are sentences of their own.
-    (re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE), r"\n\1.\n"),
-    (re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+(.+?)[.;,]?$", re.MULTILINE), r"\1."),
-    (re.compile(r"^\s*\|(.+)\|\s*$", re.MULTILINE), lambda row: ": ".join(cell.strip() for cell in row[1].split("|")) + "."),
+    (re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*$", re.MULTILINE), r"\n\1.\n"),
+    (re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+(.+?)[.;,]?$", re.MULTILINE), r"\1."),
+    (re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.MULTILINE), lambda row: ": ".join(cell.strip() for cell in row[1].split("|")) + "."),
     (re.compile(r"(\*\*|__|(?<!\w)[*_]|[*_](?!\w)|`)"), ""),
     (re.compile(r"^>\s?", re.MULTILINE), ""),
     (re.compile(r"\n{3,}"), "\n\n"),

@@ -19,7 +19,7 @@ def metric(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     if ":" not in name:
-        hint = did_you_mean(name, METRICS) or f"there are {', '.join(METRICS)}; or write module:function"
+        hint = did_you_mean(name, METRICS, others="write module:function, or one of")
         raise InputError(f"there is no metric {name!r}", hint=hint)
     function = load_function(name)
 

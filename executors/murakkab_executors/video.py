@@ -108,7 +108,7 @@ def even_pieces(
     video: File,
     *,
     call: Call,
-    piece_s: Annotated[float, Knob("seconds of a piece, about", choices=(3.0, 6.0), trades=True)] = 3.0,
+    piece_s: Annotated[float, Knob("seconds of a piece, about", low=0.5, high=600.0)] = 3.0,
 ) -> list[Scene]:
     """Cut a video into equal pieces by its length alone, wherever the shots end. No picture is looked at: it takes no time.
 
@@ -153,13 +153,13 @@ def pyav_frames(
     extra="video",
     quote=Quote(seconds=0.01, source="measured"),
 )
-def key_pictures(scene: Scene, count: int, *, call: Call, at_most: AtMost = 100, quality: JpegQuality = 90) -> list[File]:
+def key_pictures(scene: Scene, count: int, *, call: Call, quality: JpegQuality = 90) -> list[File]:
     """Take the key picture next before the middle of each of `count` equal parts of the scene, each once, as JPEG.
 
     Only these pictures are decoded. There are as few as the encoder made: often one a scene, and not spread evenly. Where a scene has
     none of its own, the one in its middle is taken. Measured for scenes of 480 x 320.
     """
-    images = _key_images(scene, _wanted(scene, min(count, at_most)), call)
+    images = _key_images(scene, _wanted(scene, count), call)
     return _stored(images or _exact(scene, _wanted(scene, 1), call), quality, scene.video, call)
 
 
