@@ -1,7 +1,7 @@
 """driver: labelled inputs for each capability, made from the sample clips and documents, some of them harder than these are.
 
 Made harder: clips as a streaming encoder writes them (a key picture every two seconds, wherever the cuts are), speech under noise 20 dB
-below it, and stills that are tilted by 12 degrees and dimmed.
+below it, and stills that are tilted by 18 degrees, to either side, and dimmed.
 """
 
 import functools
@@ -30,9 +30,9 @@ from murakkab_executors.video import pyav_frames
 
 MEDIA: Final = ROOT / "workflows" / "media"
 DOCUMENTS: Final = ROOT / "workflows" / "documents"
-_STILLS: Final = 3
+_STILLS: Final = 2
 _QUIETER_DB: Final = 20.0
-_TILT: Final = 12.0
+_TILTS: Final = (18.0, -18.0)
 _KEY_EVERY: Final = 50
 _SIZES: Final = (200, 300, 400, 600)
 
@@ -179,19 +179,20 @@ def _objects(call: Call, folder: Path) -> Samples:
     for name, known in _clips().items():
         for at, scene in enumerate(_scenes_of(name, MEDIA / name)):
             images = pyav_frames(scene, _STILLS, call=call)
-            inputs += [{"images": images}, {"images": [_tilted(image, call) for image in images]}]
-            labels += [known["shown"][at]] * 2
+            harder = [[_tilted(image, tilt, call) for image in images] for tilt in _TILTS]
+            inputs += [{"images": some} for some in (images, *harder)]
+            labels += [known["shown"][at]] * (1 + len(_TILTS))
     return Samples("object-detection", "set_f1", inputs, labels, call, lambda found, at: [one.label for one in found])
 
 
-def _tilted(image: File, call: Call) -> File:
+def _tilted(image: File, degrees: float, call: Call) -> File:
     import cv2
     import numpy as np
 
     picture = cv2.imdecode(np.frombuffer(call.artifacts.get({"uri": image.uri}), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     rows, columns = picture.shape[:2]
-    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), _TILT, 1.0)
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), degrees, 1.0)
     dim = (cv2.warpAffine(picture, turn, (columns, rows), borderMode=cv2.BORDER_REPLICATE) * 0.5).astype(np.uint8)
     return File(**call.artifacts.put(cv2.imencode(".jpg", dim)[1].tobytes(), suffix=".jpg", media_type="image/jpeg"))
 

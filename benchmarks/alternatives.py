@@ -2,7 +2,8 @@
 
     python -m benchmarks.alternatives [--only CAPABILITY] [--json FILE]
 
-One that is beaten is neither quicker nor better than some other of its capability. At least two must be left of each, or the exit status
+One that is beaten is neither quicker nor better than some other of its capability; the seconds of the processor count, which move
+least when others use the machine. At least two must be left of each, or the exit status
 is 1. Seconds are the median of several runs over all samples, over the number of samples; the models are loaded before.
 """
 
@@ -94,8 +95,8 @@ def with_marks(rows: Sequence[Measured]) -> list[Measured]:
 
 
 def _beats(one: Measured, other: Measured) -> bool:
-    is_quicker, is_better = one.seconds < other.seconds * _QUICKER, one.quality > other.quality + _BETTER
-    is_slower, is_worse = other.seconds < one.seconds * _QUICKER, other.quality > one.quality + _BETTER
+    is_quicker, is_better = one.cpu_seconds < other.cpu_seconds * _QUICKER, one.quality > other.quality + _BETTER
+    is_slower, is_worse = other.cpu_seconds < one.cpu_seconds * _QUICKER, other.quality > one.quality + _BETTER
     return not is_slower and not is_worse and (is_quicker or is_better)
 
 

@@ -73,7 +73,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one task is expected to take. `source` says where the figures are from: measured, modelled or assumed."""
+    """What one task is expected to take. `source` says where the figures are from: measured, modelled or assumed.
+
+    `quality` lies between 0 and 1, by the metric that suits the capability; cards that ship have it from `benchmarks.alternatives`, which
+    scores them on the sample data, made harder in part. It tells executors of one capability apart; your own data may say otherwise.
+    """
 
     seconds: float = 1.0
     usd: float = 0.0

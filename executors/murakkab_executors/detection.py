@@ -43,7 +43,7 @@ class _Vote(NamedTuple):
     name="opencv-cascades",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=1.8, source="measured"),
+    quote=Quote(seconds=4.0, quality=1.0, source="measured"),
 )
 def opencv_cascades(
     images: list[File],
@@ -70,13 +70,13 @@ def opencv_cascades(
     name="upright-cascades",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=0.4, source="measured"),
+    quote=Quote(seconds=0.8, quality=0.9, source="measured"),
 )
 def upright_cascades(
     images: list[File],
     *,
     call: Call,
-    width: Annotated[int, Knob("pixels to which the images are scaled down", choices=(320, 240, 160), trades=True)] = 320,
+    width: Annotated[int, Knob("pixels to which the images are scaled down", choices=(320, 160), trades=True)] = 320,
     agreement: Annotated[float, Knob("share of the images in which a thing must be seen to count", low=0.0, high=1.0)] = 0.5,
 ) -> list[Detection]:
     """Find people and cats as `opencv-cascades` does, by one model each and with the head upright only: quick, and more often wrong.

@@ -113,7 +113,7 @@ async def llm_answer(
     cores=0.0,
     limits=_AT_A_TIME,
     settings=(_URL, _MODEL),
-    quote=Quote(seconds=5.0, quality=0.8, tokens=1500),
+    quote=Quote(seconds=5.0, quality=0.55, tokens=1500),
 )
 async def llm_summary(text: str, sentences: int, *, model: Model = "", seconds: Seconds = 120.0, max_tokens: MaxTokens = 512) -> str:
     """Sum a text up in the words of a language model. Its quote is assumed: it depends on the model."""
@@ -133,7 +133,7 @@ async def llm_summary(text: str, sentences: int, *, model: Model = "", seconds: 
     cores=0.0,
     limits=_AT_A_TIME,
     settings=(_URL, _EMBEDDING),
-    quote=Quote(seconds=2.0, quality=0.9, tokens=5000),
+    quote=Quote(seconds=2.0, quality=0.95, tokens=5000),
 )
 async def endpoint_embeddings(
     questions: list[str], chunks: list[Chunk], count: int, *, model: Model = "", seconds: Seconds = 60.0

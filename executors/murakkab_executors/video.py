@@ -35,7 +35,7 @@ _EVERY: Final = {"all": 1, "third": 3, "key": 1}
     name="pyscenedetect",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=0.3, source="measured"),
+    quote=Quote(seconds=0.85, quality=1.0, source="measured"),
 )
 def pyscenedetect(
     video: File,
@@ -103,7 +103,13 @@ def _small(frame: "VideoFrame") -> Any:
     return frame.to_ndarray(format="bgr24", width=width, height=height)
 
 
-@executor(capabilities.scene_detection, name="even-pieces", effect="pure", extra="video", quote=Quote(seconds=0.002, source="measured"))
+@executor(
+    capabilities.scene_detection,
+    name="even-pieces",
+    effect="pure",
+    extra="video",
+    quote=Quote(seconds=0.003, quality=0.717, source="measured"),
+)
 def even_pieces(
     video: File,
     *,
@@ -129,7 +135,7 @@ def even_pieces(
     name="pyav-frames",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=0.03, source="measured"),
+    quote=Quote(seconds=0.06, quality=0.992, source="measured"),
 )
 def pyav_frames(
     scene: Scene,
@@ -151,7 +157,7 @@ def pyav_frames(
     name="key-pictures",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=0.01, source="measured"),
+    quote=Quote(seconds=0.03, quality=0.243, source="measured"),
 )
 def key_pictures(scene: Scene, count: int, *, call: Call, quality: JpegQuality = 90) -> list[File]:
     """Take the key picture next before the middle of each of `count` equal parts of the scene, each once, as JPEG.
