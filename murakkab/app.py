@@ -58,7 +58,22 @@ __all__ = ["Cleaned", "Forked", "JobResult", "Runtime", "Settings", "Verdict", "
 
 #: The families that ship. Each lists its executors in `EXECUTORS`; heavy libraries load when one runs.
 _FAMILIES: Final = tuple(
-    f"murakkab_executors.{name}" for name in ("python", "shell", "http", "file", "video", "detection", "audio", "text")
+    f"murakkab_executors.{name}"
+    for name in (
+        "python",
+        "shell",
+        "http",
+        "file",
+        "video",
+        "detection",
+        "audio",
+        "text",
+        "summary",
+        "documents",
+        "retrieval",
+        "answering",
+        "llm",
+    )
 )
 
 
@@ -124,12 +139,25 @@ def executors() -> Mapping[str, Executor]:
     return found
 
 
-@cache
 def catalog() -> Catalog:
-    """Return the capabilities and executor cards of this installation."""
+    """Return the capabilities and executor cards of this installation; those that cannot run with the environment as it is are marked."""
+    return _catalog(tuple(name for name in _settings() if os.environ.get(name)))
+
+
+@cache
+def _settings() -> tuple[str, ...]:
+    """Return the environment variables that some executor needs."""
+    return tuple(sorted({name for one in executors().values() for name in one.card.settings}))
+
+
+@cache
+def _catalog(settings: tuple[str, ...]) -> Catalog:
+    """Return the catalog with these environment variables set."""
     from murakkab_executors.capabilities import CAPABILITIES
 
-    return Catalog({one.name: one for one in CAPABILITIES}, {name: one.card for name, one in executors().items()})
+    cards = {name: one.card for name, one in executors().items()}
+    lacking = {name: lack for name, card in cards.items() if (lack := _lacking(card))}
+    return Catalog({one.name: one for one in CAPABILITIES}, cards, lacking)
 
 
 def installation(file: Path | None = None) -> Installation:
@@ -338,6 +366,9 @@ def _core_count() -> int:
 
 
 def _lacking(card: ExecutorCard) -> str:
+    """Return the library or the environment variable that *card* needs and that is not there, or ""."""
+    if unset := next((name for name in card.settings if not os.environ.get(name)), ""):
+        return unset
     return next((module for module in _LIBRARIES.get(card.extra, ()) if find_spec(module) is None), "")
 
 

@@ -19,9 +19,9 @@ class Device(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An input of a capability, or a knob of an executor. A knob's `choices` or `low`/`high` bound what it may be.
+    """An input of a capability, or a knob of an executor; `choices` or `low`/`high` bound what a knob may be.
 
-    `tunable`: other values give a better or a cheaper result, not another kind of result, so the optimizer may choose one.
+    `trades`: the values of a knob are better or cheaper ways to the same result, so that the optimizer may pick one of its `choices`.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     low: float | None = None
     high: float | None = None
-    tunable: bool = False
+    trades: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one task is expected to take. `source` says where the figures are from: measured, modelled or assumed."""
+    """What one task is expected to take. `source` says where the figures are from: measured, modelled or assumed.
+
+    `quality` lies between 0 and 1, by the metric that suits the capability; cards that ship have it from `benchmarks.alternatives`, which
+    scores them on the sample data, made harder in part. It tells executors of one capability apart; your own data may say otherwise.
+    """
 
     seconds: float = 1.0
     usd: float = 0.0
@@ -85,7 +89,11 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorCard:
-    """One way to provide a capability, with its knobs. `version` changes whenever its results may: it is part of the cache key."""
+    """One way to provide a capability, with its knobs. `version` changes whenever its results may: it is part of the cache key.
+
+    `extra` names the optional libraries and `settings` the environment variables without which it cannot run. `leaves_undone`: it gives
+    the empty result and does nothing, which is how a step is switched off; it is never chosen unless the step or a limit allows it.
+    """
 
     name: str
     capability: str
@@ -98,6 +106,8 @@ class ExecutorCard:
     quote: Quote = Quote()
     version: str = "1"
     extra: str = ""
+    settings: tuple[str, ...] = ()
+    leaves_undone: bool = False
 
     def knob(self, name: str) -> Parameter | None:
         """Return the knob of that name, or None."""
@@ -111,10 +121,11 @@ class ExecutorCard:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Every capability and executor of an installation, by name."""
+    """Every capability and executor of an installation, by name. `lacking` says of those that cannot run here what they lack, in words."""
 
     capabilities: Mapping[str, Capability] = field(default_factory=dict)
     executors: Mapping[str, ExecutorCard] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def providers(self, capability: str) -> tuple[ExecutorCard, ...]:
         """Return the executors that provide *capability*, in the order they were registered."""

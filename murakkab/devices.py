@@ -108,12 +108,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """All that the optimizer sees of an installation at one moment. `prices`: the hosted models that there are keys for.
-
-    `lacking`: the executors that cannot run here, and why.
-    """
+    """All that the optimizer sees of an installation at one moment. `prices`: the hosted models that there are keys for."""
 
     pools: Mapping[str, Pool] = field(default_factory=dict)
     prices: tuple[Price, ...] = ()
     site: Site = Site()
-    lacking: Mapping[str, str] = field(default_factory=dict)

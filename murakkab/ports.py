@@ -31,16 +31,19 @@ class Artifacts(Protocol):
 class Report:
     """What an attempt says of itself while it runs, beside its result. Whatever it spent is billed, however the attempt ends.
 
-    `usd` None: the card's price holds. `emit` gives the next element of a result that is a list. `left`: what could not be stopped when the
-    attempt was cancelled, in words. Not safe from other threads, but for the fields, which may be set from one.
+    `usd` None: the card's price holds. `units`: how much work it was, None where nobody said: seconds of sound or video, images,
+    characters, documents: the docstring of a capability says which. `emit` gives the next element of a result that is a list. `left`:
+    what could not be stopped when the attempt was cancelled, in words. Not safe from other threads, but for the fields, which may be set
+    from one.
     """
 
-    __slots__ = ("emit", "joules", "left", "tokens", "usd")
+    __slots__ = ("emit", "joules", "left", "tokens", "units", "usd")
 
     def __init__(self, emit: Callable[[Any], None] | None = None) -> None:
         self.usd: float | None = None
         self.joules: float | None = None
         self.tokens = 0
+        self.units: float | None = None
         self.left = ""
         self.emit = emit
 

@@ -31,12 +31,14 @@ class CurrentAttempt:
 CURRENT: Final[ContextVar[CurrentAttempt | None]] = ContextVar("murakkab_attempt", default=None)
 
 
-def spend(*, usd: float | None = None, tokens: int = 0, joules: float | None = None) -> None:
+def spend(*, usd: float | None = None, tokens: int = 0, joules: float | None = None, units: float | None = None) -> None:
     """Put on the bill of the running step what it has just spent. Amounts add up, and count however the attempt ends.
 
-    `usd` takes the place of the price that the executor's card names. Raises `ValueError` for what is no amount.
+    `usd` takes the place of the price that the executor's card names. `units` costs nothing: it says how much work the step was given, in
+    whatever grows with its input (seconds of sound, images, characters), so that what it takes can be foretold for other inputs.
+    Raises `ValueError` for what is no amount.
     """
-    for amount in (usd, tokens, joules):
+    for amount in (usd, tokens, joules, units):
         if amount is not None and not (math.isfinite(amount) and amount >= 0):
             raise ValueError(f"{amount} cannot be spent")
     current = CURRENT.get()
@@ -49,6 +51,8 @@ def spend(*, usd: float | None = None, tokens: int = 0, joules: float | None = N
         report.usd = (report.usd or 0.0) + usd
     if joules is not None:
         report.joules = (report.joules or 0.0) + joules
+    if units is not None:
+        report.units = (report.units or 0.0) + units
     report.tokens += tokens
 
 

@@ -83,6 +83,49 @@ class ObjectListing:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A text with the name that it has below its folder."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document; `start` counts the characters before it."""
+
+    document: str
+    start: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found; how high a `score` can be depends on how it was found."""
+
+    document: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found for a question, best first."""
+
+    question: str
+    passages: list[Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and the documents that it is from, most important first. `text` is empty where none was found."""
+
+    question: str
+    text: str
+    documents: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ShellResult:
     """How a program ended. `*_dropped` count the bytes over the output limit, which are lost."""
 
@@ -109,37 +152,65 @@ class HttpResponse:
 
 @capability("scene-detection")
 def scene_detection(video: File) -> list[Scene]:  # type: ignore[empty-body]
-    """Split a video into its shots, in order and without gaps. A video without cuts is one scene."""
+    """Split a video into its shots, in order and without gaps. A video without cuts is one scene. Units of work: seconds of video."""
 
 
 @capability("frame-extraction")
 def frame_extraction(scene: Scene, count: int = 5) -> list[File]:  # type: ignore[empty-body]
-    """Take up to `count` still images from a scene, spread evenly over it."""
+    """Take up to `count` still images from a scene, spread over it. Units of work: images."""
 
 
 @capability("audio-extraction")
 def audio_extraction(audio: AudioClip) -> File:  # type: ignore[empty-body]
-    """Write the sound of a clip as 16 kHz mono WAV; silence of the same length where there is no sound track."""
+    """Write the sound of a clip as 16 kHz mono WAV; silence of the same length where there is no sound track. Units of work: seconds."""
 
 
 @capability("speech-to-text")
 def speech_to_text(audio: AudioClip) -> Transcript:  # type: ignore[empty-body]
-    """Write down what is said in a clip; an empty transcript where there is no sound track or no speech."""
+    """Write down what is said in a clip; an empty transcript where there is no sound track or no speech. Units of work: seconds."""
 
 
 @capability("object-detection")
 def object_detection(images: list[File]) -> list[Detection]:  # type: ignore[empty-body]
-    """Find and name the objects in the images."""
+    """Find and name the objects in the images. Units of work: images."""
 
 
 @capability("object-listing")
 def object_listing(seen: list[list[Detection]], heard: list[Transcript]) -> ObjectListing:  # type: ignore[empty-body]
-    """List the objects that were shown in images or mentioned in speech."""
+    """List the objects that were shown in images or mentioned in speech. Units of work: characters of speech."""
 
 
 @capability("text-summary")
 def text_summary(text: str, sentences: int = 3) -> str:  # type: ignore[empty-body]
-    """Shorten a text to its `sentences` most telling sentences."""
+    """Shorten a text to its `sentences` most telling sentences. Units of work: characters."""
+
+
+@capability("text-merge")
+def text_merge(texts: list[str]) -> str:  # type: ignore[empty-body]
+    """Put texts together into one, in their order. Units of work: characters."""
+
+
+# ------------------------------------------------------------------------------------------------------------- documents
+
+
+@capability("document-loading")
+def document_loading(folder: str) -> list[Document]:  # type: ignore[empty-body]
+    """Read the text of every document in a folder and the folders in it, sorted by name. Units of work: documents."""
+
+
+@capability("chunking")
+def chunking(documents: list[Document], size: int = 600) -> list[Chunk]:  # type: ignore[empty-body]
+    """Cut documents into pieces of up to `size` characters, in order. Units of work: characters."""
+
+
+@capability("retrieval")
+def retrieval(questions: list[str], chunks: list[Chunk], count: int = 4) -> list[Finding]:  # type: ignore[empty-body]
+    """Find, for each question, the up to `count` chunks that answer it best, best first. Units of work: characters of the chunks."""
+
+
+@capability("answering")
+def answering(question: str, passages: list[Passage]) -> Answer:  # type: ignore[empty-body]
+    """Answer a question by the passages found for it, best first; an empty text where they say nothing. Units of work: characters."""
 
 
 # --------------------------------------------------------------------------------------------------------------- general
@@ -205,6 +276,11 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
             object_detection,
             object_listing,
             text_summary,
+            text_merge,
+            document_loading,
+            chunking,
+            retrieval,
+            answering,
             shell,
             http,
             http_get,

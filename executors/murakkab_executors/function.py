@@ -30,13 +30,16 @@ RunIn = Literal["thread", "loop", "process"]
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """What a knob may be: `Annotated[float, Knob("width of the beam", low=1e-80, high=1e-10, tunable=True)]`; see `catalog.Parameter`."""
+    """What may be tried for a knob: `Annotated[float, Knob("width of the beam", low=1e-80, high=1e-10)]`.
+
+    `trades`: its `choices` are better or cheaper ways to the same result, so that the optimizer may pick one. Others are for people.
+    """
 
     description: str = ""
     choices: tuple[Any, ...] = ()
     low: float | None = None
     high: float | None = None
-    tunable: bool = False
+    trades: bool = False
     is_only_a_note = True  # not a field: conversion passes over it
 
 
@@ -60,6 +63,8 @@ class Details(TypedDict, total=False):
     quote: Quote
     version: str
     extra: str
+    settings: tuple[str, ...]
+    leaves_undone: bool
 
 
 class FunctionExecutor(Generic[P, R]):
@@ -115,7 +120,7 @@ class FunctionExecutor(Generic[P, R]):
         # What is emitted goes to functions of this process: there it is collected.
         value, error, spent = await WORKERS.run(_perform, module, name, call._replace(report=Report()))
         report = call.report
-        report.usd, report.joules, report.tokens = spent
+        report.usd, report.joules, report.tokens, report.units = spent
         if error is not None:
             raise error
         if self._binding.is_generator and report.emit is not None:
@@ -133,8 +138,8 @@ class FunctionExecutor(Generic[P, R]):
         return self._binding.arguments({**defaults, **call.inputs, **call.knobs}, call)
 
 
-#: A result, or what was raised in its place; and what was spent: dollars, joules, tokens.
-Performed = tuple[Any, BaseException | None, tuple[float | None, float | None, int]]
+#: A result, or what was raised in its place; and what was spent: dollars, joules, tokens; and how much work it was.
+Performed = tuple[Any, BaseException | None, tuple[float | None, float | None, int, float | None]]
 
 
 def _perform(module: str, name: str, call: Call) -> Performed:
@@ -150,7 +155,7 @@ def _perform(module: str, name: str, call: Call) -> Performed:
         value = found.perform(call)
     except BaseException as raised:  # SystemExit, too, ends the task and not the worker
         error = portable(raised)
-    return value, error, (report.usd, report.joules, report.tokens)
+    return value, error, (report.usd, report.joules, report.tokens, report.units)
 
 
 def executor(
@@ -180,6 +185,8 @@ def executor(
             quote=details.get("quote", Quote()),
             version=details.get("version", "1"),
             extra=details.get("extra", ""),
+            settings=details.get("settings", ()),
+            leaves_undone=details.get("leaves_undone", False),
         )
         defaults = {p.name: p.default for p in wanted.inputs if not p.required}
         return FunctionExecutor(function, card, run_in=run_in, defaults=defaults)
@@ -190,16 +197,8 @@ def executor(
 def _knob(parameter: Parameter, annotation: Any) -> Parameter:
     note = next((n for n in get_args(annotation) if isinstance(n, Knob)), Knob(parameter.description))
     default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
-    return replace(
-        parameter,
-        default=default,
-        required=False,
-        description=note.description,
-        choices=note.choices,
-        low=note.low,
-        high=note.high,
-        tunable=note.tunable,
-    )
+    known = replace(parameter, default=default, required=False, description=note.description)
+    return replace(known, choices=note.choices, low=note.low, high=note.high, trades=note.trades)
 
 
 def _mistakes(function: Callable[..., Any], wanted: Capability, given: Capability) -> list[Diagnostic]:

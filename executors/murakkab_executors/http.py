@@ -1,15 +1,8 @@
-"""driver: HTTP requests as steps. One client per event loop, its connections kept between requests and closed with the loop.
-
-httpx is imported with the first request: a program that only loads the cards does not pay for it.
-"""
+"""driver: HTTP requests as steps. httpx is imported with the first one: a program that only loads the cards does not pay for it."""
 
 import json as json_text
-import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import urlsplit
-
-from anyio.lowlevel import RunVar
 
 from murakkab.errors import ExecutorError
 from murakkab.ports import Call
@@ -17,6 +10,7 @@ from murakkab.values import File
 from murakkab_executors import capabilities
 from murakkab_executors.capabilities import HttpResponse
 from murakkab_executors.function import Knob, executor
+from murakkab_executors.web import client_of_loop, refusal, shown
 
 if TYPE_CHECKING:
     import httpx
@@ -29,8 +23,6 @@ _SHOWN: Final = 500
 
 MaxBytes = Annotated[int, Knob("refuse longer answers", low=0)]
 OkStatus = Annotated[list[int], Knob("statuses from 400 up that are no failure here")]
-
-_clients: RunVar[tuple[AsyncGenerator["httpx.AsyncClient", None], "httpx.AsyncClient"]] = RunVar("murakkab-http")
 
 
 @executor(capabilities.http, name="http", effect="write", device="remote", cores=0.0)
@@ -69,58 +61,20 @@ async def http_get(
     return await _answered(request, call, ok_status=ok_status, max_bytes=max_bytes)
 
 
-def refusal(url: str) -> str:
-    """Return why *url* may not be requested, or "". Asked before every request, redirected ones too."""
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        return str(error)
-    if parts.scheme not in ("http", "https"):
-        return "only http:// and https:// addresses are"
-    return "" if has_host else "it names no host"
-
-
-async def _allow(request: "httpx.Request") -> None:
-    if reason := refusal(str(request.url)):
-        raise ExecutorError(f"{_shown(str(request.url))} may not be requested: {reason}", reason="bad-input", retryable=False)
-
-
-async def _open_client() -> AsyncGenerator["httpx.AsyncClient", None]:
-    import httpx
-
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-    client = httpx.AsyncClient(follow_redirects=True, limits=limits, event_hooks={"request": [_allow]})
-    try:
-        yield client
-    finally:
-        await client.aclose()
-
-
-async def _client() -> "httpx.AsyncClient":
-    """Return the client of this loop. An asynchronous generator holds it, because a loop closes those before it ends."""
-    held = _clients.get(None)
-    if held is None:
-        generator = _open_client()
-        held = (generator, await anext(generator))
-        _clients.set(held)
-    return held[1]
-
-
 async def _answered(request: Mapping[str, Any], call: Call, *, ok_status: list[int], max_bytes: int) -> HttpResponse:
     if reason := refusal(request["url"]):
-        raise ExecutorError(f"{_shown(request['url'])} may not be requested: {reason}", reason="bad-input", retryable=False)
-    client = await _client()
+        raise ExecutorError(f"{shown(request['url'])} may not be requested: {reason}", reason="bad-input", retryable=False)
+    client = await client_of_loop()
     import httpx
 
     try:
         async with client.stream(**request, timeout=httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)) as response:
             content = await _content(response, max_bytes)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects, UnicodeEncodeError) as error:
-        raise ExecutorError(f"{_shown(request['url'])}: {error}", reason="bad-input", retryable=False) from error
+        raise ExecutorError(f"{shown(request['url'])}: {error}", reason="bad-input", retryable=False) from error
     except httpx.TransportError as error:
         reason = str(error) or type(error).__name__
-        raise ExecutorError(f"{_shown(request['url'])} cannot be reached: {reason}", reason="unreachable") from error
+        raise ExecutorError(f"{shown(request['url'])} cannot be reached: {reason}", reason="unreachable") from error
     if response.status_code >= 400 and response.status_code not in ok_status:
         raise _failed(response, content)
     return _response(response, content, call)
@@ -131,7 +85,7 @@ async def _content(response: "httpx.Response", limit: int) -> bytes:
     async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > limit:
-            message = f"{_shown(str(response.url))} answers with more than {limit} bytes"
+            message = f"{shown(str(response.url))} answers with more than {limit} bytes"
             raise ExecutorError(message, hint="raise the knob max_bytes", reason="too-large", retryable=False)
     return bytes(content)
 
@@ -167,20 +121,12 @@ def _failed(response: "httpx.Response", content: bytes) -> ExecutorError:
     status = response.status_code
     is_passing = status >= 500 or status in (408, 425, 429)
     tail = content[:_SHOWN].decode("utf-8", "replace").strip()
-    message = f"{_shown(str(response.url))} answers {status} {response.reason_phrase}{': ' if tail else ''}{tail}"
+    message = f"{shown(str(response.url))} answers {status} {response.reason_phrase}{': ' if tail else ''}{tail}"
     hint = "put the status into the knob ok_status where it is no failure"
     if is_passing:
         wait = response.headers.get("retry-after", "")
         hint = f"the server asks to wait {wait}{' s' if wait.isdigit() else ''}: set retry.delay" if wait else "it may pass: set retry"
     return ExecutorError(message, hint=hint, reason=f"http-{status}", retryable=is_passing)
-
-
-def _shown(url: str) -> str:
-    """Return *url* without what may be secret: user, password, query and fragment."""
-    scheme, slashes, rest = url.partition("://")
-    where = re.split(r"[?#]", rest, maxsplit=1)[0]
-    host, slash, path = where.partition("/")
-    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}" if slashes else "the address"
 
 
 EXECUTORS: Final = (http, http_get)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from murakkab.errors import ExecutorError
 from murakkab.ports import Call
@@ -11,6 +11,9 @@ from murakkab.values import File
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_FALLBACK_RATE: Final = 25.0
 
 
 @contextmanager
@@ -55,3 +58,15 @@ def length(container: "InputContainer") -> float:
     import av
 
     return float((container.duration or 0) / av.time_base)
+
+
+def pictures_of(container: "InputContainer", video: File) -> "VideoStream":
+    """Return the stream of a file's pictures. Raises `ExecutorError` where it has none."""
+    if not container.streams.video:
+        raise unreadable(video, "has no pictures", hint="give a video, not a sound file")
+    return container.streams.video[0]
+
+
+def rate_of(stream: "VideoStream") -> float:
+    """Return the pictures per second of a stream; 25 where it does not say."""
+    return float(stream.average_rate or _FALLBACK_RATE)

@@ -24,14 +24,16 @@ Ways = Mapping[str, Sequence[Configuration]]
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Deployment:
     """Return one choice per step that an executor does, the best by the goal of those that keep its limits.
 
-    What a step pins is kept. Under equal figures the earlier registered. Raises `PlanError` when no executor provides a capability, when
+    What a step pins is kept. An executor that lacks a library or a setting is chosen only where it is pinned or there is no other. Under equal figures the earlier registered. Raises `PlanError` when no executor provides a capability, when
     none that does has the knobs, the device or the model that the step asks for, when a pinned one is missing, or when no choice keeps the
     limits: then it names the fewest limits that clash, and the nearest that could be kept.
     """
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
     nodes = {node.path: node for node in graph.every_node() if node.is_plain}
-    ways = {path: _ways(node, catalog, at) for path, node in reversed(nodes.items())}
+    # Work may be left undone where a limit says how much quality that may cost.
+    undone = "quality" in goal.limits
+    ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
     apt = {path: _apt(found, goal) for path, found in ways.items()}
     if is_separate(goal, apt) and at.is_hurried:
         return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, goal)
@@ -48,9 +50,10 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     return Deployment(choices, goal, made.estimate, status=answer.status.value, gap=answer.gap, bound=answer.bound, beyond=found.beyond)
 
 
-def _ways(node: Node, catalog: Catalog, at: Situation) -> list[Configuration]:
+def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
     cards = cards_for(node, catalog)
-    able = [card for card in cards if card.name not in at.view.lacking]
+    able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
+    # Where none is, what is lacking is told when the job begins.
     return configurations(node, able or cards, at.view, at.profiles)
 
 

@@ -55,7 +55,7 @@ class Configuration:
 def configurations(
     node: Node, cards: Sequence[ExecutorCard], view: ClusterView, profiles: Mapping[str, Sequence[Profile]], *, load: int = 1
 ) -> list[Configuration]:
-    """Return the ways in which *cards* can do *node*: as it stands, and with every setting of tunable knobs that has a profile.
+    """Return the ways in which *cards* can do *node*: as it stands, and with every setting of knobs that trade which has a profile.
 
     *profiles* by executor; of several for one setting the one for a load nearest to *load* counts. At most `MOST`, the defaults first.
     """
@@ -95,7 +95,7 @@ def _by_name(item: tuple[str, Any]) -> str:
 
 
 def _is_reachable(profile: Profile, card: ExecutorCard, asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
-    """True for a setting that differs from what the step asks for in tunable knobs alone."""
+    """True for a setting that differs from what the step asks for in knobs that trade alone."""
     knobs = dict(profile.setting.knobs)
     if set(knobs) - set(defaults):
         return False
@@ -106,7 +106,7 @@ def _is_reachable(profile: Profile, card: ExecutorCard, asked: Mapping[str, Any]
                 return False
         elif value != default:
             knob = card.knob(name)
-            if knob is None or not knob.tunable or not card.admits(name, value):
+            if knob is None or not knob.trades or not card.admits(name, value):
                 return False
     return True
 

@@ -142,9 +142,7 @@ def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:
 
 def _rechoice(form: Form, now: Now, columns: Columns, value: float, status: Status) -> Rechoice:
     options = form.options_of(columns.tolist())
-    picks = {
-        task.name: option.label for task, option in zip(form.problem.tasks, options, strict=True) if task.name not in now.settled
-    }
+    picks = {task.name: option.label for task, option in zip(form.problem.tasks, options, strict=True) if task.name not in now.settled}
     first = form.problem.minimize[0] if form.problem.minimize else ORDER
     return Rechoice(status, picks, value_of(first, value, form.problem.bounds.rule))
 

@@ -61,9 +61,9 @@ async def attempt(job: str, start: StartTask, way: Way, outside: Outside, desk: 
         return TaskFailed(outside.clock(), start.task, reason, message, retryable, began, way.name, *bill)
     if desk.report is None:
         return TaskSucceeded(outside.clock(), start.task, value, began, cached, way.usd, None, way.name)
-    bill = bill_of(desk.report, 0.0 if cached else way.usd)
+    bill, units = bill_of(desk.report, 0.0 if cached else way.usd), _amount(desk.report.units)
     desk.report = None
-    return TaskSucceeded(outside.clock(), start.task, value, began, cached, bill.usd, bill.joules, way.name, bill.tokens)
+    return TaskSucceeded(outside.clock(), start.task, value, began, cached, bill.usd, bill.joules, way.name, bill.tokens, units)
 
 
 async def _with_report(job: str, call: Call, way: Way, outside: Outside, desk: Desk) -> tuple[Any, bool]:

@@ -306,7 +306,8 @@ class Runtime:
             # A plain function waits here for its thread, not behind the start of its attempt: the wait is no part of its timeout.
             wanted["threads"] = 1.0
         if lacking := self._outside.lacking(card):
-            raise PlanError(f"step {node.path!r} needs {lacking} for {name!r}", hint=f"pip install 'murakkab[{card.extra}]'")
+            hint = "set it in the environment" if lacking in card.settings else f"pip install 'murakkab[{card.extra}]'"
+            raise PlanError(f"step {node.path!r} needs {lacking} for {name!r}", hint=hint)
         try:
             needs = self._slots.fitting(wanted)
         except KeyError as exc:

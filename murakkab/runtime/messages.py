@@ -37,7 +37,10 @@ class TaskStarted(NamedTuple):
 
 
 class TaskSucceeded(NamedTuple):
-    """An attempt ended with a value; what it took is measured or, where the executor says so, billed."""
+    """An attempt ended with a value; what it took is measured or, where the executor says so, billed.
+
+    `units`: how much work it was, where the executor said so.
+    """
 
     time: float
     task: str
@@ -48,6 +51,7 @@ class TaskSucceeded(NamedTuple):
     joules: float | None = None
     executor: str = ""
     tokens: int = 0
+    units: float | None = None
 
 
 class TaskYielded(NamedTuple):

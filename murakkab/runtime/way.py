@@ -24,7 +24,7 @@ class Outside:
     clock: Clock
     cache: ResultCache | None = None
     tracer: Tracer | None = None
-    #: Names the library that an executor needs and that is not installed, "" when it has all.
+    #: Names the library or environment variable that an executor needs and that is not there, "" when it has all.
     lacking: Callable[[ExecutorCard], str] = lambda card: ""
     #: Seconds that cancelled work has to clean up before it is left behind.
     grace: float = 5.0

@@ -20,7 +20,13 @@ from murakkab.runtime.artifacts import LocalArtifacts
 from murakkab.types import mismatch
 from murakkab_executors.capabilities import CAPABILITIES
 
-FAMILIES = [f"murakkab_executors.{name}" for name in ("python", "shell", "http", "file", "video", "detection", "audio", "text")]
+FAMILIES = [
+    f"murakkab_executors.{name}"
+    for name in (
+        *("python", "shell", "http", "file", "video", "detection", "audio", "text"),
+        *("summary", "documents", "retrieval", "answering", "llm"),
+    )
+]
 EXECUTORS: dict[str, Executor] = {
     one.card.name: one for family in FAMILIES if find_spec(family) is not None for one in import_module(family).EXECUTORS
 }

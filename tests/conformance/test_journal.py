@@ -36,7 +36,7 @@ from tests.journals import Place, header, succeeded
 EACH_KIND: Sequence[Event] = (
     JobSubmitted(1.0, {"xs": [1, {"a": None}]}),
     TaskStarted(1.25, "a", 2),
-    TaskSucceeded(2.0, "a", [1, 2.5, "x"], 1.5, True, 0.25, 3.5, "fake"),
+    TaskSucceeded(2.0, "a", [1, 2.5, "x"], 1.5, True, 0.25, 3.5, "fake", 9, 12.5),
     TaskFailed(2.0, "b[0.1][2]", "timeout", "no result\nwithin\t1 s", False, 1.5, "fake"),
     TaskCancelled(3.0, "a", 2.5),
     RetryDue(3.0, "a"),

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from murakkab.errors import ExecutorError, NotFoundError
-from murakkab.ports import Call
+from murakkab.ports import Call, Report
 from murakkab.values import File
-from murakkab_executors.audio import _middle_of_silence, _utterances, pocketsphinx, pyav_audio, text_of
-from murakkab_executors.capabilities import AudioClip, Word
+from murakkab_executors.audio import _middle_of_silence, _utterances, no_speech, pocketsphinx, pyav_audio, text_of
+from murakkab_executors.capabilities import AudioClip, Transcript, Word
 from tests.executors.media_files import call_in, filmed, recorded, remuxed
 
 
@@ -112,6 +112,16 @@ def test_the_words_of_a_clip_and_their_times_in_its_source(cat: Path, call: Call
     assert {word.confidence for word in heard.words} == {None}
 
 
+@pytest.mark.parametrize("search", ["brisk", "hasty"])
+def test_quicker_searches_hear_clear_speech_too(search: Any, cat: Path, call: Call) -> None:
+    assert pocketsphinx(clip_of(cat, 6.0, 9.68), call=call, search=search).text == "there is a cup of coffee on the table."
+
+
+def test_speech_switched_off_is_an_empty_transcript_of_anything() -> None:
+    assert no_speech(AudioClip(File("nowhere.wav"), 0.0, 1.0)) == Transcript("")
+    assert (no_speech.card.leaves_undone, no_speech.card.needs.cores) == (True, 0.0)
+
+
 def test_what_was_heard_before_plays_no_part(root: Path, cat: Path, call: Call) -> None:
     first = pocketsphinx(clip_of(cat, 9.68, 12.8), call=call)
     pocketsphinx(clip_of(root / "workflows/media/person.mp4", 6.16, 9.28), call=call)
@@ -130,7 +140,9 @@ def test_nothing_is_heard_where_nobody_speaks(kind: str, tmp_path: Path, call: C
 
 async def test_it_listens_in_another_process(cat: Path, tmp_path: Path) -> None:
     audio = {"source": {"uri": str(cat)}, "start": 9.68, "end": 12.8}
-    heard = await pocketsphinx.run(call_in(tmp_path, audio=audio))
+    call = call_in(tmp_path, audio=audio)._replace(report=Report())
+    heard = await pocketsphinx.run(call)
+    assert call.report.units == pytest.approx(3.12)
     assert heard["text"] == "the children play with the ball."
 
 

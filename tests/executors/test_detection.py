@@ -10,7 +10,7 @@ from murakkab.errors import ExecutorError
 from murakkab.ports import Call
 from murakkab.values import File
 from murakkab_executors.capabilities import AudioClip, Scene
-from murakkab_executors.detection import opencv_cascades, overlap
+from murakkab_executors.detection import opencv_cascades, overlap, upright_cascades
 from murakkab_executors.video import pyav_frames
 from tests.executors.media_files import call_in
 
@@ -49,6 +49,21 @@ def test_what_the_shipped_clips_show_is_seen(clip: str, start: float, end: float
         assert 0 < detection.score <= 1
         assert 0 <= box.left < box.left + box.width <= 480
         assert 0 <= box.top < box.top + box.height <= 320
+
+
+@pytest.mark.parametrize(
+    ("clip", "start", "end", "labels"), [("cat", 0.0, 6.0, ["cat"]), ("person", 0.0, 6.16, ["person"]), ("person", 9.28, 12.64, [])]
+)
+def test_one_upright_look_sees_who_faces_the_camera(clip: str, start: float, end: float, labels: list[str], root: Path, call: Call) -> None:
+    image = still(root / f"workflows/media/{clip}.mp4", start, end, call)
+    thorough = opencv_cascades([image], call=call)
+
+    found = upright_cascades([image], call=call)
+
+    assert [detection.label for detection in found] == labels
+    for one, other in zip(found, thorough, strict=True):
+        boxes = [(float(b.left), float(b.top), float(b.width), float(b.height)) for b in (one.box, other.box)]
+        assert overlap(*boxes) > 0.4
 
 
 def test_what_too_few_images_of_a_scene_show_is_left_out(root: Path, call: Call) -> None:

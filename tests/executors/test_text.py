@@ -7,7 +7,9 @@ import pytest
 from murakkab.errors import ExecutorError
 from murakkab.values import File
 from murakkab_executors.capabilities import Box, Detection, ObjectListing, Transcript
-from murakkab_executors.text import lead_summary, noun_list, nouns_in, page_rank, pagerank_summary, sentences_of, vocabulary
+from murakkab_executors.summary import distinct_summary, distinct_texts, join_texts, lead_summary, page_rank, pagerank_summary
+from murakkab_executors.text import exact_nouns, noun_list, nouns_in, vocabulary
+from murakkab_executors.words import sentences_of
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,12 @@ def test_a_listing_can_leave_out_weak_detections() -> None:
     assert noun_list([[seen("cat", 0.3), seen("person", 0.9)]], [], min_score=0.5).shown == ["person"]
 
 
+def test_exact_nouns_miss_plurals_and_take_verbs_for_things() -> None:
+    heard = [Transcript("The dogs bear it. A cat!")]
+    assert exact_nouns([[seen("person")]], heard) == ObjectListing(["bear", "cat", "person"], ["person"], ["bear", "cat"])
+    assert noun_list([], heard).mentioned == ["cat", "dog"]
+
+
 TEXT = "Rain fell. The cat sat on the mat.  A dog barks! The cat and the dog saw the mat? Nothing else."
 
 
@@ -64,10 +72,24 @@ def test_the_first_sentences_are_kept() -> None:
     assert lead_summary(TEXT, 2) == "Rain fell. The cat sat on the mat."
 
 
-@pytest.mark.parametrize("summary", [pagerank_summary, lead_summary])
+@pytest.mark.parametrize("summary", [pagerank_summary, lead_summary, distinct_summary])
 def test_a_summary_needs_room_for_a_sentence(summary: Callable[[str, int], str]) -> None:
     with pytest.raises(ExecutorError, match="sentences is 0"):
         summary("A cat.", 0)
+
+
+def test_what_was_said_is_not_said_again() -> None:
+    twice = "The ferry sails to the island at noon. The ferry sails to the island at noon daily. A lamp warns the ferry of rocks."
+    assert distinct_summary(twice, 2, centrality=0.4).endswith("A lamp warns the ferry of rocks.")
+    assert distinct_summary(twice, 9) == twice
+    assert distinct_summary("", 2) == ""
+
+
+def test_texts_are_put_together_with_and_without_repetition() -> None:
+    texts = ["The ferry is old. It sails.", " ", "The old ferry. A lamp shines."]
+    assert join_texts(texts) == "The ferry is old. It sails.\n\nThe old ferry. A lamp shines."
+    assert distinct_texts(texts) == "The ferry is old. It sails.\n\nA lamp shines."
+    assert distinct_texts(texts, alike=1.0) == join_texts(texts)
 
 
 def test_sentences_end_at_marks_and_empty_lines() -> None:

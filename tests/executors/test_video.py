@@ -2,15 +2,18 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from murakkab.errors import ExecutorError, NotFoundError
+from murakkab.ports import Report
+from murakkab.steps import CURRENT, CurrentAttempt
 from murakkab.values import File
 from murakkab_executors.capabilities import AudioClip, Scene
-from murakkab_executors.video import pyav_frames, pyscenedetect
+from murakkab_executors.video import even_pieces, key_pictures, pyav_frames, pyscenedetect
 from tests.executors.media_files import call_in, filmed, remuxed
 
 CUTS = {"cat": [0.0, 6.0, 9.68, 12.8], "person": [0.0, 6.16, 9.28, 12.64]}
@@ -103,6 +106,61 @@ def test_an_image_is_upright_though_the_camera_lay_on_its_side(cat: Path, tmp_pa
     [plain] = pyav_frames(scene_of(cat, 0.0, 0.04), 1, call=call)
 
     assert np.abs(picture(image).astype(int) - np.rot90(picture(plain)).astype(int)).mean() < 3  # anticlockwise, but for JPEG's losses
+
+
+# ----------------------------------------------------------------------------------------------------------- quicker ways
+
+
+@pytest.mark.parametrize("pictures", ["third", "key"])
+@pytest.mark.parametrize("name", CUTS)
+def test_fewer_pictures_find_the_cuts_nearly_where_they_are(pictures: Any, name: str, root: Path, tmp_path: Path) -> None:
+    scenes = pyscenedetect(File(str(root / f"workflows/media/{name}.mp4")), call=call_in(tmp_path), pictures=pictures)
+
+    times = [0.0, *(scene.end for scene in scenes)]
+    assert times[-1] == CUTS[name][-1]
+    assert all(0 <= found - cut <= 0.1 for found, cut in zip(times, CUTS[name], strict=True))
+
+
+def test_even_pieces_are_equal_and_reach_from_end_to_end(cat: Path, tmp_path: Path) -> None:
+    call = call_in(tmp_path)
+
+    pieces = even_pieces(File(str(cat)), call=call, piece_s=3.0)
+
+    assert [(one.start, one.end) for one in pieces] == [(0.0, 3.2), (3.2, 6.4), (6.4, 9.6), (9.6, 12.8)]
+    assert [(one.start, one.end) for one in even_pieces(File(str(cat)), call=call, piece_s=600.0)] == [(0.0, 12.8)]
+
+
+def test_key_pictures_are_from_their_scene_each_once(cat: Path, tmp_path: Path) -> None:
+    call = call_in(tmp_path)
+    exact = {at: pyav_frames(scene_of(cat, *times), 1, call=call)[0] for at, times in enumerate(((0.0, 6.0), (6.0, 9.68)))}
+
+    for at, times in enumerate(((0.0, 6.0), (6.0, 9.68))):
+        found = key_pictures(scene_of(cat, *times), 5, call=call)
+        assert 1 <= len(found) == len(set(found)) <= 5
+        apart = {other: np.abs(picture(found[0]).astype(int) - picture(image)).mean() for other, image in exact.items()}
+        assert min(apart, key=lambda other: apart[other]) == at
+
+
+def test_a_scene_without_a_key_picture_of_its_own_gives_the_one_in_its_middle(cat: Path, tmp_path: Path) -> None:
+    call, scene = call_in(tmp_path), scene_of(cat, 2.0, 2.4)
+    assert key_pictures(scene, 3, call=call) == pyav_frames(scene, 1, call=call)
+
+
+def test_no_more_pictures_are_taken_than_the_knob_allows(cat: Path, tmp_path: Path) -> None:
+    call = call_in(tmp_path)
+    assert pyav_frames(scene_of(cat, 6.0, 9.68), 5, call=call, at_most=1) == pyav_frames(scene_of(cat, 6.0, 9.68), 1, call=call)
+
+
+async def test_a_call_says_how_much_work_it_was(cat: Path, tmp_path: Path) -> None:
+    scene = {"video": {"uri": str(cat)}, "index": 0, "start": 6.0, "end": 9.68}
+    scene["audio"] = {"source": scene["video"], "start": 6.0, "end": 9.68}
+    done = []
+    for executor, inputs in ((pyscenedetect, {"video": scene["video"]}), (pyav_frames, {"scene": scene, "count": 2})):
+        report = Report()
+        CURRENT.set(CurrentAttempt(report))
+        await executor.run(call_in(tmp_path, **inputs)._replace(report=report))
+        done.append(report.units)
+    assert done == [12.8, 2]
 
 
 # --------------------------------------------------------------------------------------------------------------- bad files

@@ -63,6 +63,26 @@ async def test_who_says_nothing_pays_the_price_of_the_card_for_what_succeeds() -
     assert await spends(nothing) == (0.0, None, 0)
 
 
+async def test_how_much_work_it_was_is_told_and_costs_nothing() -> None:
+    async def behave(call: Call) -> int:
+        murakkab.spend(units=2.5)
+        murakkab.spend(units=1)
+        return 1
+
+    async def wrong(call: Call) -> int:
+        call.report.units = float("nan")
+        return 1
+
+    async def told(behave: Any) -> tuple[float, float | None]:
+        event = await tried(FakeExecutor(behave, card=PRICED), node_of(), outside_of())
+        assert isinstance(event, TaskSucceeded)
+        return event.usd, event.units
+
+    assert [await told(one) for one in (behave, wrong, does(1))] == [(0.5, 3.5), (0.5, None), (0.5, None)]
+    with pytest.raises(ValueError, match="cannot be spent"):
+        murakkab.spend(units=-1)
+
+
 @pytest.mark.parametrize("nonsense", [float("nan"), float("inf"), -1.0, "a lot", [1]])
 async def test_a_figure_that_is_none_does_not_break_the_books(nonsense: Any) -> None:
     async def behave(call: Call) -> int:

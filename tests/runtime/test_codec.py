@@ -35,6 +35,13 @@ def test_all_json_data_is_read_back_as_it_was(value: Any) -> None:
     assert repr(again(event)) == repr(event)
 
 
+def test_what_was_written_before_events_told_the_work_is_read() -> None:
+    old = '[1.5,"a",1,1.0,false,0.1,null,"fake",7]'
+    assert decoded("TaskSucceeded", old) == TaskSucceeded(1.5, "a", 1, 1.0, usd=0.1, executor="fake", tokens=7)
+    event = TaskSucceeded(1.5, "a", 1, 1.0, units=12.5)
+    assert again(event) == event
+
+
 @given(st.text() | undecodable)
 def test_messages_are_read_back_as_they_were(message: str) -> None:
     failed = TaskFailed(1.0, "a", "exception", message, retryable=True, started=0.5)

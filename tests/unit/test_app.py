@@ -481,10 +481,10 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     points = [EntryPoint("extra", module.__name__, "murakkab.executors")]
     monkeypatch.setattr(app, "entry_points", lambda *, group: points if group == "murakkab.executors" else [])
     app.executors.cache_clear()
-    app.catalog.cache_clear()
+    app._catalog.cache_clear()
     yield module
     app.executors.cache_clear()
-    app.catalog.cache_clear()
+    app._catalog.cache_clear()
 
 
 def test_executors_of_plug_ins_are_found_beside_those_that_ship(plug_in: Any) -> None:

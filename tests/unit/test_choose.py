@@ -59,6 +59,17 @@ def test_the_goal_of_the_workflow_counts_unless_another_is_given() -> None:
     assert choose(made, KNOWN, Goal()).choices["s"].executor.name == "first"
 
 
+def test_who_cannot_run_here_or_leaves_the_work_undone_is_passed_over_unless_asked_for() -> None:
+    off = ExecutorCard("off", "work", "", quote=Quote(seconds=0, quality=0), leaves_undone=True)
+    known = Catalog({"work": WORK}, {card.name: card for card in (*CARDS, off)}, {"quick": "SOME_URL"})
+
+    assert chosen(step("s"), Goal(("latency",)), known).executor.name == "first"
+    assert chosen(step("s", executor="off"), Goal(), known).executor.name == "off"
+    assert chosen(step("s", executor="quick"), Goal(), known).executor.name == "quick"
+    only = Catalog({"work": WORK}, {"off": off, "quick": CARDS[1]}, {"quick": "SOME_URL"})
+    assert chosen(step("s"), Goal(), only).executor.name == "off"
+
+
 def test_what_a_step_asks_for_it_gets() -> None:
     choice = chosen(step("s", executor="first", knobs={"speed": 1}), Goal(("latency",)))
 
