@@ -50,6 +50,8 @@ from murakkab.signature import describe, nameless
 from murakkab.spec import Goal, Workflow
 from murakkab.types import mismatch
 from murakkab_cluster.energy import open_meter
+from murakkab_cluster.site import Installation
+from murakkab_cluster.site import installation as look_around
 from murakkab_executors.python import load_function
 
 __all__ = ["Cleaned", "Forked", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
@@ -156,6 +158,14 @@ def _catalog(settings: tuple[str, ...]) -> Catalog:
     cards = {name: one.card for name, one in executors().items()}
     lacking = {name: lack for name, card in cards.items() if (lack := _lacking(card))}
     return Catalog({one.name: one for one in CAPABILITIES}, cards, lacking)
+
+
+def installation(file: Path | None = None) -> Installation:
+    """Return what this installation has, by *file*, else by `murakkab.yaml` here: pools, prices that there are keys for, and figures.
+
+    Engines are asked what they serve: it blocks for about a second where one does not answer. Raises `InstallationError`, `NotFoundError`.
+    """
+    return look_around(file)
 
 
 # -------------------------------------------------------------------------------------------------------------- from text

@@ -11,7 +11,8 @@ from murakkab.figures import ASSUMED, Figure, Provenance
 class DeviceKind:
     """One device of a kind: `memory` bytes, `bandwidth` bytes/s, `flops` dense bf16 per second, watts when idle and at most, USD per hour.
 
-    A CPU kind stands for one core. What nobody knows is None.
+    A CPU kind stands for one core. What nobody knows is None. `memory_share` and `flops_share`: what of bandwidth and arithmetic an engine
+    reaches. `matches`: words by which drivers name the kind.
     """
 
     name: str
@@ -22,12 +23,17 @@ class DeviceKind:
     idle_watts: Figure | None = None
     peak_watts: Figure | None = None
     usd_per_hour: Figure | None = None
+    memory_share: Figure | None = None
+    flops_share: Figure | None = None
+    matches: tuple[str, ...] = ()
     of: Provenance = ASSUMED
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """A language model. `parameters` and `active` (those that one token touches) are counts, `weight_bytes` is per parameter.
+
+    Of a hosted one whose provider does not say them, counts are zero.
 
     `kv_bytes` per token of context. `quality`: what is known of it, by benchmark, between 0 and 1: priors, of whole benchmarks, not steps.
     `aliases`: what engines and providers call it.
@@ -77,6 +83,7 @@ class Pool:
 
     `is_on`: it draws its base power anyway; else choosing it costs that power for as long as it must be on. `models`: those resident in it.
     `endpoint`: where its engine listens; "" where executors run in this process. `queue_seconds`: how long a task waits there now.
+    `trouble`: why it cannot be used now; "" where it can.
     """
 
     name: str
@@ -87,6 +94,16 @@ class Pool:
     models: tuple[str, ...] = ()
     endpoint: str = ""
     queue_seconds: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine speaks the OpenAI protocol. `key` names the environment variable that holds its key, and is never the key itself."""
+
+    name: str
+    url: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

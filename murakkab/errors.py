@@ -2,6 +2,7 @@
 
     MurakkabError
     ├── SpecError                fix your file or declaration: every diagnostic at once, each with its place
+    │   └── InstallationError    fix the file that says what this installation has
     ├── InputError               fix the inputs of this job
     ├── PlanError                nothing fits: install an extra, loosen a limit
     ├── NotFoundError            no such job, workflow, executor or file
@@ -88,10 +89,19 @@ class SpecError(MurakkabError):
     code = "invalid-workflow"
     exit_status = 2
     http_status = 422
+    #: What was read.
+    what: ClassVar[str] = "workflow"
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("\n".join(map(str, self.diagnostics)))
+
+
+class InstallationError(SpecError):
+    """The file that says what an installation has is wrong."""
+
+    code = "invalid-installation"
+    what = "installation file"
 
 
 class InputError(MurakkabError):
@@ -243,6 +253,7 @@ EXITS: dict[str, tuple[int, int]] = {
     kind.code: (kind.exit_status, kind.http_status)
     for kind in (
         SpecError,
+        InstallationError,
         InputError,
         PlanError,
         NotFoundError,

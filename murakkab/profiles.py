@@ -63,8 +63,9 @@ class ModelProfile:
 
     Inter-token latency is `itl_base + itl_slope b`, a decode step with what prefill does to it `step_base + step_slope b` (both in
     seconds); watts of all devices together are P(b) = `watts_base + (watts_peak - watts_base) b / (b + batch_half)`. `prefill`: uncached
-    prompt tokens per second. `error`: the mean relative error of the fit of the inter-token latency. `table`: (b, itl, step, watts) where
-    a fit is bad.
+    prompt tokens per second, to which attention adds `prefill_square` seconds per squared token; nobody measures it for the others: both
+    are modelled, whatever `of` says. `error`: the mean relative error of the inter-token latency. `table`: (b, itl, step, watts)
+    by b, where a fit is bad.
     """
 
     model: str
@@ -78,6 +79,7 @@ class ModelProfile:
     watts_peak: float
     batch_half: float
     prefill: float
+    prefill_square: float = 0.0
     least: float = 1.0
     most: float = 256.0
     error: float = 0.0

@@ -16,7 +16,7 @@ class JobAsks(JobWaiting):
 def error_lines(error: MurakkabError) -> list[str]:
     """Return what to print: a line per diagnostic of a declaration, else the message and what to do about it."""
     if isinstance(error, SpecError):
-        return [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(error.diagnostics)}"]
+        return [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(error.diagnostics, error.what)}"]
     first, *rest = error.message.splitlines() or [""]
     lines = [f"error[{error.code}]: {first}", *(f"  {line}" for line in rest)]
     if isinstance(error, InvalidTransition):
@@ -28,10 +28,10 @@ def error_lines(error: MurakkabError) -> list[str]:
 
 def error_json(error: MurakkabError) -> dict[str, Any]:
     """Return code, message, hint and diagnostics; for a job also its id and the failures that ended it."""
-    diagnostics = error.diagnostics if isinstance(error, SpecError) else ()
+    diagnostics, what = (error.diagnostics, error.what) if isinstance(error, SpecError) else ((), "")
     document: dict[str, Any] = {
         "code": error.code,
-        "message": _counted(diagnostics) if diagnostics else error.message,
+        "message": _counted(diagnostics, what) if diagnostics else error.message,
         "hint": error.hint,
         "diagnostics": [diagnostic_json(one) for one in diagnostics],
     }
@@ -59,8 +59,8 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
     }
 
 
-def _counted(found: Sequence[Diagnostic]) -> str:
+def _counted(found: Sequence[Diagnostic], what: str) -> str:
     warnings = sum(one.is_warning for one in found)
     mistakes = len(found) - warnings
     beside = f", {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
-    return f"{mistakes} mistake{'' if mistakes == 1 else 's'} in the workflow{beside}"
+    return f"{mistakes} mistake{'' if mistakes == 1 else 's'} in the {what}{beside}"

@@ -165,7 +165,7 @@ def test_schema_is_a_json_schema(shell: Shell) -> None:
 
 COMMANDS = [
     *("run", "resume", "approve", "send", "cancel", "fork"),
-    *("jobs", "show", "logs", "graph", "clean"),
+    *("jobs", "show", "logs", "graph", "catalog", "clean"),
     *("validate", "plan", "new", "convert", "executors", "schema", "completion"),
 ]
 

@@ -1,4 +1,4 @@
-"""driver: the commands that look at jobs and change none: jobs, show, logs, graph - and clean, which throws old ones away."""
+"""driver: the commands that look and change nothing: jobs, show, logs, graph, catalog - and clean, which throws old jobs away."""
 
 from pathlib import Path
 from typing import Annotated
@@ -101,6 +101,41 @@ def graph(
     """
     with reported(as_json=as_json):
         load("drawings").graph(what, (form, output), depth=depth, profile=profile, home=journal, as_json=as_json)
+
+
+@app.command()
+def catalog(
+    part: Annotated[
+        str | None, typer.Argument(metavar="pools|devices|models|points|prices", help="One part of it alone.", show_default=False)
+    ] = None,
+    *,
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            "--site",
+            metavar="FILE",
+            envvar="MURAKKAB_SITE",
+            help="The file that says what this installation has.",
+            show_default="murakkab.yaml, if there is one",
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="One model alone.", show_default=False)] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="KIND", help="One kind of device alone.", show_default=False)] = None,
+    requests: Annotated[
+        float, typer.Option("--load", min=1.0, metavar="N", help="Operating points with so many requests at a time.")
+    ] = 32.0,
+    as_json: root.Json = False,
+) -> None:
+    """Show what this installation has, and what is known of devices, models, their speed and energy, and prices - with where it is from.
+
+    Example: murakkab catalog pools
+
+    Example: murakkab catalog points --model llama-3.1-8b --load 64
+
+    Example: murakkab catalog --json | jq '.prices'
+    """
+    with reported(as_json=as_json):
+        load("catalog").catalog(part, site, (model, device), load=requests, as_json=as_json)
 
 
 @app.command()

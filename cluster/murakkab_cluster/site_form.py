@@ -1,0 +1,339 @@
+"""policy: the text of `murakkab.yaml` -> what an installation says that it has, with `file:line:column` for every mistake.
+
+site:       {carbon: 350, electricity: 0.15, pue: 1.2}
+endpoints:  {engine: {url: "http://gpu1:8000/v1", key: env:ENGINE_KEY}}
+pools:      {big: {kind: h100, count: 4, endpoint: engine, models: [llama-3.1-8b]}}
+prices:     [{model: my-model, provider: mine, in: 0.2, out: 0.4, key: env:MY_KEY}]
+devices:    {h100: {usd_per_hour: 2.1}}
+models:     {my-model: {like: llama-3.1-8b, aliases: [me/my-model]}}
+discover:   {cpu: true, gpus: true, engines: true, keys: true}
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from murakkab.catalog import Device
+from murakkab.devices import DeviceKind, Endpoint, ModelCard, Price, Site
+from murakkab.diagnostics import did_you_mean
+from murakkab.document.fields import Problems, WrongField, flag, mapping, names, shown
+from murakkab.errors import Diagnostic, Path
+from murakkab.known import Known
+from murakkab.load.places import Places
+from murakkab.load.text import decode
+from murakkab.load.tree import read_tree
+from murakkab_cluster.site_fields import (
+    address,
+    amount,
+    environment_name,
+    fields_of,
+    figure_from,
+    positive,
+    share,
+    text_of,
+    whole_of,
+)
+
+_PER_MILLION: Final = 1e-6
+_GIGA: Final = 1e9
+_TERA: Final = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredPool:
+    """A pool as it is declared. What is None is to be discovered, or follows from the kind."""
+
+    name: str
+    kind: str = ""
+    count: float | None = None
+    base_watts: Any = None
+    is_on: bool = True
+    models: tuple[str, ...] = ()
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What is to be looked for beside what is declared."""
+
+    cpu: bool = True
+    gpus: bool = True
+    engines: bool = True
+    keys: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What an installation says that it has. `known` are the figures that ship, with its own laid over them.
+
+    `own_keys`: for each provider of its own prices the environment variables one of which holds the key.
+    """
+
+    known: Known
+    site: Site = field(default_factory=Site)
+    pools: Mapping[str, DeclaredPool] = field(default_factory=dict)
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    own_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    looks: Looks = Looks()
+
+
+def read_site(text: str | bytes, file: str, known: Known) -> tuple[Declared, list[Diagnostic]]:
+    """Return what *text* declares, *known* being the figures that it builds on, and every mistake and remark with its place in *file*."""
+    decoded = decode(text, file)
+    if isinstance(decoded, Diagnostic):
+        return Declared(known), [decoded]
+    data, places, problems = read_tree(decoded, file)
+    if any(one.code != "duplicate-key" for one in problems):
+        return Declared(known), places.told(problems)
+    declared = _declared({} if data is None else data, places, known, problems)
+    return declared, places.told(problems)
+
+
+def _declared(data: Any, places: Places, known: Known, problems: Problems) -> Declared:
+    try:
+        found = fields_of(data, (), problems, _FORM)
+    except WrongField as wrong:
+        problems.append(wrong.at(()))
+        return Declared(known)
+    own = _Own(known, places.file, problems)
+    merged = replace(known, devices=own.devices(found.get("devices", {})), models=own.models(found.get("models", {})))
+    prices, keys = own.prices(found.get("prices", ()))
+    endpoints = {name: Endpoint(name, **one) for name, one in found.get("endpoints", {}).items() if one.get("url")}
+    pools = {name: DeclaredPool(name, **one) for name, one in found.get("pools", {}).items()}
+    _check_pools(pools, found.get("endpoints", {}), merged, problems)
+    return Declared(
+        replace(merged, prices=prices),
+        own.site(found.get("site", {})),
+        {name: own.pool(one) for name, one in pools.items()},
+        endpoints,
+        keys,
+        Looks(**found.get("discover", {})),
+    )
+
+
+def _check_pools(pools: Mapping[str, DeclaredPool], endpoints: Mapping[str, Any], known: Known, problems: Problems) -> None:
+    """Note pools of kinds and endpoints that are not there."""
+    for name, pool in pools.items():
+        at = ("pools", name)
+        if not pool.kind and not pool.endpoint:
+            hint = f"write kind: one of {', '.join(sorted(known.devices))}"
+            problems.append(Diagnostic("missing-field", f"the pool {name!r} does not say what it is of", hint, at))
+        elif pool.kind and known.device(pool.kind) is None:
+            hint = did_you_mean(pool.kind, known.devices, others="declare it below `devices`; there are")
+            problems.append(Diagnostic("bad-choice", f"there is no kind of device {pool.kind!r}", hint, (*at, "kind")))
+        if pool.endpoint and pool.endpoint not in endpoints:
+            hint = did_you_mean(pool.endpoint, endpoints, others="there are") or "declare it below `endpoints`"
+            problems.append(Diagnostic("bad-choice", f"there is no endpoint {pool.endpoint!r}", hint, (*at, "endpoint")))
+        for i, model in enumerate(pool.models):
+            if known.model(model) is None:
+                hint = did_you_mean(model, known.models) or "declare it below `models`, with its size"
+                remark = f"nothing is known of the model {model!r}: no plan can count on it"
+                problems.append(Diagnostic("unknown-name", remark, hint, (*at, "models", i), is_warning=True))
+
+
+class _Own:
+    """What a file says itself, laid over what ships."""
+
+    def __init__(self, known: Known, file: str, problems: Problems) -> None:
+        self._known = known
+        self._file = file
+        self._problems = problems
+
+    def site(self, found: Mapping[str, Any]) -> Site:
+        """Return the site."""
+        figures = {key: figure_from(found[key], self._file) for key in ("carbon", "usd_per_kwh") if key in found}
+        return Site(**figures, overhead=found.get("overhead", 1.0))
+
+    def pool(self, pool: DeclaredPool) -> DeclaredPool:
+        """Return the pool with its watts as a figure."""
+        return replace(pool, base_watts=None if pool.base_watts is None else figure_from(pool.base_watts, self._file))
+
+    def devices(self, found: Mapping[str, Mapping[str, Any]]) -> dict[str, DeviceKind]:
+        """Return the kinds of devices."""
+        merged = dict(self._known.devices)
+        for name, entry in found.items():
+            own: dict[str, Any] = {k: figure_from(v, self._file) if isinstance(v, Mapping) else v for k, v in entry.items()}
+            base = self._known.device(name) or DeviceKind(name, of=figure_from({"value": 0.0}, self._file).of)
+            merged[base.name] = replace(base, **own)
+        return merged
+
+    def models(self, found: Mapping[str, Mapping[str, Any]]) -> dict[str, ModelCard]:
+        """Return the models."""
+        merged = dict(self._known.models)
+        for name, entry in found.items():
+            base = self._base(name, entry)
+            quality = {key: figure_from(value, self._file) for key, value in entry.get("quality", {}).items()}
+            own = {key: value for key, value in entry.items() if key not in ("like", "quality")}
+            if "parameters" in own:
+                own.setdefault("active", own["parameters"])
+            # Another model of the same size has neither the names nor the qualities of the one that it is like.
+            is_same = base.name == name
+            merged[name] = replace(base, name=name, **{"aliases": base.aliases if is_same else frozenset()} | own)
+            merged[name] = replace(merged[name], quality={**base.quality, **quality} if is_same else quality)
+        return merged
+
+    def _base(self, name: str, entry: Mapping[str, Any]) -> ModelCard:
+        like = entry.get("like", name)
+        base = self._known.model(like)
+        if base is None and "like" in entry:
+            hint = did_you_mean(like, self._known.models, others="there are")
+            self._problems.append(Diagnostic("bad-choice", f"there is no model {like!r}", hint, ("models", name, "like")))
+        return base or ModelCard(name, 0.0, 0.0, of=figure_from({"value": 0.0}, self._file).of)
+
+    def prices(self, found: tuple[Mapping[str, Any], ...]) -> tuple[tuple[Price, ...], dict[str, tuple[str, ...]]]:
+        """Return all prices, the file's own first, and the environment variables of its own providers."""
+        of = figure_from({"value": 0.0}, self._file).of
+        own = [Price(**{key: value for key, value in entry.items() if key != "key"}, of=of) for entry in found]
+        replaced = {(one.model, one.provider) for one in own}
+        rest = [one for one in self._known.prices if (one.model, one.provider) not in replaced]
+        keys: dict[str, tuple[str, ...]] = {}
+        for entry in found:
+            if "key" in entry:
+                keys[entry["provider"]] = (*keys.get(entry["provider"], ()), entry["key"])
+        return (*own, *rest), keys
+
+
+# ----------------------------------------------------------------------------------------------------------- the form itself
+
+
+def _each(what: str, form: Mapping[str, Any]) -> Any:
+    """Return the reader of a mapping of names to *form*."""
+
+    def read(data: Any, path: Path, problems: Problems) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for name, value in mapping(data, path, problems, hint=f"write the name of {what}, then its fields").items():
+            try:
+                found[name] = fields_of(value, (*path, name), problems, form)
+            except WrongField as wrong:
+                problems.append(wrong.at((*path, name)))
+        return found
+
+    return read
+
+
+def _within(form: Mapping[str, Any]) -> Any:
+    return lambda data, path, problems: fields_of(data, path, problems, form)
+
+
+def _prices(data: Any, path: Path, problems: Problems) -> tuple[dict[str, Any], ...]:
+    if not isinstance(data, list):
+        raise WrongField(
+            "wrong-form", f"a list is wanted here, not {shown(data)}", "write - {model: ..., provider: ..., in: ..., out: ...}"
+        )
+    found = []
+    for i, entry in enumerate(data):
+        at = (*path, i)
+        try:
+            fields = fields_of(entry, at, problems, _PRICE)
+        except WrongField as wrong:
+            problems.append(wrong.at(at))
+            continue
+        lacking = [key for key in ("model", "provider", "in", "out") if key not in entry]
+        if lacking:
+            message = f"this price does not say {', '.join(lacking)}"
+            problems.append(Diagnostic("missing-field", message, "in and out are USD per million tokens", at))
+        elif {"model", "provider", "usd_in", "usd_out"} <= set(fields):
+            found.append(fields)
+    return tuple(found)
+
+
+def _endpoint(data: Any, path: Path, problems: Problems) -> dict[str, Any]:
+    fields = {"url": data} if isinstance(data, str) else data
+    found = fields_of(fields, path, problems, _ENDPOINT)
+    if "url" not in fields:
+        problems.append(Diagnostic("missing-field", "this endpoint does not say where it is", "write url: http://host:8000/v1", path))
+    return found
+
+
+def _endpoints(data: Any, path: Path, problems: Problems) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in mapping(data, path, problems, hint="write name: http://host:8000/v1").items():
+        try:
+            if isinstance(value, str):
+                found[name] = {"url": address(value, (*path, name), problems)}
+            else:
+                found[name] = _endpoint(value, (*path, name), problems)
+        except WrongField as wrong:
+            # It is there, and that it is wrong has been said.
+            found[name] = {}
+            problems.append(wrong.at((*path, name)))
+    return found
+
+
+def _names(data: Any, path: Path, problems: Problems) -> frozenset[str]:
+    return frozenset(names(data, path, problems))
+
+
+def _qualities(data: Any, path: Path, problems: Problems) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in mapping(data, path, problems, hint="write benchmark: 0.8").items():
+        try:
+            found[name] = share(value, (*path, name), problems)
+        except WrongField as wrong:
+            problems.append(wrong.at((*path, name)))
+    return found
+
+
+def _device_word(data: Any, _path: Path, _problems: Problems) -> Device:
+    words = [str(one) for one in Device]
+    if data not in words:
+        raise WrongField("bad-choice", f"{shown(data)} is no device", f"there are {', '.join(words)}")
+    return Device(data)
+
+
+#: key -> the attribute that it becomes, and how it is read
+_SITE: Final = {"carbon": ("carbon", amount()), "electricity": ("usd_per_kwh", amount()), "pue": ("overhead", positive(1.0, least=1.0))}
+_ENDPOINT: Final = {"url": ("url", address), "key": ("key", environment_name)}
+_POOL: Final = {
+    "kind": ("kind", text_of),
+    "count": ("count", positive(1.0)),
+    "base_watts": ("base_watts", amount()),
+    "on": ("is_on", flag),
+    "models": ("models", names),
+    "endpoint": ("endpoint", text_of),
+}
+_PRICE: Final = {
+    "model": ("model", text_of),
+    "provider": ("provider", text_of),
+    "in": ("usd_in", positive(_PER_MILLION, least=0.0)),
+    "out": ("usd_out", positive(_PER_MILLION, least=0.0)),
+    "cached": ("usd_cached", positive(_PER_MILLION, least=0.0)),
+    "requests_per_minute": ("requests_per_minute", positive(1.0)),
+    "tokens_per_minute": ("tokens_per_minute", positive(1.0)),
+    "key": ("key", environment_name),
+}
+_DEVICE: Final = {
+    "device": ("device", _device_word),
+    "memory": ("memory", positive(_GIGA)),
+    "bandwidth": ("bandwidth", positive(_GIGA)),
+    "flops": ("flops", positive(_TERA)),
+    "idle_watts": ("idle_watts", amount()),
+    "peak_watts": ("peak_watts", amount()),
+    "usd_per_hour": ("usd_per_hour", amount()),
+    "memory_share": ("memory_share", share),
+    "flops_share": ("flops_share", share),
+}
+_MODEL: Final = {
+    "like": ("like", text_of),
+    "parameters": ("parameters", positive(_GIGA)),
+    "active": ("active", positive(_GIGA)),
+    "weight_bytes": ("weight_bytes", positive(1.0)),
+    "layers": ("layers", whole_of),
+    "heads": ("heads", whole_of),
+    "head_size": ("head_size", whole_of),
+    "kv_bytes": ("kv_bytes", positive(1.0)),
+    "context": ("context", whole_of),
+    "modalities": ("modalities", _names),
+    "aliases": ("aliases", _names),
+    "quality": ("quality", _qualities),
+}
+_DISCOVER: Final = {key: (key, flag) for key in ("cpu", "gpus", "engines", "keys")}
+_FORM: Final = {
+    "site": ("site", _within(_SITE)),
+    "endpoints": ("endpoints", _endpoints),
+    "pools": ("pools", _each("a pool", _POOL)),
+    "prices": ("prices", _prices),
+    "devices": ("devices", _each("a kind of device", _DEVICE)),
+    "models": ("models", _each("a model", _MODEL)),
+    "discover": ("discover", _within(_DISCOVER)),
+}
