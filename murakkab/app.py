@@ -21,16 +21,18 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
+from murakkab.devices import DeviceKind
 from murakkab.document import from_document
 from murakkab.dsl import StepFunction
 from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, MurakkabError, NotFoundError, SpecError
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
+from murakkab.metrics import Metric
 from murakkab.optimizer.choose import choose
 from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
-from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ResultCache
+from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ProfileStore, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
@@ -85,6 +87,7 @@ _MISSES: Final = 20
 _JOURNAL: Final = "journal.db"
 _ARTIFACTS: Final = "artifacts"
 _CACHE: Final = "cache.db"
+_PROFILES: Final = "profiles.db"
 #: Seconds between looks whether a letter was taken.
 _LOOK_EVERY: Final = 0.02
 #: Plain functions that run at a time: as many as AnyIO has threads for them.
@@ -97,6 +100,7 @@ class Settings:
 
     `durable`: jobs are journalled on disk and survive this process. `power_safe`: they survive a power cut too, at a disk flush per event.
     `slots`: further resources, such as {"gpu-memory-mb": 24000}; `cores`: how many CPU cores tasks may use, None for all there are.
+    `learn`: every job updates the profiles below `home`; None: where there are any.
     """
 
     home: Path = Path(".murakkab")
@@ -104,11 +108,12 @@ class Settings:
     power_safe: bool = False
     cores: float | None = None
     slots: Mapping[str, float] = field(default_factory=dict)
+    learn: bool | None = None
 
     @property
     def key(self) -> Hashable:
         """Equal for settings that mean the same."""
-        return self.home.resolve(), self.durable, self.power_safe, self.cores, tuple(sorted(self.slots.items()))
+        return self.home.resolve(), self.durable, self.power_safe, self.cores, tuple(sorted(self.slots.items())), self.learn
 
 
 def system_clock() -> Clock:
@@ -352,7 +357,59 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         tracer=open_tracer(os.environ),
         lacking=_lacking,
     )
-    return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=_meter())
+    learner = _learner(settings, stack)
+    return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=_meter(), ended=learner)
+
+
+def _learner(settings: Settings, stack: ExitStack) -> Callable[[JobResult], None] | None:
+    """Return what hears of jobs that have ended; None where nobody is to learn from them."""
+    path = settings.home / _PROFILES
+    if settings.learn is False or (settings.learn is None and not path.exists()):
+        return None
+    from murakkab.learning import Learner
+
+    return stack.enter_context(closing(Learner(lambda: open_profiles(settings)))).hear
+
+
+def open_profiles(settings: Settings) -> ProfileStore:
+    """Return the store of profiles below `home`; the caller closes it. Raises `InputError`, or `BackendError` while it is busy."""
+    from murakkab.profile_store import SqliteProfileStore
+
+    return SqliteProfileStore(settings.home / _PROFILES)
+
+
+def has_profiles(settings: Settings) -> bool:
+    """True where there is a store of profiles below `home`."""
+    return (settings.home / _PROFILES).exists()
+
+
+def meters() -> tuple[Meter, Meter]:
+    """Return the meters of the CPU packages and of the GPUs of this machine."""
+    from murakkab_cluster.gpu_energy import open_gpu_meter
+
+    return _meter(), open_gpu_meter()
+
+
+def core() -> DeviceKind:
+    """Return the kind of device that one CPU core is, with the watts that are assumed of it."""
+    from murakkab_cluster.figures import devices
+
+    return devices()["cpu"]
+
+
+def metric(name: str) -> Metric:
+    """Return how results are scored, by the name of a metric or as `module:function`. Raises `InputError`, `NotFoundError`."""
+    from murakkab_executors.scoring import metric as found
+
+    return found(name)
+
+
+def most_at_once(card: ExecutorCard, settings: Settings) -> int:
+    """Return how many tasks of an executor can run at a time in one process."""
+    slots = _slots(settings).capacity
+    wanted = {"cores": card.needs.cores, **card.needs.slots, f"executor:{card.name}": 1.0}
+    shares = [slots[name] / amount for name, amount in wanted.items() if amount and name in slots]
+    return max(1, int(min([slots["threads"], *shares])))
 
 
 @cache

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from murakkab.catalog import ExecutorCard
+from murakkab.profiles import Profile, Setting
+from murakkab.profiling.observation import Drift, Known, Observation
 from murakkab.runtime.messages import Event
 
 Clock = Callable[[], float]
@@ -206,6 +208,61 @@ class ResultCache(Protocol):
 
     def put(self, key: str, value: Any, expires: float | None) -> None:
         """Keep *value* until the time *expires*, or for good."""
+        ...
+
+
+class Revision(NamedTuple):
+    """A profile as it was from `time` on, and why it was made: learned, imported, drift."""
+
+    time: float
+    why: str
+    profile: Profile
+
+
+class ProfileStore(Protocol):
+    """What is known of operating points, by setting. Any number of processes may use one at a time.
+
+    Methods block for milliseconds: the runtime calls them from a thread, after a job. They raise `BackendError` while the store is busy
+    or full.
+    """
+
+    def profiles(self) -> Sequence[Profile]:
+        """Return the newest profile of every setting, in the order of their first appearance."""
+        ...
+
+    def known(self, setting: Setting) -> Known | None:
+        """Return all that is kept of a setting, or None."""
+        ...
+
+    def learn(self, observations: Sequence[Observation]) -> Sequence[Drift]:
+        """Update the profiles of what was observed, all or none, and return the drifts that it shows; see `murakkab.profiling.online`.
+
+        The first observations of a new version of an executor have the newest profile of another version as their prior.
+        """
+        ...
+
+    def put(self, profiles: Sequence[Profile], *, time: float, why: str = "imported") -> int:
+        """Keep profiles from elsewhere and return how many: those of which nothing was observed here, where they become priors."""
+        ...
+
+    def studied(self, study: str) -> Sequence[Observation]:
+        """Return the observations of a study, in the order in which they were made."""
+        ...
+
+    def forget(self, study: str) -> int:
+        """Forget the observations of a study and return how many there were; profiles stay until there are new ones."""
+        ...
+
+    def drifts(self, *, since: float = 0.0) -> Sequence[Drift]:
+        """Return the drifts that were found after *since*, oldest first."""
+        ...
+
+    def revisions(self, setting: Setting) -> Sequence[Revision]:
+        """Return the profiles that a setting has had, newest first; so many as are kept."""
+        ...
+
+    def close(self) -> None:
+        """Release the storage."""
         ...
 
 

@@ -52,6 +52,8 @@ class Profile:
     usd: Figure | None = None
     tokens_in: Spread | None = None
     tokens_out: Spread | None = None
+    #: In and out together, where nobody told them apart.
+    tokens: Spread | None = None
     quality: Mapping[str, Figure] = field(default_factory=dict)
     of: Provenance = ASSUMED
     revision: int = 1

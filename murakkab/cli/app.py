@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from murakkab.cli.entry import looking, running, writing
+from murakkab.cli.entry import looking, profiling, running, writing
 from murakkab.cli.root import app, load
 
-__all__ = ["app", "looking", "main", "running", "writing"]
+__all__ = ["app", "looking", "main", "profiling", "running", "writing"]
 
 #: Set by the scripts of `murakkab completion` where a shell wants to know how a word may go on.
 _COMPLETE = "_MURAKKAB_COMPLETE"

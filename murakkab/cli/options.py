@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,22 @@ def _number(text: str) -> Any:
     except ValueError:
         # `10kJ`: the unit stands apart in documents.
         return re.sub(r"(?<=\d)(?=[A-Za-z])", " ", text) if "J" in text or "Wh" in text else text
+
+
+def limits_from(texts: Sequence[str]) -> dict[str, float]:
+    """Return the limits of a task that `latency=2s,quality=0.7` sets: seconds, dollars, joules, and quality. Raises `InputError`."""
+    found: dict[str, float] = {}
+    for part in (part for text in texts for part in text.split(",") if part.strip()):
+        name, equals, amount = (word.strip() for word in part.partition("="))
+        if not equals or not amount or name not in _MEASURES:
+            hint = did_you_mean(name, _MEASURES) if equals and amount else ""
+            raise InputError(f"{part.strip()!r} is no limit", hint=hint or "--limit latency=2s,energy=5J,cost=0.01,quality=0.7")
+        read = from_document({"workflow": "limit", "steps": {}, "goal": {"limits": {name: _number(amount)}}})
+        for diagnostic in read.diagnostics:
+            if diagnostic.path[:1] == ("goal",):
+                raise InputError(f"--limit: {diagnostic.message}", hint=diagnostic.hint)
+        found |= read.workflow.goal.limits if read.workflow is not None else {}
+    return found
 
 
 def seconds_of(text: str, option: str) -> float:

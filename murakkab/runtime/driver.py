@@ -72,6 +72,7 @@ class Runtime:
         slots: SlotTable,
         journal: Journal | None = None,
         meter: Meter | None = None,
+        ended: Callable[[JobResult], None] | None = None,
     ) -> None:
         self._executors = executors
         self._outside = outside
@@ -79,6 +80,8 @@ class Runtime:
         self._gate = Gate(slots, outside.clock)
         self._journal = journal
         self._meter = meter
+        #: Hears of every job once it has ended, before whoever ran it; must not block.
+        self._ended = ended
         self._jobs: dict[str, RunningJob] = {}
         self._prepared: WeakKeyDictionary[Work, dict[str, Way]] = WeakKeyDictionary()
         self._stopping = False
@@ -241,7 +244,7 @@ class Runtime:
         status = finish.status if finish else "interrupted"
         self._leave(job, status)
         after = None if self._meter is None else self._meter.read()
-        return JobResult(
+        result = JobResult(
             job=job,
             status=status,
             outputs=finish.outputs if finish else {},
@@ -251,6 +254,9 @@ class Runtime:
             history=running.state.heard,
             joules=None if before is None or after is None else after - before,
         )
+        if self._ended is not None:
+            self._ended(result)
+        return result
 
     def _leave(self, job: str, status: str) -> None:
         del self._jobs[job]

@@ -1,0 +1,182 @@
+"""driver: a whole study - what to measure is asked of the race, measured, and learned at once, so that nothing is lost when it stops."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from murakkab.catalog import Capability, ExecutorCard
+from murakkab.errors import MurakkabError
+from murakkab.measuring.bench import Bench
+from murakkab.measuring.configurations import configurations
+from murakkab.measuring.rows import Data
+from murakkab.ports import Clock, ProfileStore
+from murakkab.profiles import Setting
+from murakkab.profiling.codec import setting_key
+from murakkab.profiling.halving import Race, next_round
+from murakkab.profiling.observation import Observation, setting_of
+from murakkab.runtime.driver import Work
+
+#: Batches at each further load.
+_BATCHES: Final = 3
+
+
+class Witness(Protocol):
+    """Somebody who watches a study."""
+
+    def measured(self, done: int, most: int, now: str) -> None:
+        """Hear how many measurements are done, how many there are at most, and what is being measured."""
+        ...
+
+    def dropped(self, setting: Setting, reason: str) -> None:
+        """Hear that a configuration is out, once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do: on all rows of the data, `repeat` times, at these loads, for `seconds` at most (None: as long as it takes)."""
+
+    data: Data
+    repeat: int = 3
+    loads: tuple[int, ...] = (1,)
+    seconds: float | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    metric: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it. `dropped`: reasons by the key of the setting. `is_whole`: nothing is left to measure. `notes`: in words."""
+
+    settings: list[Setting] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)
+    is_whole: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def study_id(of: str, plan: Plan) -> str:
+    """Return the name of a study: the same for the same thing measured with the same data and metric."""
+    return hashlib.sha256(f"{of}\n{plan.data.digest}\n{plan.metric}".encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Study:
+    """A study under way."""
+
+    plan: Plan
+    bench: Bench
+    store: ProfileStore
+    witness: Witness
+    clock: Clock
+    outcome: Outcome = field(default_factory=Outcome)
+    _end: float | None = None
+    #: Executors that cannot run here.
+    _unable: set[str] = field(default_factory=set)
+
+    async def of_capability(
+        self, capability: Capability, cards: Sequence[ExecutorCard], most_at_once: Callable[[ExecutorCard], int]
+    ) -> None:
+        """Measure every configuration of *cards*, until it is certain to lose."""
+        await self._begin()
+        by_name = {card.name: card for card in cards}
+        settings = [setting_of(card, knobs) for card in cards for knobs in configurations(card)]
+        settings = [one for one in settings if await self._is_warm(one, capability)]
+        self.outcome.settings = list(settings)
+        race = Race(
+            tuple(settings),
+            len(self.plan.data.rows),
+            self.plan.repeat,
+            limits=self.plan.limits,
+            metric=self.plan.metric,
+            seed=len(settings),
+        )
+        most = len(settings) * race.rows * race.repeat
+        while True:
+            following = next_round(race, self.outcome.observations)
+            self._drop(following.dropped, settings)
+            if following.is_done:
+                break
+            for trial in following.trials:
+                if self._is_over():
+                    return
+                row = trial.row, self.plan.data.rows[trial.row]
+                self.witness.measured(len(self.outcome.observations), most, trial.setting.executor)
+                self._learn(await self.bench.tasks(trial.setting, capability, [row], trial.repetition))
+        left = [one for one in settings if setting_key(one) not in self.outcome.dropped]
+        self.outcome.is_whole = await self._under_load(left, capability, lambda name: most_at_once(by_name[name]))
+
+    async def of_workflow(self, work: Work) -> None:
+        """Run a workflow on every row, and attribute what it takes to its steps."""
+        await self._begin()
+        graph = work.graph
+        setting = Setting(f"workflow:{graph.workflow.name}", graph.digest[:12])
+        done = {(one.row, one.repetition) for one in self.outcome.observations if one.setting == setting}
+        rows = list(enumerate(self.plan.data.rows))
+        todo = [(row, n) for n in range(self.plan.repeat) for row in rows if (row[0], n) not in done]
+        if todo and not self._is_over():
+            self.witness.measured(len(done), len(done) + len(todo), "warming up")
+            await self.bench.job(work, setting, rows[0], 0)
+        for number, (row, repetition) in enumerate(todo):
+            if self._is_over():
+                return
+            self.witness.measured(len(done) + number, len(done) + len(todo), graph.workflow.name)
+            self._learn(await self.bench.job(work, setting, row, repetition))
+        seen = {setting_key(one.setting): one.setting for one in self.outcome.observations}
+        self.outcome.settings = list(seen.values())
+        self.outcome.is_whole = True
+
+    async def _under_load(self, left: Sequence[Setting], capability: Capability, most: Callable[[str], int]) -> bool:
+        rows = list(enumerate(self.plan.data.rows))
+        for load in self.plan.loads:
+            for plain in left if load > 1 else ():
+                if most(plain.executor) < load:
+                    self.outcome.notes.append(
+                        f"{plain.executor}: no more than {most(plain.executor)} run at a time here, so no load {load}"
+                    )
+                    continue
+                setting = replace(plain, load=load)
+                self.outcome.settings.append(setting)
+                done = sum(one.setting == setting for one in self.outcome.observations)
+                for batch in range(done // load, _BATCHES):
+                    if self._is_over():
+                        return False
+                    self.witness.measured(batch, _BATCHES, f"{plain.executor}, {load} at a time")
+                    chosen = [rows[(batch * load + n) % len(rows)] for n in range(load)]
+                    self._learn(await self.bench.tasks(setting, capability, chosen, batch))
+        return True
+
+    async def _begin(self) -> None:
+        self._end = None if self.plan.seconds is None else self.clock() + self.plan.seconds
+        self.outcome.observations = list(self.store.studied(self.bench.study))
+        await self.bench.calibrate()
+
+    async def _is_warm(self, setting: Setting, capability: Capability) -> bool:
+        """Run a configuration once for nothing, so that what it loads is loaded; False where its executor cannot run here at all."""
+        if self._is_over():
+            return True
+        if setting.executor in self._unable:
+            return False
+        self.witness.measured(len(self.outcome.observations), 0, f"warming up {setting.executor}")
+        try:
+            await self.bench.tasks(setting, capability, [(0, self.plan.data.rows[0])], 0)
+        except MurakkabError as error:
+            self._unable.add(setting.executor)
+            self.outcome.notes.append(f"{setting.executor} cannot be measured here: {error}")
+            return False
+        return True
+
+    def _learn(self, observations: Sequence[Observation]) -> None:
+        self.store.learn(observations)
+        self.outcome.observations += observations
+
+    def _drop(self, dropped: Mapping[str, str], settings: Sequence[Setting]) -> None:
+        for setting in settings:
+            key = setting_key(setting)
+            if key in dropped and key not in self.outcome.dropped:
+                self.witness.dropped(setting, dropped[key])
+        self.outcome.dropped = dict(dropped)
+
+    def _is_over(self) -> bool:
+        return self._end is not None and self.clock() >= self._end

@@ -1,0 +1,113 @@
+"""policy: what a job that has ended tells of the executors that did its steps."""
+
+import json
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any, Final
+
+from murakkab.plan import Choice
+from murakkab.profiles import Setting
+from murakkab.profiling.observation import Observation, setting_of
+from murakkab.runtime.messages import TaskSucceeded
+from murakkab.runtime.records import path_of
+from murakkab.runtime.result import JobResult
+from murakkab.spec import First, Ref, Template
+
+#: What these do depends on their inputs alone: a profile of all of it together would tell nothing.
+_GENERAL: Final = frozenset({"shell", "http", "http-get"})
+_USUAL: Final[Mapping[str, str]] = {}
+
+
+def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, where: str = "", study: str = "") -> list[Observation]:
+    """Return an observation per task that an executor has done, in the order in which they ended.
+
+    What came from the cache, failed or was cancelled tells nothing, nor does a fallback. Joules are those that the executor itself has
+    measured: what is shared out for the machine has its base power in it. The load is how many tasks of the same executor ran at a time
+    on average, as a power of two. *kinds*: the device kind of each pool. *where*: the machine. A `call` step is `python:module:function`.
+    """
+    done = [event for event in result.history if isinstance(event, TaskSucceeded) and not event.cached and event.time >= event.started]
+    calls = {node.path: node.call for node in result.graph.every_node() if node.call} if result.graph is not None else {}
+    settings: dict[str, Setting | None] = {}
+    ours: list[tuple[TaskSucceeded, Setting]] = []
+    for event in done:
+        step = path_of(event.task)
+        if step not in settings:
+            settings[step] = _setting(result.deployment.choices.get(step), calls.get(step, ""), kinds)
+        setting = settings[step]
+        choice = result.deployment.choices.get(step)
+        if setting is not None and choice is not None and event.executor in ("", choice.executor.name):
+            ours.append((event, setting))
+    loads = _loads(ours)
+    return [_observation(event, replace(setting, load=load), where, study) for (event, setting), load in zip(ours, loads, strict=True)]
+
+
+def _observation(event: TaskSucceeded, setting: Setting, where: str, study: str) -> Observation:
+    return Observation(
+        setting,
+        event.time,
+        event.time - event.started,
+        units=event.units,
+        joules=event.joules,
+        usd=event.usd,
+        tokens=float(event.tokens) if event.tokens else None,
+        where=where,
+        study=study,
+    )
+
+
+def _setting(choice: Choice | None, call: str, kinds: Mapping[str, str]) -> Setting | None:
+    """Return what was run; None where that is not known, because knobs were only chosen while the job ran, or says nothing."""
+    if choice is None or choice.executor.capability in _GENERAL or not _is_data(dict(choice.knobs)):
+        return None
+    setting = setting_of(choice.executor, choice.knobs, model=choice.model, device=kinds.get(choice.pool, ""))
+    return replace(setting, executor=f"{setting.executor}:{call}") if call else setting
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, Ref | Template | First):
+        return False
+    if isinstance(value, Mapping):
+        return all(map(_is_data, value.values()))
+    return all(map(_is_data, value)) if isinstance(value, list | tuple) else True
+
+
+# ---------------------------------------------------------------------------------------------------------------------- load
+
+
+def _loads(ours: Sequence[tuple[TaskSucceeded, Setting]]) -> list[int]:
+    """Return for each task how many of its executor ran meanwhile on average, itself among them, as the nearest power of two."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, (_, setting) in enumerate(ours):
+        groups[json.dumps([setting.executor, setting.version])].append(number)
+    loads = [1] * len(ours)
+    for numbers in groups.values():
+        if len(numbers) > 1:
+            busy = _Busy([(ours[n][0].started, ours[n][0].time) for n in numbers])
+            for n in numbers:
+                event = ours[n][0]
+                loads[n] = 2 ** round(math.log2(max(1.0, busy.mean(event.started, event.time))))
+    return loads
+
+
+class _Busy:
+    """How many of some stretches of time there are at each moment; asked in O(log n)."""
+
+    def __init__(self, stretches: Sequence[tuple[float, float]]) -> None:
+        steps = sorted([(begin, 1) for begin, _ in stretches] + [(end, -1) for _, end in stretches])
+        self._times = [time for time, _ in steps]
+        counts = list(accumulate(step for _, step in steps))
+        areas = (count * (after - before) for count, before, after in zip(counts, self._times, self._times[1:], strict=False))
+        self._counts = counts
+        self._area = [0.0, *accumulate(areas)]
+
+    def mean(self, begin: float, end: float) -> float:
+        """Return how many there are on average between two moments."""
+        return (self._until(end) - self._until(begin)) / (end - begin) if end > begin else 1.0
+
+    def _until(self, time: float) -> float:
+        at = bisect_right(self._times, time) - 1
+        return 0.0 if at < 0 else self._area[at] + self._counts[at] * (time - self._times[at])
