@@ -28,11 +28,14 @@ from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransi
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.metrics import Metric
 from murakkab.optimizer.choose import choose
+from murakkab.optimizer.situation import Situation
+from murakkab.plan import Choice
 from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ProfileStore, ResultCache
+from murakkab.profiles import Profile
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
@@ -275,7 +278,34 @@ def prepare(
         if not all(one.is_warning for one in found):
             raise SpecError(found)
     graph = compile_workflow(workflow, catalog(), described)
-    return Work(graph, choose(graph, catalog(), goal), functions, warnings=tuple(found))
+    # What limits ask for is known when a job is to run, and what it is about.
+    aim = graph.workflow.goal if goal is None else goal
+    deployment = choose(graph, catalog(), Goal(aim.minimize), Situation(is_hurried=True))
+    return Work(graph, replace(deployment, goal=aim), functions, warnings=tuple(found))
+
+
+def chosen(work: Work, settings: Settings | None = None, *, inputs: Mapping[str, Any] | None = None, goal: Goal | None = None) -> Work:
+    """Return *work* with the best choices for a job of it by all that is known: what runs here, profiles, and what the job is about.
+
+    *goal* instead of its own; *inputs* None: for any job. Blocks for some milliseconds, and for a second where an engine does not answer.
+    Raises `PlanError` when no choice keeps the limits of the goal.
+    """
+    settings = settings or Settings()
+    aim = work.deployment.goal if goal is None else goal
+    view = installation().view
+    at = Situation(view, _profiles_by_executor(settings), inputs, capacity=_slots(settings).capacity)
+    return replace(work, deployment=choose(work.graph, catalog(), aim, at))
+
+
+def _profiles_by_executor(settings: Settings) -> Mapping[str, Sequence[Profile]]:
+    """Return what was measured here, none where nobody has measured."""
+    if not (settings.home / _PROFILES).exists():
+        return {}
+    found: dict[str, list[Profile]] = {}
+    with closing(open_profiles(settings)) as store:
+        for profile in store.profiles():
+            found.setdefault(profile.setting.executor, []).append(profile)
+    return found
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -470,11 +500,13 @@ def _declared(header: JobHeader) -> Workflow:
 
 def _as_chosen(work: Work, header: JobHeader) -> Work:
     known = executors()
-    choices = {
-        name: replace(choice, executor=known[chosen].card, why="chosen when the job began")
-        for name, choice in work.deployment.choices.items()
-        if (chosen := header.choices.get(name, choice.executor.name)) in known
-    }
+    choices: dict[str, Choice] = {}
+    for path, choice in work.deployment.choices.items():
+        written = header.choices.get(path, choice.executor.name)
+        name, knobs = (written["executor"], written["knobs"]) if isinstance(written, Mapping) else (written, {})
+        if name in known:
+            card, why = known[name].card, "chosen when the job began"
+            choices[path] = replace(choice, executor=card, knobs={**choice.knobs, **knobs}, why=why)
     return Work(work.graph, replace(work.deployment, choices={**work.deployment.choices, **choices}), work.functions)
 
 
@@ -499,7 +531,7 @@ def _work_seen(header: JobHeader) -> Work:
     workflow = _declared(header)
     functions, described, _ = _functions(workflow)
     graph = compile_workflow(workflow, catalog(), described)
-    return _as_chosen(Work(graph, choose(graph, catalog()), functions), header)
+    return _as_chosen(Work(graph, choose(graph, catalog(), situation=Situation(is_hurried=True)), functions), header)
 
 
 def _replayed(job: str, work: Work, past: Sequence[Event]) -> JobState:

@@ -84,11 +84,14 @@ class Executor(Protocol):
 
 
 class JobHeader(NamedTuple):
-    """What is written once per job: enough to compile the same graph again in another process."""
+    """What is written once per job: enough to compile the same graph again in another process.
+
+    `choices`: the executor of each step by name; where knobs were chosen too, a record of `executor` and `knobs`.
+    """
 
     job: str
     workflow: Mapping[str, Any]
-    choices: Mapping[str, str]
+    choices: Mapping[str, Any]
     inputs: Mapping[str, Any]
     created: float
 

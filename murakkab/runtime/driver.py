@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
 from murakkab.errors import BackendError, ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
-from murakkab.plan import Deployment, Node, TaskGraph
+from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.ports import Executor, JobHeader, Journal, Letter, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
 from murakkab.runtime.gate import Gate
@@ -47,9 +47,10 @@ class Work:
         return to_document(self.graph.workflow)
 
     @cached_property
-    def chosen(self) -> Mapping[str, str]:
-        """The executor of each step, by name."""
-        return {name: choice.executor.name for name, choice in self.deployment.choices.items()}
+    def chosen(self) -> Mapping[str, Any]:
+        """The executor of each step by name, as a journal writes it; with its knobs where it has more than those of the step."""
+        asked = {node.path: node.knobs for node in self.graph.every_node()}
+        return {name: _written(choice, asked[name]) for name, choice in self.deployment.choices.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +321,11 @@ class Runtime:
             hint = "declare how much of it there is"
             raise PlanError(f"executor {name!r} needs {exc.args[0]!r}, of which this process has none", hint=hint) from None
         return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
+
+
+def _written(choice: Choice, asked: Mapping[str, Any]) -> Any:
+    more = {name: value for name, value in choice.knobs.items() if name not in asked}
+    return {"executor": choice.executor.name, "knobs": more} if more else choice.executor.name
 
 
 def _limits(work: Work, state: JobState, budget: Mapping[str, float] | None) -> Mapping[str, float]:
