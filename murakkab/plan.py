@@ -198,7 +198,7 @@ class Choice:
 class Deployment:
     """The choices for every plain node of a graph, by its path, under the goal they were made for.
 
-    `estimate` is of one job. `status`: separate (each step for itself: nothing binds them together), optimal, within `gap` of the optimum,
+    `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds them together), optimal, within `gap` of the optimum,
     or heuristic (the solver ran out of time; `bound` is what the objective cannot be better than). `beyond`: the limits that it is expected
     not to keep, in words, by figures too unsure to refuse the job for.
     """
@@ -206,6 +206,7 @@ class Deployment:
     choices: Mapping[str, Choice]
     goal: Goal = Goal()
     estimate: Estimate | None = None
+    critical: tuple[str, ...] = ()
     status: str = "separate"
     gap: float = 0.0
     bound: float | None = None

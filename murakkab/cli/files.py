@@ -10,16 +10,16 @@ from typing import Any, Final
 from murakkab import app
 from murakkab.cli.documents import catalog_json
 from murakkab.cli.extras import missing_extras
-from murakkab.cli.options import measures_of
-from murakkab.cli.plans import exceeded, expected_of, plan_json, plan_table, reasons_of
+from murakkab.cli.inputs import read_inputs
+from murakkab.cli.plans import aim_text, forecast_lines, plan_json, plan_table, reasons_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.report import diagnostic_json, error_json, error_lines
-from murakkab.cli.tables import executors_table, seconds_text
+from murakkab.cli.tables import executors_table
+from murakkab.cli.wishes import Wishes
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
 from murakkab.errors import MurakkabError, NotFoundError, SpecError
 from murakkab.planner.walk import every_step
-from murakkab.spec import Goal
 
 #: Columns of a terminal on which a plan gives its reasons beside each step.
 _WIDE: Final = 110
@@ -56,31 +56,27 @@ def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tupl
     return report, 0 if ok else SpecError.exit_status
 
 
-def plan(file: Path, profile: str, goal: str | None, *, as_json: bool) -> None:
-    """Print how a workflow file would run."""
-    work = app.load_file(file, profile=profile)
+def plan(file: Path, wishes: Wishes, words: Sequence[str], *, home: Path, as_json: bool) -> None:
+    """Print how a workflow file would run, for the inputs in *words*, or for any."""
+    work = app.load_file(file, profile=wishes.profile)
     workflow, warnings = work.graph.workflow, work.warnings
-    if goal is not None:
-        work = app.prepare(replace(workflow, goal=Goal(measures_of(goal), workflow.goal.limits)), work.functions)
-    beyond = exceeded(work.graph, work.deployment)
+    inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs)) if words else None
+    work = app.chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    made = work.deployment
     if as_json:
-        answer({**plan_json(work.graph, work.deployment), "warnings": [*map(diagnostic_json, warnings)], "exceeded": beyond}, plain=True)
+        answer({**plan_json(work.graph, made), "warnings": [*map(diagnostic_json, warnings)]}, plain=True)
         return
     tell(*map(str, warnings))
     console = console_of()
-    aim = ", then ".join(work.deployment.goal.minimize) or "nothing in particular"
-    console.print(f"{workflow.name}: minimizes {aim}", markup=False, highlight=False, style="bold")
+    console.print(f"{workflow.name}: {aim_text(made.goal)}", markup=False, highlight=False, style="bold")
     is_wide = console.width >= _WIDE
-    console.print(plan_table(work.graph, work.deployment, with_reasons=is_wide))
-    for reason in () if is_wide else reasons_of(work.deployment):
+    console.print(plan_table(work.graph, made, with_reasons=is_wide))
+    for reason in () if is_wide else reasons_of(made):
         console.print(f"- {reason}", markup=False, highlight=False)
-    expected = expected_of(work.graph)
-    if expected.path:
-        path = " → ".join(expected.path)
-        note = f"critical path: {path}, about {seconds_text(expected.seconds)} if no list has more than one element"
-        console.print(note, markup=False, highlight=False)
-    for line in (*work.graph.rewrites, *beyond):
-        console.print(f"- {line}", markup=False, highlight=False, style="yellow" if line in beyond else "dim")
+    for line in forecast_lines(made):
+        console.print(line, markup=False, highlight=False)
+    for line in (*work.graph.rewrites, *made.beyond):
+        console.print(f"- {line}", markup=False, highlight=False, style="yellow" if line in made.beyond else "dim")
 
 
 def executors(capability: str | None, *, as_json: bool) -> None:

@@ -96,6 +96,21 @@ Goal = Annotated[
         autocompletion=_words("latency", "energy", "cost", "quality"),
     ),
 ]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="MEASURE=AMOUNT",
+        help="A limit on what the job takes: latency=60s, cost=0.5, energy=10kJ, quality=0.8.",
+        show_default=False,
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", "-i", metavar="NAME=VALUE", help="An input. A list is written a,b; @FILE reads JSON from a file.", show_default=False
+    ),
+]
 Budget = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from murakkab.cli.documents import job_json
 from murakkab.cli.history import full_id, opened
 from murakkab.cli.inputs import read_inputs
 from murakkab.cli.live import Display
-from murakkab.cli.options import advise, budget_of, journal_option, measures_of, verdicts_of
+from murakkab.cli.options import advise, budget_of, journal_option, verdicts_of
 from murakkab.cli.places import ended, statuses_of
 from murakkab.cli.printing import answer, console_of, tell
 from murakkab.cli.replies import events_of, question_json, questions_of, replies_of
@@ -22,13 +22,13 @@ from murakkab.cli.report import JobAsks
 from murakkab.cli.rows import bill_of
 from murakkab.cli.running import run_in_foreground
 from murakkab.cli.tables import job_title, steps_table
+from murakkab.cli.wishes import Wishes
 from murakkab.errors import JobError
 from murakkab.ports import Journal
 from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.messages import Event
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
-from murakkab.spec import Goal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,17 @@ class Place:
         return app.Settings(home=self.home, durable=self.durable)
 
 
-def run(file: Path, words: Sequence[str], wishes: tuple[str, str | None, str | None], *, home: Path, durable: bool, style: str) -> None:
-    """Run a workflow file and print its outputs; *wishes* are a profile, what to minimize, and a budget.
-
-    Raises `MurakkabError` for whatever went wrong.
-    """
-    profile, goal, limits = wishes
-    work = app.load_file(file, profile=profile)
+def run(file: Path, words: Sequence[str], wishes: Wishes, *, home: Path, durable: bool, style: str) -> None:
+    """Run a workflow file and print its outputs. Raises `MurakkabError` for whatever went wrong."""
+    work = app.load_file(file, profile=wishes.profile)
     workflow = work.graph.workflow
-    if goal is not None:
-        warnings = work.warnings
-        work = app.prepare(replace(workflow, goal=Goal(measures_of(goal), workflow.goal.limits)), work.functions)
-        work = replace(work, warnings=warnings)
-    budget = budget_of(limits)
+    budget = budget_of(wishes.budget)
     if style == "full":
         tell(*map(str, work.warnings))
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs))
+    work = app.chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    if style == "full":
+        tell(*work.deployment.beyond)
     job = secrets.token_hex(6)
     # What is asked of a person in the middle of a job can be answered as long as somebody remembers the job.
     place = Place(home, style, None if durable or not can_ask() else app.memory_journal(), durable)

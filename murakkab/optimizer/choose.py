@@ -40,14 +40,15 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
     if is_separate(goal, apt):
         made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
-        return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate)
+        return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
     # NumPy and SciPy are loaded for a selection alone: most jobs have none to make.
     from murakkab.optimizer.together import select
 
     found = select(scene, goal, apt, at)
     made, answer = found.made, found.answer
     choices = _choices(scene, nodes, ways, made, goal)
-    return Deployment(choices, goal, made.estimate, status=answer.status.value, gap=answer.gap, bound=answer.bound, beyond=found.beyond)
+    path, status = made.timeline.critical, answer.status.value
+    return Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
 
 
 def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:

@@ -9,21 +9,16 @@ from murakkab.cli.root import HERE, app, load, reported, style_of
 
 _Verdict = Annotated[str | None, typer.Option(metavar="done|retry", help="What became of a task in doubt.", show_default=False)]
 _Value = Annotated[str | None, typer.Option("--value", metavar="JSON", help="What comes with it, as JSON.", show_default=False)]
-_Inputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input", "-i", metavar="NAME=VALUE", help="An input. A list is written a,b; @FILE reads JSON from a file.", show_default=False
-    ),
-]
 
 
 @app.command()
 def run(
     file: root.File,
     *,
-    inputs: _Inputs = None,
+    inputs: root.Inputs = None,
     profile: root.Profile = "",
     minimize: root.Goal = None,
+    limits: root.Limits = None,
     budget: root.Budget = None,
     journal: root.Journal = HERE,
     no_journal: Annotated[bool, typer.Option("--no-journal", help="Keep nothing: the job cannot be resumed.")] = False,
@@ -41,7 +36,8 @@ def run(
     """
     with reported(as_json=as_json):
         style = style_of(as_json=as_json, quiet=quiet)
-        load("running_jobs").run(file, inputs or [], (profile, minimize, budget), home=journal, durable=not no_journal, style=style)
+        wishes = load("wishes").Wishes(profile, minimize, limits or (), budget)
+        load("running_jobs").run(file, inputs or [], wishes, home=journal, durable=not no_journal, style=style)
 
 
 @app.command()

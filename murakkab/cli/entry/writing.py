@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from murakkab.cli import root
-from murakkab.cli.root import app, load, reported
+from murakkab.cli.root import HERE, app, load, reported
 
 
 @app.command()
@@ -30,18 +30,25 @@ def validate(
 def plan(
     file: root.File,
     *,
+    inputs: root.Inputs = None,
     profile: root.Profile = "",
     minimize: root.Goal = None,
+    limits: root.Limits = None,
+    journal: root.Journal = HERE,
     as_json: root.Json = False,
 ) -> None:
-    """Show how a workflow would run: who does each step and why, what it is expected to take, and what was simplified. Nothing runs.
+    """Show how a workflow would run: who does each step and why, what the job is expected to take, and the next best. Nothing runs.
 
     Example: murakkab plan workflows/summarize_texts.yaml
 
-    Example: murakkab plan workflows/summarize_texts.yaml --minimize energy,latency
+    Example: murakkab plan workflows/video_understanding.yaml --minimize energy --limit quality=0.8 --limit latency=60s
+
+    With inputs the plan is for a job of them: lists are counted. Figures are those measured here where there are any (`murakkab profile`),
+    else published, modelled or assumed ones, and each says which.
     """
     with reported(as_json=as_json):
-        load("files").plan(file, profile, minimize, as_json=as_json)
+        wishes = load("wishes").Wishes(profile, minimize, limits or ())
+        load("files").plan(file, wishes, inputs or [], home=journal, as_json=as_json)
 
 
 @app.command()

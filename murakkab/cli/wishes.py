@@ -1,0 +1,22 @@
+"""driver: what somebody wishes of a job on the command line - a profile, what to minimize, limits, a budget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from murakkab.cli.options import limits_from, measures_of
+from murakkab.spec import Goal
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The options of a command about how a workflow is to run; what is left out is as the file says."""
+
+    profile: str = ""
+    minimize: str | None = None
+    limits: Sequence[str] = ()
+    budget: str | None = None
+
+    def goal(self, declared: Goal) -> Goal:
+        """Return the goal that the file declares with what is wished laid over it. Raises `InputError`."""
+        minimize = declared.minimize if self.minimize is None else measures_of(self.minimize)
+        return Goal(minimize, {**declared.limits, **limits_from(self.limits)})
