@@ -61,7 +61,7 @@ class MemoryProfileStore:
         self._all = [one for one in self._all if one.study != study]
         for key, known in self._known.items():
             left = tuple(one for one in known.observations if one.study != study)
-            self._known[key] = Known(known.profile, left, (), known.clipped, known.prior)
+            self._known[key] = Known(known.profile, left, (), known.clipped, known.prior, known.since)
         return gone
 
     def drifts(self, *, since: float = 0.0) -> Sequence[Drift]:

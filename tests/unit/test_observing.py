@@ -31,7 +31,7 @@ A = Choice("a", FAKE, {"speed": 3})
 def test_a_task_is_an_observation_of_its_executor_with_every_knob() -> None:
     (one,) = observations_of(job(done("a", 10.0, 12.5, usd=0.5, joules=4.0, tokens=7, units=2.0), a=A), where="here")
 
-    assert one == Observation(setting_of(FAKE, {"speed": 3}), 12.5, 2.5, units=2.0, joules=4.0, usd=0.5, tokens=7.0, where="here")
+    assert one == Observation(setting_of(FAKE, {"speed": 3}), 12.5, 2.5, units=2.0, joules=4.0, usd=0.5, tokens=7.0, job="j", where="here")
     (plain,) = observations_of(job(done("a", 0.0, 1.0), a=Choice("a", FAKE)))
     assert plain.setting.knobs == (("speed", None),)
 
@@ -83,8 +83,8 @@ async def test_a_runtime_tells_of_every_job_that_has_ended() -> None:
 def test_a_learner_has_learned_from_every_job_when_it_is_closed() -> None:
     store = MemoryProfileStore()
     learner = Learner(lambda: store)
-    for _ in range(20):
-        learner.hear(job(done("a", 0.0, 1.0), a=A))
+    for number in range(20):
+        learner.hear(replace(job(done("a", 0.0, 1.0), a=A), job=f"j{number}"))
     learner.close()
 
     (profile,) = store.profiles()

@@ -262,7 +262,7 @@ def alarms(draw: Draw, *, runs: int, length: int, seed: int) -> int:
     for _ in range(runs):
         (watch,) = watches_of([seen(draw(chance)) for _ in range(ENOUGH)])
         for number in range(length):
-            watch, drift = heard(watch, seen(draw(chance), number))
+            watch, drift = heard(watch, [seen(draw(chance), number)])
             found += drift is not None
     return found
 
@@ -291,7 +291,8 @@ def test_a_step_is_found_within_twelve_observations(seed: int, factor: float) ->
     before, _ = learned([math.exp(chance.gauss(0, 0.15)) for _ in range(30)])
     after, found = learned([factor * math.exp(chance.gauss(0, 0.15)) for _ in range(12)], begin=before, at=1e5)
     assert found
-    assert found[0][1] == pytest.approx(factor, rel=0.35)
+    # The look before the step may be among those that are told of.
+    assert found[0][1] == pytest.approx(factor, rel=0.5)
     assert after.profile.seconds.p50 == pytest.approx(factor, rel=0.35)
 
 
@@ -349,3 +350,32 @@ def test_a_profile_without_observations_is_what_its_prior_says() -> None:
     assert known is not None
     assert isinstance(known.profile, Profile)
     assert known.profile.seconds == prior.seconds
+
+
+def jobs(chance: random.Random, number: int, *, tasks: int, factor: float = 1.0) -> list[Observation]:
+    """Return the tasks of a job: what else the machine does slows all of them alike."""
+    shared = factor * math.exp(chance.gauss(0, 0.3))
+    return [seen(shared * math.exp(chance.gauss(0, 0.02)), number * 60.0 + n / 10, job=f"j{number}") for n in range(tasks)]
+
+
+def test_the_tasks_of_a_job_are_one_look_however_many_there_are() -> None:
+    chance = random.Random(5)
+    known: Known | None = None
+    found = []
+    for number in range(200):
+        known, drifts = updated(known, jobs(chance, number, tasks=50))
+        found += drifts
+    assert found == []
+    assert known is not None
+    assert len({one.job for one in known.observations}) == 32
+    for number in range(200, 220):
+        known, drifts = updated(known, jobs(chance, number, tasks=50, factor=2.5))
+        found += drifts
+    assert [drift.measure for drift in found] == ["seconds"]
+
+
+@pytest.mark.parametrize(("seconds", "factor"), [(1e-4, 3.0), (1.0, 1.1)])
+def test_changes_that_no_choice_depends_on_are_no_drift(seconds: float, factor: float) -> None:
+    before, _ = learned([seconds * (1 + n % 3 / 100) for n in range(20)])
+    _, found = learned([seconds * factor * (1 + n % 3 / 100) for n in range(60)], begin=before, at=1e5)
+    assert found == []
