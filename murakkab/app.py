@@ -21,12 +21,10 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
-from murakkab.devices import DeviceKind
 from murakkab.document import from_document
 from murakkab.dsl import StepFunction
 from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, MurakkabError, NotFoundError, SpecError
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
-from murakkab.metrics import Metric
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice
@@ -388,7 +386,7 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         lacking=_lacking,
     )
     learner = _learner(settings, stack)
-    return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=_meter(), ended=learner)
+    return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=cpu_meter(), ended=learner)
 
 
 def _learner(settings: Settings, stack: ExitStack) -> Callable[[JobResult], None] | None:
@@ -413,27 +411,6 @@ def has_profiles(settings: Settings) -> bool:
     return (settings.home / _PROFILES).exists()
 
 
-def meters() -> tuple[Meter, Meter]:
-    """Return the meters of the CPU packages and of the GPUs of this machine."""
-    from murakkab_cluster.gpu_energy import open_gpu_meter
-
-    return _meter(), open_gpu_meter()
-
-
-def core() -> DeviceKind:
-    """Return the kind of device that one CPU core is, with the watts that are assumed of it."""
-    from murakkab_cluster.figures import devices
-
-    return devices()["cpu"]
-
-
-def metric(name: str) -> Metric:
-    """Return how results are scored, by the name of a metric or as `module:function`. Raises `InputError`, `NotFoundError`."""
-    from murakkab_executors.scoring import metric as found
-
-    return found(name)
-
-
 def most_at_once(card: ExecutorCard, settings: Settings) -> int:
     """Return how many tasks of an executor can run at a time in one process."""
     slots = _slots(settings).capacity
@@ -443,7 +420,8 @@ def most_at_once(card: ExecutorCard, settings: Settings) -> int:
 
 
 @cache
-def _meter() -> Meter:
+def cpu_meter() -> Meter:
+    """Return the meter of the CPU packages of this machine, which may measure nothing."""
     return open_meter()
 
 

@@ -1,8 +1,10 @@
 """driver: jobs that have ended update the profiles, in a thread of its own: no job waits for it, and nothing it meets breaks one."""
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from murakkab.errors import MurakkabError
 from murakkab.observing import observations_of
@@ -12,6 +14,9 @@ from murakkab.runtime.result import JobResult
 from murakkab.this_machine import machine
 
 _log = logging.getLogger("murakkab.profiles")
+#: Seconds between updates, and jobs that one learns from.
+_PAUSE: Final = 0.5
+_MOST: Final = 32
 
 
 class Learner:
@@ -21,35 +26,47 @@ class Learner:
         self._open_store = open_store
         self._store: ProfileStore | None = None
         self._is_broken = False
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        #: Those that nothing was learned from yet.
+        self._heard: list[JobResult] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="murakkab-profiles")
 
     def hear(self, result: JobResult) -> None:
-        """Learn from a job, soon."""
-        self._thread.submit(self._learn, result)
+        """Learn from a job, within a second; of very many that end at once from the last."""
+        with self._lock:
+            self._heard.append(result)
+            is_first = len(self._heard) == 1
+            if len(self._heard) > _MOST:
+                del self._heard[0]
+        if is_first:
+            self._thread.submit(self._learn)
 
     def close(self) -> None:
         """Learn from what is still waiting, and release the store."""
+        self._closing.set()
         self._thread.shutdown(wait=True)
         if self._store is not None:
             self._store.close()
 
-    def _learn(self, result: JobResult) -> None:
+    def _learn(self) -> None:
+        # Jobs that end one after the other are learned from together: it costs them little then.
+        self._closing.wait(_PAUSE)
+        with self._lock:
+            results, self._heard = self._heard, []
         if self._is_broken:
             return
         try:
-            observations = observations_of(result, where=machine())
+            observations = [one for result in results for one in observations_of(result, where=machine())]
             if observations:
                 self._store = self._store or self._open_store()
                 for drift in self._store.learn(observations):
-                    _log.warning(
-                        "%s: %s are %.2g times what they were, for %d tasks now",
-                        label(drift.setting),
-                        drift.measure,
-                        drift.ratio,
-                        drift.count,
+                    said = (
+                        f"{label(drift.setting)}: {drift.measure} are {drift.ratio:.2g} times what they were in the last {drift.count} jobs"
                     )
+                    _log.info(said)
         except MurakkabError as error:
-            _log.warning("job %s taught nothing: %s", result.job, error)
+            _log.warning("%d jobs taught nothing: %s", len(results), error)
         except Exception:
             # A defect here must not be met by every job: say it once.
             self._is_broken = True

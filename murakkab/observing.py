@@ -42,7 +42,10 @@ def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, whe
         if setting is not None and choice is not None and event.executor in ("", choice.executor.name):
             ours.append((event, setting))
     loads = _loads(ours)
-    return [_observation(event, replace(setting, load=load), where, study) for (event, setting), load in zip(ours, loads, strict=True)]
+    return [
+        replace(_observation(event, replace(setting, load=load), where, study), job="" if study else result.job)
+        for (event, setting), load in zip(ours, loads, strict=True)
+    ]
 
 
 def _observation(event: TaskSucceeded, setting: Setting, where: str, study: str) -> Observation:

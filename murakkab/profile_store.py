@@ -36,7 +36,7 @@ _DRIFTS: Final = 1000
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS profiles (
         key TEXT PRIMARY KEY, family TEXT NOT NULL, profile TEXT NOT NULL, watches TEXT NOT NULL, clipped INTEGER NOT NULL,
-        prior TEXT, changed REAL NOT NULL
+        prior TEXT, since REAL NOT NULL, changed REAL NOT NULL
     );
     CREATE INDEX IF NOT EXISTS profiles_by_family ON profiles (family, changed);
     CREATE TABLE IF NOT EXISTS observations (
@@ -98,7 +98,8 @@ class SqliteProfileStore:
                 # Where no task has succeeded yet there is no profile, but there may be failures.
                 heard = fresh if known is not None else [*self._observed(key, setting), *fresh]
                 after, found = updated(known, heard, prior=None if known else self._prior(setting), forgetting=self._forgetting)
-                self._insert(key, fresh)
+                kept = set(map(id, after.observations)) if after is not None else set(map(id, fresh))
+                self._insert(key, [one for one in fresh if id(one) in kept or one.study])
                 drifts += found
                 if after is not None:
                     self._save(key, after, fresh[-1].time, "drift" if found else "learned")
@@ -153,16 +154,17 @@ class SqliteProfileStore:
     # ------------------------------------------------------------------------------------------------------------- statements
 
     def _known(self, key: str, setting: Setting) -> Known | None:
-        rows = self._rows("SELECT profile, watches, clipped, prior FROM profiles WHERE key = ?", key)
+        rows = self._rows("SELECT profile, watches, clipped, prior, since FROM profiles WHERE key = ?", key)
         if not rows:
             return None
-        profile, watches, clipped, prior = rows[0]
+        profile, watches, clipped, prior, since = rows[0]
         return Known(
             _profile(profile),
             tuple(self._observed(key, setting)),
             tuple(watch_from(one) for one in json.loads(watches)),
             clipped,
             None if prior is None else _profile(prior),
+            since,
         )
 
     def _observed(self, key: str, setting: Setting) -> list[Observation]:
@@ -190,9 +192,10 @@ class SqliteProfileStore:
         prior = None if known.prior is None else _text(profile_json(known.prior))
         watches = _text([asdict(watch) for watch in known.watches])
         self._database.execute(
-            "INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET profile = excluded.profile, "
-            "watches = excluded.watches, clipped = excluded.clipped, prior = excluded.prior, changed = excluded.changed",
-            (key, family_key(known.profile.setting), profile, watches, known.clipped, prior, time),
+            "INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET profile = excluded.profile, "
+            "watches = excluded.watches, clipped = excluded.clipped, prior = excluded.prior, "
+            "since = excluded.since, changed = excluded.changed",
+            (key, family_key(known.profile.setting), profile, watches, known.clipped, prior, known.since, time),
         )
         revision = known.profile.revision
         self._database.execute("INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?, ?)", (key, revision, time, why, profile))

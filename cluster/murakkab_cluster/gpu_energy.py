@@ -1,6 +1,7 @@
 """driver: the energy of the GPUs of this machine, read through Zeus (the extra `energy`): NVIDIA's own counters, or AMD's."""
 
 import logging
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -36,9 +37,7 @@ def open_gpu_meter() -> Meter:
     if find_spec("zeus") is None:
         return NoMeter()
     try:
-        from zeus.device import get_gpus
-
-        gpus = get_gpus()
+        gpus = import_module("zeus.device").get_gpus()
         if len(gpus) and all(gpus.supports_get_total_energy_consumption(index) for index in range(len(gpus))):
             return GpuMeter(gpus)
     except Exception as error:

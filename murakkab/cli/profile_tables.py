@@ -45,8 +45,7 @@ def outcome_table(settings: Sequence[Setting], profiles: Mapping[str, Profile], 
     for setting in sorted(settings, key=lambda one: setting_key(one) in dropped):
         profile, reason = profiles.get(setting_key(setting)), dropped.get(setting_key(setting), "")
         style = "dim" if reason else ""
-        name = label(setting, default[setting.executor]) if setting is not default[setting.executor] else setting.executor
-        table.add_row(Text(name), *_figures(profile), Text(reason), style=style)
+        table.add_row(Text(label(setting, default[setting.executor])), *_figures(profile), Text(reason), style=style)
     return table
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,14 @@ from murakkab.measuring.bench import Bench
 from murakkab.measuring.power import Power
 from murakkab.measuring.rows import Data, read_data
 from murakkab.measuring.study import Outcome, Plan, Study, study_id
+from murakkab.measuring.tools import core, meters
+from murakkab.measuring.tools import metric as metric_named
 from murakkab.ports import ProfileStore
 from murakkab.profiles import Setting
 from murakkab.profiling.codec import drift_json, profile_from, profile_json, setting_key
 from murakkab.profiling.halving import label
 from murakkab.runtime.driver import Work
-from murakkab.types import Type
+from murakkab.types import ANY, Type
 
 #: What scores a result where nobody says: by the kind of the result.
 _METRICS: Final = {"str": "token_f1", "list": "set_f1", "record": "token_f1"}
@@ -80,12 +82,12 @@ def _run(
 ) -> bool:
     """Measure until it is done, the budget is over, or somebody stops it (then the answer is True). What was measured is in the store."""
     settings, store, witness, outcome = parts
-    scorer = app.metric(plan.metric) if plan.metric else None
+    scorer = metric_named(plan.metric) if plan.metric else None
 
     async def main() -> None:
         async with app.open_runtime(settings) as runtime:
-            cpu, gpu = app.meters()
-            bench = Bench(runtime, Power(app.system_clock(), cpu, gpu, app.core()), scorer, plan.metric, study)
+            cpu, gpu = meters()
+            bench = Bench(runtime, Power(app.system_clock(), cpu, gpu, core()), scorer, plan.metric, study)
             under_way = Study(plan, bench, store, witness, app.system_clock(), outcome)
             if isinstance(target, Capability):
                 await under_way.of_capability(target, _cards(target, names), lambda card: app.most_at_once(card, settings))
@@ -130,10 +132,27 @@ def _plan(target: Capability | Work, wish: Wish) -> tuple[Data, Plan]:
         usual = _USUAL.get(target.name) if isinstance(target, Capability) else None
         metric = (usual or _METRICS.get(result.kind, "exact_match")) if data.is_labelled else ""
     if metric:
-        app.metric(metric)
+        _try_metric(metric, data, target)
     limits = limits_from(wish.limits)
     seconds = None if wish.budget is None else seconds_of(wish.budget, "--budget")
     return data, Plan(data, max(1, wish.repeat), _loads(wish.load), seconds, limits, metric)
+
+
+def _try_metric(name: str, data: Data, target: Capability | Work) -> None:
+    """Raise `InputError` where a label cannot be scored, before anything is measured: a label should be a good result itself."""
+    score = metric_named(name)
+    outputs = {} if isinstance(target, Capability) else target.graph.workflow.outputs
+    for row in data.rows:
+        if row.label is None:
+            continue
+        is_of_outputs = isinstance(row.label, Mapping) and row.label and set(row.label) <= set(outputs)
+        label = next(iter(row.label.values())) if is_of_outputs and len(row.label) == 1 else row.label
+        try:
+            score(label, label)
+        except InputError as error:
+            raise InputError(
+                f"{row.name}: {name} cannot score the label: {error.message}", hint=error.hint or "name another --metric"
+            ) from None
 
 
 def _interface(target: Capability | Work) -> tuple[dict[str, Type], frozenset[str], Type]:
@@ -143,7 +162,7 @@ def _interface(target: Capability | Work) -> tuple[dict[str, Type], frozenset[st
     workflow = target.graph.workflow
     outputs = list(workflow.outputs.values())
     required = frozenset(name for name, one in workflow.inputs.items() if one.required)
-    return {name: one.type for name, one in workflow.inputs.items()}, required, outputs[0].type if len(outputs) == 1 else Type("record")
+    return {name: one.type for name, one in workflow.inputs.items()}, required, outputs[0].type if outputs else ANY
 
 
 def _loads(text: str) -> tuple[int, ...]:

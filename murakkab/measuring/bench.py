@@ -72,8 +72,6 @@ class Bench:
         result = await self.runtime.run(work, dict(row[1].inputs))
         now, used = self.power.clock(), self.power.used(before, self.power.read())
         error = "" if result.status == "succeeded" else "; ".join(map(str, result.failures)) or result.status
-        outputs = dict(result.outputs)
-        value = next(iter(outputs.values())) if len(outputs) == 1 else outputs
         whole = Observation(
             setting,
             now,
@@ -83,7 +81,7 @@ class Bench:
             cpu_seconds=used.cpu_seconds,
             usd=result.usd,
             tokens=float(result.tokens),
-            quality=self._quality(value, row[1].label, is_failed=bool(error)),
+            quality=self._quality(*scored_parts(result.outputs, row[1].label), is_failed=bool(error)),
             error=error,
             study=self.study,
             row=row[0],
@@ -134,6 +132,19 @@ class Bench:
         if self.metric is None or label is None:
             return {}
         return {self.metric_name: 0.0 if is_failed else self.metric(value, label)}
+
+
+def scored_parts(outputs: Mapping[str, Any], label: Any) -> tuple[Any, Any]:
+    """Return what of a workflow's outputs is scored, and against what.
+
+    A label that names outputs is about those: about one alone its value, else a record of them. Any other is about the first output.
+    """
+    if isinstance(label, Mapping) and label and set(label) <= set(outputs):
+        if len(label) == 1:
+            ((name, wanted),) = label.items()
+            return outputs[name], wanted
+        return {name: outputs[name] for name in label}, label
+    return next(iter(outputs.values()), None), label
 
 
 async def _together(jobs: Sequence[Callable[[], Any]]) -> list[JobResult]:

@@ -112,6 +112,7 @@ class Study:
         await self._begin()
         graph = work.graph
         setting = Setting(f"workflow:{graph.workflow.name}", graph.digest[:12])
+        self._show(self.outcome.observations)
         done = {(one.row, one.repetition) for one in self.outcome.observations if one.setting == setting}
         rows = list(enumerate(self.plan.data.rows))
         todo = [(row, n) for n in range(self.plan.repeat) for row in rows if (row[0], n) not in done]
@@ -123,8 +124,6 @@ class Study:
                 return
             self.witness.measured(len(done) + number, len(done) + len(todo), graph.workflow.name)
             self._learn(await self.bench.job(work, setting, row, repetition))
-        seen = {setting_key(one.setting): one.setting for one in self.outcome.observations}
-        self.outcome.settings = list(seen.values())
         self.outcome.is_whole = True
 
     async def _under_load(self, left: Sequence[Setting], capability: Capability, most: Callable[[str], int]) -> bool:
@@ -137,7 +136,6 @@ class Study:
                     )
                     continue
                 setting = replace(plain, load=load)
-                self.outcome.settings.append(setting)
                 done = sum(one.setting == setting for one in self.outcome.observations)
                 for batch in range(done // load, _BATCHES):
                     if self._is_over():
@@ -170,6 +168,15 @@ class Study:
     def _learn(self, observations: Sequence[Observation]) -> None:
         self.store.learn(observations)
         self.outcome.observations += observations
+        self._show(observations)
+
+    def _show(self, observations: Sequence[Observation]) -> None:
+        """Put on the list what was measured and is not on it yet."""
+        listed = set(map(setting_key, self.outcome.settings))
+        for one in observations:
+            if (key := setting_key(one.setting)) not in listed:
+                listed.add(key)
+                self.outcome.settings.append(one.setting)
 
     def _drop(self, dropped: Mapping[str, str], settings: Sequence[Setting]) -> None:
         for setting in settings:

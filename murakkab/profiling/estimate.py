@@ -122,7 +122,8 @@ def _seconds(observations: Sequence[Observation], weights: Sequence[float]) -> t
 def spread_of(values: Sequence[float], weights: Sequence[float] | None = None) -> Spread:
     """Return mean and quantiles; those that so few values cannot tell are the greatest of them."""
     p50, p90, p99 = (quantile(values, share, weights) for share in (0.5, 0.9, 0.99))
-    return Spread(weighted_mean(values, weights), p50, p90, p99)
+    # By no more than the last digit: sums are rounded.
+    return Spread(weighted_mean(values, weights), p50, max(p50, p90), max(p50, p90, p99))
 
 
 def figure_of(values: Sequence[float], weights: Sequence[float] | None, of: Provenance) -> Figure:

@@ -17,8 +17,8 @@ class Observation:
     """One task as it was seen: it ended at `time` (seconds since the epoch) and took `seconds`. None is what nobody measured.
 
     `joules` are marginal: without the base power of the machine; `energy` tells how they came about. `quality`: by metric, between 0 and
-    1. `error`: why it failed; then `seconds` tell nothing of the work. `study` names the profiling run that it belongs to, "" for real
-    work; `row` and `repetition` its place there. `where`: the machine.
+    1. `error`: why it failed; then `seconds` tell nothing of the work. `job`: the job that it was part of. `study` names the profiling run
+    that it belongs to instead, `row` and `repetition` its place there. `where`: the machine.
     """
 
     setting: Setting
@@ -33,6 +33,7 @@ class Observation:
     quality: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
     study: str = ""
+    job: str = ""
     row: int = 0
     repetition: int = 0
     where: str = ""
@@ -42,9 +43,8 @@ class Observation:
 class Watch:
     """A two-sided CUSUM over log(observed / expected) of one measure; see `murakkab.profiling.drift`.
 
-    Expected are `expected + per_unit (units - at_units)`; `sigma` is the spread of the logarithm, from `count` observations. `up` and
-    `down` are the sums; since the times `up_since` and `down_since` they have been above zero, over so many observations with such
-    a sum of logarithms.
+    Expected are `expected + per_unit (units - at_units)`; `sigma` is the spread of the logarithm, from `count` looks. `up` and `down` are
+    the sums; since the times `up_since` and `down_since` they have been above zero, over so many looks with such a sum of logarithms.
     """
 
     measure: str
@@ -61,7 +61,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A measure of a configuration is not what it was: for `count` observations since `since` it was `ratio` times what was expected."""
+    """A measure of a configuration is not what it was: in `count` looks since `since` it was `ratio` times what was expected."""
 
     setting: Setting
     measure: str
@@ -75,7 +75,8 @@ class Drift:
 class Known:
     """All that is kept of a configuration. `observations`: the newest, oldest first. `clipped`: how many of them were cut back as outliers.
 
-    `prior`: what was known before there were observations, from elsewhere or of an earlier version of the executor.
+    `prior`: what was known before there were observations, from elsewhere or of an earlier version of the executor. `since`: when the last
+    drift was found; what is expected is measured from then on.
     """
 
     profile: Profile
@@ -83,6 +84,7 @@ class Known:
     watches: tuple[Watch, ...] = ()
     clipped: int = 0
     prior: Profile | None = None
+    since: float = 0.0
 
 
 def setting_of(
@@ -97,3 +99,17 @@ def setting_of(
 def succeeded(observations: Sequence[Observation]) -> list[Observation]:
     """Return the observations of tasks that did not fail."""
     return [one for one in observations if not one.error]
+
+
+def looks(observations: Sequence[Observation]) -> list[list[Observation]]:
+    """Return observations by job, in order; without a job each is by itself. Tasks of one job run under the same conditions."""
+    found: list[list[Observation]] = []
+    place: dict[str, int] = {}
+    for one in observations:
+        if one.job and one.job in place:
+            found[place[one.job]].append(one)
+            continue
+        if one.job:
+            place[one.job] = len(found)
+        found.append([one])
+    return found

@@ -5,24 +5,28 @@ what was forgotten plays no part any more, and the same observations give the sa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from murakkab.profiles import Profile
-from murakkab.profiling.drift import ENOUGH, heard, watches_of
+from murakkab.profiling.drift import heard, is_young, watches_of
 from murakkab.profiling.estimate import estimate
-from murakkab.profiling.observation import Drift, Known, Observation, Watch, succeeded
+from murakkab.profiling.observation import Drift, Known, Observation, Watch, looks, succeeded
 
 _DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """How fast observations fade: half of the weight after so many newer ones, and half after so many days. `kept`: how many at most."""
+    """How fast observations fade: half of the weight after so many newer ones, and half after so many days.
+
+    `kept`: how many at most, and `of_a_job` those of one job, so that a single large job is not all that is known.
+    """
 
     observations: float = 50.0
     days: float = 14.0
     kept: int = 256
+    of_a_job: int = 8
 
 
 FORGETTING: Final = Forgetting()
@@ -40,28 +44,45 @@ def updated(
     prior = known.prior if known is not None else prior
     kept = list(known.observations) if known is not None else []
     watches = known.watches if known is not None else ()
+    since = known.since if known is not None else 0.0
     drifts: list[Drift] = []
-    for one in fresh:
-        kept.append(one)
-        watches, found = _watched(watches, one)
+    for look in looks(fresh):
+        kept += _sample(look, forgetting.of_a_job)
+        watches, found = _watched(watches, look)
         if found:
             drifts += found
             kept = [old for old in kept if old.time >= min(drift.since for drift in found)]
-            watches, prior = (), None
-        if not watches or one.study:
-            watches = watches_of(succeeded(kept[-4 * ENOUGH :]))
+            watches, prior, since = (), None, look[-1].time
     kept = sorted(kept, key=lambda one: one.time)[-forgetting.kept :]
+    if any(one.study for one in fresh) or all(map(is_young, watches)):
+        # Looks of the drift itself would make the new level look more extreme than it is.
+        watches = _made_anew(watches, watches_of([one for one in succeeded(kept) if one.time > since]))
     revision = 1 if known is None else known.profile.revision + 1
     if not succeeded(kept) and prior is None:
         return None, drifts
     made = estimate(kept, weights_of(kept, forgetting), prior=prior, revision=revision)
-    return Known(made.profile, tuple(kept), watches, made.clipped, prior), drifts
+    return Known(made.profile, tuple(kept), watches, made.clipped, prior, since), drifts
 
 
-def _watched(watches: tuple[Watch, ...], one: Observation) -> tuple[tuple[Watch, ...], list[Drift]]:
-    if one.study or one.error:
+def _made_anew(old: tuple[Watch, ...], new: tuple[Watch, ...]) -> tuple[Watch, ...]:
+    """Return the new watches with the sums of the old."""
+    sums = {one.measure: one for one in old}
+    return tuple(
+        replace(one, up=had.up, down=had.down, up_since=had.up_since, down_since=had.down_since) if (had := sums.get(one.measure)) else one
+        for one in new
+    )
+
+
+def _sample(look: Sequence[Observation], most: int) -> Sequence[Observation]:
+    """Return at most so many of the tasks of a job, spread evenly over it."""
+    return look if len(look) <= most else [look[number * len(look) // most] for number in range(most)]
+
+
+def _watched(watches: tuple[Watch, ...], look: Sequence[Observation]) -> tuple[tuple[Watch, ...], list[Drift]]:
+    real = [one for one in look if not (one.study or one.error)]
+    if not real:
         return watches, []
-    both = [heard(watch, one) for watch in watches]
+    both = [heard(watch, real) for watch in watches]
     return tuple(watch for watch, _ in both), [drift for _, drift in both if drift is not None]
 
 
