@@ -43,7 +43,7 @@ class _Vote(NamedTuple):
     name="opencv-cascades",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=4.0, quality=1.0, source="measured"),
+    quote=Quote(seconds=5.0, quality=0.833, source="measured"),
 )
 def opencv_cascades(
     images: list[File],
@@ -70,7 +70,7 @@ def opencv_cascades(
     name="upright-cascades",
     effect="pure",
     extra="video",
-    quote=Quote(seconds=0.8, quality=0.9, source="measured"),
+    quote=Quote(seconds=0.5, quality=0.722, source="measured"),
 )
 def upright_cascades(
     images: list[File],
