@@ -97,7 +97,9 @@ def form_of(problem: Problem) -> Form:
         fill(lambda option: first_of(option, option.seconds)),
         fill(lambda option: last_of(option, option.seconds)),
     )
-    tail = Line(fill(tail_of), fill(lambda option: first_of(option, tail_of(option))), fill(lambda option: last_of(option, tail_of(option))))
+    tail = Line(
+        fill(tail_of), fill(lambda option: first_of(option, tail_of(option))), fill(lambda option: last_of(option, tail_of(option)))
+    )
     use = fill.named([pool.name for pool in problem.pools], lambda option: option.use)
     calls = fill.named([rate.name for rate in problem.rates], lambda option: option.calls)
     form = Form(

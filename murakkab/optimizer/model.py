@@ -251,4 +251,3 @@ def _add_limits(made: Program, form: Form) -> None:
         of = made.sums[name]
         scale = abs(limit) if limit else float(np.abs(of.factors).max(initial=0.0)) or 1.0
         made.limits[name] = (made.model.row(scaled(of, 1.0 / scale), upper=limit / scale), scale)
-

@@ -20,6 +20,8 @@ from murakkab.optimizer.search import OutOfNodes, first_feasible
 
 #: Nodes of the complete search before the exact solver takes over.
 NODES: Final = 3000
+#: Selections of the first choice's prices that are tried before that.
+_MET: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _complete(local: Local, measure: str) -> Columns | None:
 
 
 def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Columns]:
-    """Return selections to start from: the one before, the prices' own, the quickest."""
+    """Return selections to start from: the one before, the prices' own, the quickest, and those that the first choice met on its way."""
     cheapest = local.reduced.argmin(axis=1)
     before = cheapest.copy()
     for place, task in enumerate(form.problem.tasks):
@@ -126,7 +128,12 @@ def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Colu
         if column is not None and form.allowed[place, column]:
             before[place] = column
     quickest = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
-    return [before, cheapest, quickest]
+    rows = np.arange(len(before))
+    met = [
+        np.where(form.allowed[rows, columns], columns, cheapest)
+        for columns in (prepared.dual.mix.argmax(axis=1), *prepared.dual.seen[:_MET])
+    ]
+    return [before, cheapest, quickest, *met]
 
 
 def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:
@@ -142,9 +149,7 @@ def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:
 
 def _rechoice(form: Form, now: Now, columns: Columns, value: float, status: Status) -> Rechoice:
     options = form.options_of(columns.tolist())
-    picks = {
-        task.name: option.label for task, option in zip(form.problem.tasks, options, strict=True) if task.name not in now.settled
-    }
+    picks = {task.name: option.label for task, option in zip(form.problem.tasks, options, strict=True) if task.name not in now.settled}
     first = form.problem.minimize[0] if form.problem.minimize else ORDER
     return Rechoice(status, picks, value_of(first, value, form.problem.bounds.rule))
 

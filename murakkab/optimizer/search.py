@@ -31,7 +31,9 @@ class _Search:
         least = np.where(form.allowed[None], local.table, np.inf).min(axis=2)
         #: What the tasks from each one on use at the least.
         self.rest = np.concatenate([np.cumsum(least[:, ::-1], axis=1)[:, ::-1], np.zeros((len(least), 1))], axis=1)
-        self.ranked = [np.flatnonzero(form.allowed[task])[np.argsort(order[task][form.allowed[task]], kind="stable")] for task in range(self.tasks)]
+        self.ranked = [
+            np.flatnonzero(form.allowed[task])[np.argsort(order[task][form.allowed[task]], kind="stable")] for task in range(self.tasks)
+        ]
         #: Options that let the open tasks be as quick as they can be.
         self.columns = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
         self.quickest = self.columns.copy()
@@ -73,5 +75,3 @@ class _Search:
                 if member < task and tie.keys[member, self.columns[member]] != tie.keys[task, column]:
                     return True
         return False
-
-

@@ -33,7 +33,9 @@ def test_a_conflict_is_real_smallest_and_shows_the_way_out(problem: Problem) -> 
         for some in itertools.combinations(limits, len(found.limits) - 1):
             assert _is_feasible(only_limits(problem, some))
     for name in found.limits:
-        reached = [signed(name, totals.limits[name]) for _, totals in selections(with_limits(problem, {name: None})) if name in totals.limits]
+        reached = [
+            signed(name, totals.limits[name]) for _, totals in selections(with_limits(problem, {name: None})) if name in totals.limits
+        ]
         alone = found.alone[name]
         assert (alone is None) == (not reached)
         if alone is not None:

@@ -82,7 +82,9 @@ def test_half_way_it_finds_what_is_still_feasible(problem: Problem, data: st.Dat
 
 def _job(**bounds: float) -> Problem:
     options = (Option("fast", 1, joules=9), Option("slow", 5, joules=1))
-    return Problem((Task("a", options), Task("b", options, ("a",)), Task("c", options, ("b",))), bounds=Bounds(**bounds), minimize=("energy",))
+    return Problem(
+        (Task("a", options), Task("b", options, ("a",)), Task("c", options, ("b",))), bounds=Bounds(**bounds), minimize=("energy",)
+    )
 
 
 def test_late_means_faster_and_early_means_cheaper() -> None:
