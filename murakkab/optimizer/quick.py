@@ -20,6 +20,8 @@ from murakkab.optimizer.search import OutOfNodes, first_feasible
 
 #: Nodes of the complete search before the exact solver takes over.
 NODES: Final = 3000
+#: Selections of the first choice's prices that are tried before that.
+_MET: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _complete(local: Local, measure: str) -> Columns | None:
 
 
 def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Columns]:
-    """Return selections to start from: the one before, the prices' own, the quickest."""
+    """Return selections to start from: the one before, the prices' own, the quickest, and those that the first choice met on its way."""
     cheapest = local.reduced.argmin(axis=1)
     before = cheapest.copy()
     for place, task in enumerate(form.problem.tasks):
@@ -126,7 +128,12 @@ def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Colu
         if column is not None and form.allowed[place, column]:
             before[place] = column
     quickest = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
-    return [before, cheapest, quickest]
+    rows = np.arange(len(before))
+    met = [
+        np.where(form.allowed[rows, columns], columns, cheapest)
+        for columns in (prepared.dual.mix.argmax(axis=1), *prepared.dual.seen[:_MET])
+    ]
+    return [before, cheapest, quickest, *met]
 
 
 def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:

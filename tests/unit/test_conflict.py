@@ -29,8 +29,9 @@ def test_a_conflict_is_real_smallest_and_shows_the_way_out(problem: Problem) -> 
     for name in found.limits:
         assert _is_feasible(only_limits(problem, [other for other in found.limits if other != name]))
     assert found.is_smallest
-    for some in itertools.combinations(limits, max(0, len(found.limits) - 1)):
-        assert _is_feasible(only_limits(problem, some))
+    if found.limits:
+        for some in itertools.combinations(limits, len(found.limits) - 1):
+            assert _is_feasible(only_limits(problem, some))
     for name in found.limits:
         reached = [
             signed(name, totals.limits[name]) for _, totals in selections(with_limits(problem, {name: None})) if name in totals.limits

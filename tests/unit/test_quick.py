@@ -1,0 +1,134 @@
+"""Choosing again: what is settled stays, limits hold whenever some choice keeps them, and the measures are those of the whole job."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.instances import instance
+from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Status, Task
+from murakkab.optimizer.quick import Now, Settled, prepare, rechoose
+from murakkab.optimizer.solve import solve
+from murakkab.optimizer.totals import is_feasible, picked, totals_of
+from tests.problems import best_of, problems, selections, signed
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems())
+def test_before_anything_has_begun_it_finds_what_is_feasible(problem: Problem) -> None:
+    best = best_of(problem)
+    again = rechoose(prepare(problem), Now())
+    assert (again.status is Status.INFEASIBLE) == (best is None)
+    if best is None:
+        return
+    options = picked(problem, again.picks)
+    totals = totals_of(problem, options)
+    assert is_feasible(problem, options, totals)
+    measure = problem.minimize[0]
+    assert again.value == pytest.approx(totals.limits[measure], rel=1e-6, abs=1e-6)
+    assert signed(measure, again.value) >= best[0] - 1e-5 * max(1.0, abs(best[0]))
+
+
+def _as_it_stands(problem: Problem, now: Now) -> Problem:
+    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it took; nothing else starts yet."""
+    tasks = []
+    for task in problem.tasks:
+        settled = now.settled.get(task.name)
+        if settled is None:
+            left = tuple(option for option in task.options if (task.name, option.label) not in now.barred)
+            tasks.append(replace(task, ready=max(task.ready, now.seconds), options=left))
+            continue
+        option = next(option for option in task.options if option.label == settled.label)
+        seconds = settled.end - settled.start
+        first = None if settled.first is None else settled.first - settled.start
+        joules = option.joules if settled.joules is None else settled.joules
+        usd = option.usd if settled.usd is None else settled.usd
+        done = replace(option, seconds=seconds, tail=seconds, first=first, last=None, joules=joules, usd=usd)
+        tasks.append(Task(task.name, (done,), ready=settled.start, weight=task.weight))
+    return replace(problem, tasks=tuple(tasks))
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.data())
+def test_half_way_it_finds_what_is_still_feasible(problem: Problem, data: st.DataObject) -> None:
+    # The work of pools is counted from now on where it is not settled; the reference counts all of it, so leave it out.
+    problem = replace(problem, pools=tuple(replace(pool, devices=None) for pool in problem.pools))
+    rated = [any(option.quality is not None for option in task.options) for task in problem.tasks]
+    if any(one and any(option.quality is None for option in task.options) for one, task in zip(rated, problem.tasks, strict=True)):
+        return
+    count = data.draw(st.integers(0, len(problem.tasks)))
+    settled, clock = {}, 0.0
+    for task in problem.tasks[:count]:
+        option = data.draw(st.sampled_from(task.options))
+        end = clock + option.seconds * data.draw(st.sampled_from((0.5, 1.0, 1.5)))
+        settled[task.name] = Settled(option.label, clock, end, joules=option.joules * data.draw(st.sampled_from((0.5, 1.0, 2.0))))
+        clock = end
+    open_ = [(task.name, option.label) for task in problem.tasks[count:] for option in task.options[1:]]
+    barred = frozenset(data.draw(st.lists(st.sampled_from(open_), max_size=2)) if open_ else [])
+    now = Now(settled, clock, barred=barred)
+    reference = _as_it_stands(problem, now)
+    found = list(selections(reference))
+    again = rechoose(prepare(problem), now)
+    assert (again.status is Status.INFEASIBLE) == (not found)
+    if found:
+        assert set(again.picks) == {task.name for task in problem.tasks[count:]}
+        options = picked(reference, {**{name: one.label for name, one in settled.items()}, **again.picks})
+        totals = totals_of(reference, options)
+        assert is_feasible(reference, options, totals)
+        assert again.value == pytest.approx(totals.limits[problem.minimize[0]], rel=1e-6, abs=1e-6)
+
+
+def _job(**bounds: float) -> Problem:
+    options = (Option("fast", 1, joules=9), Option("slow", 5, joules=1))
+    return Problem(
+        (Task("a", options), Task("b", options, ("a",)), Task("c", options, ("b",))), bounds=Bounds(**bounds), minimize=("energy",)
+    )
+
+
+def test_late_means_faster_and_early_means_cheaper() -> None:
+    prepared = prepare(_job(latency=11.0))
+    assert rechoose(prepared, Now({"a": Settled("slow", 0, 5)}, 5)).picks in ({"b": "slow", "c": "fast"}, {"b": "fast", "c": "slow"})
+    assert rechoose(prepared, Now({"a": Settled("slow", 0, 9)}, 9)).picks == {"b": "fast", "c": "fast"}
+    assert rechoose(prepared, Now({"a": Settled("slow", 0, 1)}, 1)).picks == {"b": "slow", "c": "slow"}
+    late = rechoose(prepared, Now({"a": Settled("slow", 0, 10)}, 10))
+    assert late.status is Status.INFEASIBLE
+    assert late.picks == {"b": "fast", "c": "fast"}
+    assert late.excess == pytest.approx(1 / 11, rel=1e-4)
+
+
+def test_larger_outputs_take_more_and_what_cannot_be_had_is_left() -> None:
+    prepared = prepare(_job(latency=11.0))
+    now = Now({"a": Settled("fast", 0, 1)}, 1, stretch={"b": 3.0})
+    assert rechoose(prepared, now).picks == {"b": "fast", "c": "slow"}
+    assert rechoose(prepared, replace(now, barred={("c", "slow")})).picks == {"b": "fast", "c": "fast"}
+    assert rechoose(prepared, replace(now, barred={("c", "slow"), ("c", "fast")})).status is Status.INFEASIBLE
+
+
+def test_what_has_been_spent_counts() -> None:
+    prepared = prepare(_job(energy=20.0))
+    job = replace(_job(energy=20.0), minimize=("latency",))
+    assert rechoose(prepare(job), Now({"a": Settled("slow", 0, 5, joules=1)}, 5)).picks == {"b": "fast", "c": "fast"}
+    assert rechoose(prepare(job), Now({"a": Settled("slow", 0, 5, joules=17)}, 5)).picks == {"b": "slow", "c": "slow"}
+    assert rechoose(prepared, Now({"a": Settled("slow", 0, 5, joules=19)}, 5)).status is Status.INFEASIBLE
+
+
+def test_the_work_left_in_a_pool_counts_from_now() -> None:
+    options = (Option("gpu", 1, joules=1, use={"gpu": 8.0}), Option("cpu", 1, joules=5))
+    problem = Problem((Task("a", options), Task("b", options)), (PoolBound("gpu", 1),), bounds=Bounds(latency=10), minimize=("energy",))
+    assert rechoose(prepare(problem), Now(seconds=0)).picks in ({"a": "gpu", "b": "cpu"}, {"a": "cpu", "b": "gpu"})
+    assert rechoose(prepare(problem), Now({"a": Settled("gpu", 0, 1)}, 2.0)).picks == {"b": "gpu"}
+    assert rechoose(prepare(problem), Now({"a": Settled("gpu", 0, 1)}, 2.5)).picks == {"b": "cpu"}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_choosing_again_is_no_worse_than_what_was_chosen(seed: int) -> None:
+    problem = instance(12, seed)
+    first = solve(problem, time_limit=0)
+    again = rechoose(prepare(problem), Now(picks=first.picks))
+    assert first.objective is not None
+    assert again.value <= first.objective * (1 + 1e-9)
+    assert again.status is Status.HEURISTIC
+    assert problem.bounds.percentile is Percentile.P50
+    assert np.isfinite(again.value)
