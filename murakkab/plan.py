@@ -50,6 +50,8 @@ class Body:
     """
 
     nodes: "Mapping[str, Node]"
+    #: A stand-in for each step around a block that is waited for inside of it: it has the value of that step once it is there.
+    late: "Mapping[str, Node]" = field(default_factory=dict)
     outputs: Mapping[str, Expr] = field(default_factory=dict)
     optional_outputs: frozenset[str] = frozenset()
     inputs: Mapping[str, Input] | None = None
@@ -76,8 +78,11 @@ class Again:
 class Node:
     """A step, compiled. `needs` are the steps whose settling it awaits, `consumers` the reverse; `stream` is awaited element by element.
 
+    A block does not wait for those of its needs that are `late`, for only steps inside of it use them: these wait. `opens`: the consumers
+    that wait for this step as a whole. `is_late`: it stands inside of a block for such a step around it.
+
     `path` names it in the whole graph, `review/draft` for the step `draft` inside of `review`; `name` is unique among its siblings.
-    One that is not `is_plain` has no executor: its work is `body`, `approve` or `wait`.
+    One that is not `is_plain` has no executor and `uses` nothing: its work is `body`, `approve` or `wait`.
     """
 
     name: str
@@ -103,7 +108,10 @@ class Node:
     needs: tuple[str, ...] = ()
     #: Those of `needs` that may be skipped without skipping this step: `after`, and what stands in `$first` alone.
     tolerant: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
+    is_late: bool = False
     consumers: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
     retry: Retry = Retry()
     timeout: float | None = None
@@ -119,7 +127,7 @@ class Node:
     @property
     def is_plain(self) -> bool:
         """True when an executor does it."""
-        return self.body is None and self.approve is None and self.wait is None
+        return self.body is None and self.approve is None and self.wait is None and not self.is_late
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """policy: when each task of a job did what - from its events, told once more - and which tasks decided how long it took."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -119,11 +119,14 @@ class _Tracks:
         """Return the tracks, what is under way lasting until *end*."""
         for task in list(self._since):
             self._close(task, end, None, failed=False)
-        holders = {holder for task in self._tracks for holder in _holders(task)}
-        for track in self._tracks.values():
-            if track.task in holders:
-                track.is_leaf = False
-                track.spans = [span._replace(kind="inside") if span.kind in ("run", "failed") else span for span in track.spans]
+        begins: dict[str, float] = {}
+        for task, track in self._tracks.items():
+            for holder in _holders(task) if track.spans else ():
+                begins[holder] = min(track.spans[0].begin, begins.get(holder, end))
+        for holder, begin in begins.items():
+            if holder in self._tracks:
+                self._tracks[holder].is_leaf = False
+                self._tracks[holder].spans = list(_inside(self._tracks[holder].spans, begin))
         return list(self._tracks.values())
 
     def _interrupt(self, resumed: float) -> None:
@@ -154,6 +157,15 @@ class _Tracks:
             spans.append(Span("queued", since, started))
             since = started
         spans.append(Span(kind, since, max(time, since)))
+
+
+def _inside(spans: Iterable[Span], begin: float) -> Iterator[Span]:
+    """Yield what a task did that holds others, the first of which began at *begin*: it may have been open before, with nothing in it."""
+    for span in spans:
+        if span.kind not in ("run", "failed"):
+            yield span
+        elif span.end > begin or span.begin == span.end:
+            yield span._replace(kind="inside", begin=max(span.begin, min(begin, span.end)))
 
 
 def _holders(task: str) -> Iterator[str]:

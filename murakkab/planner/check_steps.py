@@ -9,6 +9,7 @@ from murakkab.planner.check_choice import choice_problems
 from murakkab.planner.check_effects import effect_problems
 from murakkab.planner.check_limits import limit_problems
 from murakkab.planner.check_work import work_problems
+from murakkab.planner.check_zip import zip_problems
 from murakkab.planner.standing import Standing
 from murakkab.references import NAME
 from murakkab.spec import Rescue, Step
@@ -87,5 +88,5 @@ def _ungated(step: Step, gate: Step, at: Standing, i: int) -> Found:
 
 
 _JUDGES: Final[tuple[Callable[[Step, Standing], Found], ...]] = (
-    *(_names, work_problems, choice_problems, limit_problems, effect_problems, _after),
+    *(_names, work_problems, choice_problems, limit_problems, effect_problems, zip_problems, _after),
 )

@@ -16,15 +16,21 @@ ASSUMED_SECONDS: Final = 1.0
 def linked(nodes: Mapping[str, Node]) -> dict[str, Node]:
     """Return the nodes in topological order, each knowing its consumers and the maps it feeds."""
     consumers: dict[str, list[str]] = {name: [] for name in nodes}
+    opens: dict[str, list[str]] = {name: [] for name in nodes}
     feeds: dict[str, list[str]] = {name: [] for name in nodes}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for name, node in nodes.items():
         for need in node.needs:
             consumers[need].append(name)
+            if need not in node.late:
+                opens[need].append(name)
         if node.stream:
             feeds[node.stream.source].append(name)
         sorter.add(name, *node.needs, *([node.stream.source] if node.stream else ()))
-    return {name: replace(nodes[name], consumers=tuple(consumers[name]), feeds=tuple(feeds[name])) for name in sorter.static_order()}
+    return {
+        name: replace(nodes[name], consumers=tuple(consumers[name]), opens=tuple(opens[name]), feeds=tuple(feeds[name]))
+        for name in sorter.static_order()
+    }
 
 
 def ranked(nodes: Mapping[str, Node], catalog: Catalog, tail: float = 0.0) -> dict[str, Node]:

@@ -1,6 +1,6 @@
 """policy: the steps of a frame -> nodes, those inside of blocks, sub-workflows and loops included."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,12 @@ from murakkab.references import refs_in
 from murakkab.spec import WILD, Effect, Expr, OnError, Ref, Repeat, Rescue, Step
 
 
-def nodes_of(frame: Frame, facts: Survey, prefix: str = "") -> dict[str, Node]:
-    """Return a node for each step of *frame*, in the order of the declaration, their paths behind *prefix*."""
-    order = {name: i for i, name in enumerate(frame.steps)}
+def nodes_of(frame: Frame, facts: Survey, prefix: str = "", late: Iterable[str] = ()) -> dict[str, Node]:
+    """Return a node for each step of *frame*, in the order of the declaration, their paths behind *prefix*.
+
+    *late*: steps around the frame that those inside wait for by themselves.
+    """
+    order = {name: i for i, name in enumerate((*late, *frame.steps))}
     return {name: _node(forgiven(step, frame), _At(frame, facts, prefix + name, order)) for name, step in frame.steps.items()}
 
 
@@ -32,7 +35,7 @@ def outputs_of(frame: Frame) -> tuple[dict[str, Expr], frozenset[str]]:
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """Where a step stands: its frame, the workflow of that, its path in the whole graph, and the order of its siblings."""
+    """Where a step stands: its frame, the workflow of that, its path in the whole graph, and the order of what it may wait for."""
 
     frame: Frame
     facts: Survey
@@ -43,7 +46,7 @@ class _At:
 def _node(step: Step, at: _At) -> Node:
     shell = _shell(step, at)
     if not is_plain(step):
-        return Node(step.name, "", **_composite(step, at), **shell)
+        return Node(step.name, "", **_composite(step, at, shell["late"]), **shell)
     if step.repeat is None:
         return Node(step.name, capability_of(step), on_error=step.on_error, **_plain(step, at), **shell)
     fallback = step.on_error.action is Rescue.FALLBACK
@@ -67,6 +70,10 @@ def _shell(step: Step, at: _At) -> dict[str, Any]:
     order = at.order
     hard = {name for name in mentioned.hard if name in order}
     needs = tuple(sorted(hard.union(step.after, (name for name in mentioned.soft if name in order)), key=order.__getitem__))
+    late = frozenset[str]()
+    if step.block is not None and step.timeout is None:
+        # The time of a block that has a limit runs from its beginning: it begins when all is there.
+        late = frozenset(needs) - mentions_of(step).names - set(step.after)
     condition = compile_condition(step.when).evaluate if step.when else None
     return {
         "path": at.path,
@@ -77,6 +84,7 @@ def _shell(step: Step, at: _At) -> dict[str, Any]:
         "condition": condition,
         "condition_source": step.when,
         "needs": needs,
+        "late": late,
         "tolerant": frozenset(needs) - hard,
         "result": at.frame.results[step.name],
     }
@@ -105,15 +113,15 @@ def _plain(step: Step, at: _At) -> dict[str, Any]:
     }
 
 
-def _composite(step: Step, at: _At) -> dict[str, Any]:
-    """Return the work of a step that no executor does."""
+def _composite(step: Step, at: _At, late: frozenset[str]) -> dict[str, Any]:
+    """Return the work of a step that no executor does; *late* are the steps that only those inside of it wait for."""
     found: dict[str, Any] = {"on_error": step.on_error, "timeout": step.timeout, "effect": Effect.WRITE}
     if step.approve is not None:
         return found | {"approve": step.approve}
     if step.wait is not None:
         return found | {"wait": step.wait}
     if step.block is not None:
-        body = _block(step, at)
+        body = _block(step, at, sorted(late, key=at.order.__getitem__))
     else:
         body = _sub_workflow(at.facts.parts[step.workflow], at)
         found |= {"with_": dict(step.with_), "timeout": _shorter(step.timeout, at.facts.parts[step.workflow].workflow.timeout)}
@@ -121,14 +129,16 @@ def _composite(step: Step, at: _At) -> dict[str, Any]:
     return found | {"body": body, "again": again, "effect": worst(*(node.effect for node in body.nodes.values()))}
 
 
-def _block(step: Step, at: _At) -> Body:
+def _block(step: Step, at: _At, late: Sequence[str]) -> Body:
     inner = at.frame.inner[step.name]
-    nodes = linked(nodes_of(inner, at.facts, f"{at.path}/"))
+    stand_ins = {name: Node(name, "", path=f"{at.path}/{name}", is_late=True) for name in late}
+    nodes = linked({**stand_ins, **nodes_of(inner, at.facts, f"{at.path}/", late)})
+    stand_ins = {name: nodes.pop(name) for name in late}
     need = None if step.for_each else step.need
     outputs, optional = ({}, frozenset[str]()) if need else outputs_of(inner)
     own = {"loop"} if step.repeat else set[str]()
     captures = inner.free.names | (names_in(step.repeat.until) - {"result"} if step.repeat else set())
-    return Body(nodes, outputs, optional, captures=frozenset(captures - own), need=need, sinks=inner.sinks)
+    return Body(nodes, stand_ins, outputs, optional, captures=frozenset(captures - own), need=need, sinks=inner.sinks)
 
 
 def _sub_workflow(part: Survey, at: _At) -> Body:
@@ -136,8 +146,8 @@ def _sub_workflow(part: Survey, at: _At) -> Body:
     declared = part.workflow
     return Body(
         linked(nodes_of(part.root, part, f"{at.path}/")),
-        outputs,
-        optional,
+        outputs=outputs,
+        optional_outputs=optional,
         inputs=dict(declared.inputs),
         secrets=dict(declared.secrets),
         sinks=part.root.sinks,

@@ -54,7 +54,7 @@ def _named_for_good(node: Node) -> Iterable[str]:
 
 def _likeness(node: Node) -> str:
     """Everything that decides what the step does; two steps of the same likeness do the same."""
-    parts = replace(node, name="", path="", rank=0.0, needs=tuple(sorted(node.needs)), consumers=(), feeds=(), condition=None)
+    parts = replace(node, name="", path="", rank=0.0, needs=tuple(sorted(node.needs)), consumers=(), opens=(), feeds=(), condition=None)
     return json.dumps([_canonical(getattr(parts, field)) for field in parts.__slots__])
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from murakkab.errors import ExecutorError, Failure
-from murakkab.plan import Body
+from murakkab.plan import Body, Node
 from murakkab.runtime.closing import close
 from murakkab.runtime.expansion import elements_arrived, elements_of, nested, task_id
-from murakkab.runtime.frames import begin_round, look_inside
+from murakkab.runtime.frames import begin_round, look_inside, stand_in
 from murakkab.runtime.gates import begin_gate
 from murakkab.runtime.messages import StartTask
 from murakkab.runtime.records import Key, MapRecord, Rounds, Status, StepRecord, TaskRecord
@@ -77,7 +77,7 @@ def _why_skipped(step: StepRecord) -> str:
     node = step.node
     needs = (*node.needs, *([node.stream.source] if node.stream else ()))
     steps = step.frame.steps
-    skipped = (name for name in needs if name not in node.tolerant and steps[name].status is not Status.SUCCEEDED)
+    skipped = (name for name in needs if name not in node.tolerant and name not in node.late and steps[name].status is not Status.SUCCEEDED)
     return f"{next(skipped, 'what it goes over')} was skipped"
 
 
@@ -142,18 +142,26 @@ def run(job: "JobState", record: TaskRecord) -> None:
     try:
         if node.condition is not None and record.work is None and not node.condition(ChainMap(record.scope, step.frame.known)):  # type: ignore[arg-type]
             settle_task(job, record, Status.SKIPPED, cause=f"when: {node.condition_source} is false")
-        elif node.body is not None:
-            _open(job, record, node.body)
-        elif node.approve is not None or node.wait is not None:
-            begin_gate(job, record)
-        else:
+        elif node.uses:
             _start(job, record, step)
+        else:
+            _begin(job, record, node)
     except InputSkipped as exc:
         settle_task(job, record, Status.SKIPPED, cause=f"{exc} was skipped")
     except ReferenceFailed as exc:
         rescue(job, record, Failure(record.id, "bad-reference", str(exc), record.attempt))
     except ExecutorError as exc:
         rescue(job, record, Failure(record.id, exc.reason, str(exc), record.attempt))
+
+
+def _begin(job: "JobState", record: TaskRecord, node: Node) -> None:
+    """Begin what no executor does."""
+    if node.body is not None:
+        _open(job, record, node.body)
+    elif node.is_late:
+        stand_in(job, record.step)
+    else:
+        begin_gate(job, record)
 
 
 def _open(job: "JobState", record: TaskRecord, body: Body) -> None:

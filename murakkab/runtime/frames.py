@@ -9,10 +9,10 @@ from murakkab.errors import ExecutorError, Failure
 from murakkab.plan import Again, Body
 from murakkab.runtime.ending import abandon, tasks_of, wake
 from murakkab.runtime.messages import WaitRetry, WaitTimer
-from murakkab.runtime.records import Frame, Rounds, Status, TaskRecord
+from murakkab.runtime.records import Frame, Rounds, Status, StepRecord, TaskRecord
 from murakkab.runtime.resolution import SKIPPED, InputSkipped, ReferenceFailed, value_of
 from murakkab.runtime.secrets import Secret
-from murakkab.runtime.settling import fail_frame, judge_body, rescue, settle_task
+from murakkab.runtime.settling import fail_frame, judge_body, rescue, settle_step, settle_task
 from murakkab.spec import Otherwise
 from murakkab.types import mismatch
 from murakkab.values import MAX_NESTED, is_deeper
@@ -40,6 +40,8 @@ def open_frame(job: "JobState", body: Body, known: dict[str, Any], *, parent: Ta
     """Return a new frame whose first steps are on the agenda."""
     frame = Frame(body.nodes, known, body, parent, prefix)
     for step in frame.steps.values():
+        if step.node.is_late:
+            continue
         job.inner[step.id] = step
         if step.map is None:
             job.tasks[step.id] = step
@@ -51,10 +53,24 @@ def open_frame(job: "JobState", body: Body, known: dict[str, Any], *, parent: Ta
 
 def _captured(body: Body, scope: Mapping[str, Any], record: TaskRecord) -> dict[str, Any]:
     known = record.step.frame.known
-    found = {name: scope[name] if name in scope else known[name] for name in body.captures}
+    found = {name: scope[name] if name in scope else known[name] for name in body.captures if name not in body.late}
     if record.step.node.again is not None:
         found["loop"] = scope["loop"]
     return found
+
+
+def stand_in(job: "JobState", step: StepRecord) -> None:
+    """Settle *step*, which stands in a block for one around it, like that one; where that has not settled, do so once it has."""
+    parent = step.frame.parent
+    if parent is None:
+        return
+    name = step.node.name
+    around = parent.step.frame
+    original = around.steps[name]
+    if name not in around.known:
+        original.stand_ins = [*(original.stand_ins or ()), step]
+        return
+    settle_step(job, step, original.status, around.known[name])
 
 
 def _given(body: Body, scope: Mapping[str, Any], record: TaskRecord) -> dict[str, Any]:

@@ -68,10 +68,10 @@ class TaskRecord:
 class StepRecord(TaskRecord):
     """One node of the graph in one frame; without a loop it is its own only task.
 
-    `missing` counts the needs that have not settled; at zero the gate is open.
+    `missing` counts the needs that have not settled; at zero the gate is open. `stand_ins`: those in blocks that wait for its value.
     """
 
-    __slots__ = ("frame", "map", "missing", "must_skip", "node")
+    __slots__ = ("frame", "map", "missing", "must_skip", "node", "stand_ins")
 
     def __init__(self, node: Node, frame: "Frame", id: str) -> None:
         # Not `super().__init__`: there is one per step of every job, and a call more is a tenth of what it costs.
@@ -87,7 +87,8 @@ class StepRecord(TaskRecord):
         self.work = None
         self.node = node
         self.frame = frame
-        self.missing = len(node.needs)
+        self.missing = len(node.needs) - len(node.late)
+        self.stand_ins: list[StepRecord] | None = None
         #: One of its needs was skipped, and nothing tolerates that.
         self.must_skip = False
         self.map = MapRecord(node) if node.loops else None
@@ -151,6 +152,8 @@ class Frame:
             self.steps = {name: StepRecord(node, self, f"{prefix}/{name}") for name, node in nodes.items()}
         else:
             self.steps = {name: StepRecord(node, self, name) for name, node in nodes.items()}
+        if body is not None and body.late:
+            self.steps |= {name: StepRecord(node, self, f"{prefix}/{name}") for name, node in body.late.items()}
         self.running = 0
         self.unsettled = len(self.steps)
         #: Sinks that have succeeded, counted where only some are needed.

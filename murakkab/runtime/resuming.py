@@ -161,7 +161,7 @@ def _restore_failed(frame: Frame) -> None:
     for step in frame.steps.values():
         if step.node.name in settled:
             continue
-        step.missing = sum(need not in settled for need in step.node.needs)
+        step.missing = sum(need not in settled for need in step.node.needs if need not in step.node.late)
         step.must_skip = any(need in settled and frame.steps[need].status is not Status.SUCCEEDED for need in _hard_needs(step))
         if step.status is Status.SKIPPED:
             step.status = Status.WAITING
@@ -170,4 +170,4 @@ def _restore_failed(frame: Frame) -> None:
 
 
 def _hard_needs(step: StepRecord) -> list[str]:
-    return [name for name in step.node.needs if name not in step.node.tolerant]
+    return [name for name in step.node.needs if name not in step.node.tolerant and name not in step.node.late]

@@ -76,13 +76,16 @@ def settle_step(job: "JobState", step: StepRecord, status: Status, value: Any) -
     frame.unsettled -= 1
     skipped = status is not Status.SUCCEEDED
     steps = frame.steps
-    for name in node.consumers:
+    for name in node.opens:
         consumer = steps[name]
         consumer.missing -= 1
         if skipped and node.name not in consumer.node.tolerant:
             consumer.must_skip = True
         if not consumer.missing:
             job.ready.append(consumer)
+    if step.stand_ins is not None:
+        job.ready.extend(step.stand_ins)
+        step.stand_ins = None
     if node.feeds:
         if node.streams and step.work is None and isinstance(value, list):
             flow(job, step, value, since=0)

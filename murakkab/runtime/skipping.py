@@ -75,7 +75,7 @@ def _all_after(step: StepRecord) -> list[StepRecord]:
     agenda = [step]
     while agenda:
         node = agenda.pop().node
-        for name in (*node.consumers, *node.feeds):
+        for name in (*node.opens, *node.feeds):
             if name not in found:
                 found[name] = steps[name]
                 agenda.append(steps[name])

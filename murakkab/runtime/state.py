@@ -189,7 +189,8 @@ class JobState:
             return f"a place: at most {limit} tasks of {step.id} run at once" if step.map and record in step.map.backlog else ""
         source = (step.node.stream.source,) if step.node.stream else ()
         steps = step.frame.steps
-        waits = [need for need in (*step.node.needs, *source) if steps[need].status not in (Status.SUCCEEDED, Status.SKIPPED)]
+        needs = (need for need in step.node.needs if need not in step.node.late)
+        waits = [need for need in (*needs, *source) if steps[need].status not in (Status.SUCCEEDED, Status.SKIPPED)]
         unsettled = step.map.unsettled if step.map else 0
         if unsettled and step.map:
             waits.append(f"{unsettled} of {len(step.map.tasks)} tasks")

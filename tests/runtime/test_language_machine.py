@@ -42,20 +42,22 @@ LIST = [1, 2, 3]
 
 
 @st.composite
-def steps(draw: st.DrawFn, depth: int, most: int = 4) -> dict[str, Any]:
+def steps(draw: st.DrawFn, depth: int, most: int = 4, around: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return steps; *around* them are further ones that they see."""
     found: dict[str, Any] = {}
     for i in range(draw(st.integers(1, most))):
-        found[f"s{depth}{i}"] = draw(one_step(depth, list(found)))
+        found[f"s{depth}{i}"] = draw(one_step(depth, list(found), around))
     return found
 
 
 @st.composite
-def one_step(draw: st.DrawFn, depth: int, before: list[str]) -> dict[str, Any]:
+def one_step(draw: st.DrawFn, depth: int, before: list[str], outside: tuple[str, ...]) -> dict[str, Any]:
     kinds = ["work", "work", "work", "approve", "event", "time", *(["block", "block", "sub"] if depth < 2 else [])]
     kind = draw(st.sampled_from(kinds))
     made: dict[str, Any] = {"on_error": draw(st.sampled_from(RESCUES))}
     used = draw(st.lists(st.sampled_from(before), max_size=2, unique=True)) if before else []
     if kind == "work":
+        used += draw(st.lists(st.sampled_from(outside), max_size=2, unique=True)) if outside else []
         made |= {"uses": "work", "with": {f"x{i}": f"${{{name}}}" for i, name in enumerate(used)}, "retry": {"attempts": 2, "delay": 0}}
     elif kind == "approve":
         made |= {"approve": "Well", "after": used, **draw(st.sampled_from([{}, {"timeout": 50}]))}
@@ -66,7 +68,8 @@ def one_step(draw: st.DrawFn, depth: int, before: list[str]) -> dict[str, Any]:
     elif kind == "sub":
         made |= {"workflow": "part", "with": {"n": 1}, "after": used, **draw(st.sampled_from([{}, {"timeout": 30}]))}
     else:
-        made |= {"steps": draw(steps(depth + 1, 3)), "after": used, **draw(st.sampled_from([{}, {}, {"timeout": 30}]))}
+        inner = draw(steps(depth + 1, 3, (*outside, *before)))
+        made |= {"steps": inner, "after": used, **draw(st.sampled_from([{}, {}, {"timeout": 30}]))}
     return {**made, **draw(around(kind))}
 
 

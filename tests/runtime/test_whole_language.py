@@ -380,6 +380,84 @@ def test_a_block_without_enough_branches_fails_and_is_tried_again_on_resume() ->
     assert t.replayed() == t.commands
 
 
+# ------------------------------------------------------------------------------------------------------- blocks wait for nothing
+
+
+AROUND = (
+    "a: {uses: work}, b: {uses: work}, "
+    "g: {steps: {x: {uses: work, with: {v: '${a}'}}, y: {uses: work}, z: {uses: work, with: {v: '${b}', w: '${y}'}}}}"
+)
+
+
+def test_steps_in_a_block_wait_for_what_they_use_themselves() -> None:
+    t = talk(f"steps: {{{AROUND}}}\noutputs: {{g: '${{g}}'}}")
+    assert set(started(t.last)) == {"a", "b", "g/y"}
+    assert done(t, "g/y", 1) == []
+    assert "g/z waits for b" in t.state.story("g/z")[-1]
+    assert done(t, "a", 2) == ["g/x"]
+    assert inputs_of(t, "g/x") == {"v": 2}
+    done(t, "g/x", 3)
+    assert done(t, "b", 4) == ["g/z"]
+    assert inputs_of(t, "g/z") == {"v": 4, "w": 1}
+    done(t, "g/z", 5)
+    assert finish(t).outputs == {"g": {"x": 3, "z": 5}}
+    assert "g/a" not in t.state.statuses()
+    assert t.replayed() == t.commands
+
+
+def test_what_a_block_says_itself_is_waited_for_before_it_begins() -> None:
+    t = talk("steps: {a: {uses: work}, g: {when: 'a > 1', steps: {x: {uses: work}}}}")
+    assert started(t.last) == ["a"]
+    assert done(t, "a", 2) == ["g/x"]
+    t = talk("steps: {a: {uses: work}, g: {timeout: 5s, steps: {x: {uses: work}, y: {uses: work, with: {v: '${a}'}}}}}")
+    assert started(t.last) == ["a"]
+    assert set(done(t, "a", 2)) == {"g/x", "g/y"}
+
+
+def test_what_is_skipped_around_a_block_skips_what_uses_it_inside_alone() -> None:
+    t = talk(f"steps: {{{AROUND.replace('b: {uses: work}', 'b: {uses: work, when: 1 > 2}')}}}\noutputs: {{g: '${{g}}'}}")
+    done(t, "a", 2)
+    done(t, "g/x", 3)
+    assert t.state.statuses()["g/z"] is Status.WAITING
+    done(t, "g/y", 1)
+    assert t.state.statuses()["g/z"] is Status.SKIPPED
+    assert finish(t).outputs == {"g": {"x": 3, "z": None}}
+
+
+def test_blocks_in_blocks_in_maps_wait_for_what_is_far_around_them() -> None:
+    inner = "{steps: {h: {steps: {x: {uses: work, with: {v: '${a}', i: '${item}'}}, y: {uses: work}}}}, for_each: [7, 8]}"
+    t = talk(f"steps: {{a: {{uses: work}}, g: {inner}}}\noutputs: {{g: '${{g}}'}}")
+    assert set(started(t.last)) == {"a", "g[0]/h/y", "g[1]/h/y"}
+    assert set(done(t, "a", 2)) == {"g[0]/h/x", "g[1]/h/x"}
+    assert inputs_of(t, "g[1]/h/x") == {"v": 2, "i": 8}
+
+
+def test_a_block_that_waits_goes_on_when_the_job_is_resumed() -> None:
+    t = talk(f"steps: {{{AROUND}}}")
+    done(t, "g/y", 1)
+    assert set(started(t.tell(JobResumed))) == {"a", "b"}
+    t.tell(CancelRequested, "enough")
+    for task in ("a", "b"):
+        t.tell(TaskCancelled, task, t.now)
+    assert finish(t).status == "cancelled"
+    assert set(started(t.tell(JobResumed))) == {"a", "b"}
+    assert done(t, "b", 4) == ["g/z"]
+    assert done(t, "a", 2) == ["g/x"]
+    done(t, "g/x", 3)
+    done(t, "g/z", 3)
+    assert finish(t).status == "succeeded"
+    assert t.replayed() == t.commands
+
+
+def test_rounds_of_a_block_see_what_came_late() -> None:
+    t = talk("steps: {a: {uses: work}, g: {repeat: {at_most: 2}, steps: {x: {uses: work, with: {v: '${a}'}}, y: {uses: work}}}}")
+    assert set(started(t.last)) == {"a", "g#0/y"}
+    done(t, "g#0/y", 1)
+    assert done(t, "a", 2) == ["g#0/x"]
+    assert set(done(t, "g#0/x", 1)) == {"g#1/x", "g#1/y"}
+    assert inputs_of(t, "g#1/x") == {"v": 2}
+
+
 # ------------------------------------------------------------------------------------------------------------------ budgets
 
 PRICEY = "budget: {cost: 5}\nsteps: {a: {uses: work, for_each: [1, 2, 3, 4]}}"

@@ -1,6 +1,7 @@
 """Blocks, sub-workflows, loops, gates and last steps become graphs inside of graphs: what they see, whom they await, how long they take."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -36,19 +37,19 @@ def body_of(node: Node) -> Body:
 # ---------------------------------------------------------------------------------------------------------------- everything
 
 
-def unseen(nodes: Mapping[str, Node], known: frozenset[str]) -> set[str]:
-    """Return the names that something in *nodes* mentions though it does not see them, those inside included."""
+def unseen(nodes: Mapping[str, Node], known: frozenset[str], late: Mapping[str, Node] = MappingProxyType({})) -> set[str]:
+    """Return the names that something in *nodes* mentions though it does not see them, those inside included. *late*: stand-ins."""
     found: set[str] = set()
     for node in nodes.values():
         inside = known | nodes.keys() | {name for loop in node.loops for name, _ in loop.lists()}
         inside |= {"loop"} if node.again else set()
         step = Step(node.name, with_=node.with_, knobs=node.knobs, approve=node.approve, wait=node.wait)
         found |= {ref.source for expr in work_of(step) for ref in refs_in(expr)} - inside
-        found |= {need for need in node.needs if need not in nodes}
+        found |= {need for need in node.needs if need not in nodes and need not in late}
         if (body := node.body) is not None:
             found |= body.captures - inside
             seen = body.captures if body.inputs is None else frozenset({"inputs", "secrets"})
-            found |= unseen(body.nodes, seen | ({"loop"} if node.again and body.inputs is None else set()))
+            found |= unseen(body.nodes, seen | ({"loop"} if node.again and body.inputs is None else set()), body.late)
             outputs = Mentions()
             for expr in body.outputs.values():
                 outputs.add(expr, {*body.nodes, *seen, "loop"})
@@ -131,7 +132,8 @@ def test_what_is_deep_inside_is_captured_all_the_way() -> None:
     g = graph.nodes["g"]
     h = body_of(g).nodes["h"]
 
-    assert (g.needs, body_of(g).captures, h.needs, body_of(h).captures) == (("a",), {"a", "item"}, (), {"a", "item"})
+    assert (g.needs, body_of(g).captures, h.needs, body_of(h).captures) == (("a",), {"a", "item"}, ("a",), {"a", "item"})
+    assert (g.late, list(body_of(g).late), h.late, list(body_of(h).late)) == ({"a"}, ["a"], {"a"}, ["a"])
     assert body_of(h).nodes["i"].path == "g/h/i"
 
 
