@@ -1,5 +1,6 @@
 """Branching off from a job: what was done is kept, but for a step and whatever depends on it; nothing is done twice, nothing is lost."""
 
+from collections import Counter
 from random import Random
 
 import pytest
