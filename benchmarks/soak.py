@@ -79,14 +79,15 @@ async def child(work: app.Work, home: Path, job: str) -> None:
 def _told(journal: Journal, job: str, folder: str) -> str:
     """Write down what the journal holds, and return how the job stands."""
     _, events = journal.read(job)
-    write(folder, f"read {len(events)} {_digest(events)}")
+    write(folder, f"read {len(events)} {digest(events)}")
     for event in events:
         if isinstance(event, TaskSucceeded):
             write(folder, f"have {event.task}")
     return next(one.status for one in journal.jobs() if one.job == job)
 
 
-def _digest(events: Any) -> str:
+def digest(events: Any) -> str:
+    """Return what is the same for the same events alone."""
     return hashlib.sha256(repr(list(events)).encode()).hexdigest()[:16]
 
 
@@ -159,7 +160,7 @@ def judge(home: Path, job: str, found: Findings) -> None:
         _, events = journal.read(job)
         status = next(one.status for one in journal.jobs() if one.job == job)
     _, _, result = _result(home, job)
-    wrong = [*_wrong_in_record(lines, events), *_wrong_in_journal(events, status, result.outputs)]
+    wrong = [*wrong_in_record(lines, events), *wrong_in_journal(events, status, result.outputs)]
     begun = Counter(line.split()[1] for line in lines if line.startswith("begin "))
     found.jobs += 1
     found.begun += begun.total()
@@ -174,7 +175,8 @@ def _result(home: Path, job: str) -> Any:
         return app.state_of(journal, job)
 
 
-def _wrong_in_record(lines: list[str], events: Any) -> list[str]:
+def wrong_in_record(lines: list[str], events: Any) -> list[str]:
+    """Return what the record of a finished job, held against the *events* of its journal, shows to be wrong."""
     wrong: list[str] = []
     have: set[str] = set()
     for line in lines:
@@ -184,8 +186,8 @@ def _wrong_in_record(lines: list[str], events: Any) -> list[str]:
         elif word == "begin" and rest in have:
             wrong.append(f"{rest} began again after it had succeeded")
         elif word == "read":
-            count, digest = rest.split()
-            if _digest(events[: int(count)]) != digest:
+            count, seen = rest.split()
+            if digest(events[: int(count)]) != seen:
                 wrong.append(f"the first {count} events are not what an earlier process read")
     if (paid := sum(line.startswith("paid ") for line in lines)) != 1:
         wrong.append(f"the irreversible step happened {paid} times")
@@ -194,7 +196,8 @@ def _wrong_in_record(lines: list[str], events: Any) -> list[str]:
     return wrong
 
 
-def _wrong_in_journal(events: Any, status: str, outputs: Any) -> list[str]:
+def wrong_in_journal(events: Any, status: str, outputs: Any) -> list[str]:
+    """Return what is wrong with the *events* of a finished job, and with how it ended."""
     wrong = [] if status == "succeeded" else [f"it ended as {status}"]
     succeeded = Counter(event.task for event in events if isinstance(event, TaskSucceeded) and not event.task.startswith("vote"))
     succeeded["pay"] = succeeded["pay"] or 1  # a verdict may stand in its place

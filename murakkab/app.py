@@ -52,6 +52,7 @@ from murakkab.runtime.tracing import open_tracer
 from murakkab.signature import describe, nameless
 from murakkab.spec import Goal, Workflow
 from murakkab.types import mismatch
+from murakkab.values import MAX_NESTED, is_deeper
 from murakkab_cluster.energy import open_meter
 from murakkab_cluster.site import Installation
 from murakkab_cluster.site import installation as look_around
@@ -313,7 +314,9 @@ def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]
     for name, declared in workflow.inputs.items():
         if name in given:
             inputs[name] = given[name]
-            if reason := mismatch(declared.type, given[name]):
+            # All inputs lie in one mapping, and that counts.
+            is_too_deep = is_deeper(given[name], MAX_NESTED - 1)
+            if reason := f"it is nested more than {MAX_NESTED} deep" if is_too_deep else mismatch(declared.type, given[name]):
                 wrong.append(f"input {name!r}: {reason}")
         elif declared.required:
             wrong.append(f"input {name!r} ({declared.type}) is missing")

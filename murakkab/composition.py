@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from string import Formatter
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from murakkab.placeholders import Formula, Operators, Placeholder, every, literal, mistake, path_of, used
-from murakkab.references import RefSyntaxError, parse_ref
+from murakkab.references import MAX_DEPTH, RefSyntaxError, parse_ref
 from murakkab.scopes import ANYWHERE, WRITING, Scope
 from murakkab.spec import WILD, Expr, First, Ref, Template
 from murakkab.types import ANY, BOOL, INT, STR, list_of
@@ -21,8 +21,6 @@ from murakkab.values import File
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-_MAX_DEPTH: Final = 60
 
 
 def as_expr(value: object, *, depth: int = 0) -> Expr:
@@ -43,8 +41,8 @@ def as_expr(value: object, *, depth: int = 0) -> Expr:
         if not math.isfinite(value):
             raise mistake("not-json", f"{value} is not a JSON number", "leave it out, or give None")
         return value
-    if depth > _MAX_DEPTH:
-        raise mistake("too-deep", f"a value is nested more than {_MAX_DEPTH} deep", "put the data into a file and pass that")
+    if depth > MAX_DEPTH:
+        raise mistake("too-deep", f"a value is nested more than {MAX_DEPTH} deep", "put the data into a file and pass that")
     return _container(value, depth + 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack, cast
 from murakkab.catalog import Capability
 from murakkab.composition import as_expr
 from murakkab.declared import Declared
+from murakkab.document import with_defaults
 from murakkab.errors import Diagnostic, Place, SpecError
 from murakkab.options import DefaultOptions, default_fields
 from murakkab.outputs import outputs_of
@@ -59,7 +60,7 @@ def declare(function: Callable[..., Any], **options: Unpack[WorkflowOptions]) ->
     try:
         if recording.is_inside_itself:
             raise mistake("cycle", f"the workflow {interface.name!r} is a step of itself", "repeat a step with repeat=Repeat(...)")
-        recording.defaults = default_fields(options.get("defaults", {}))
+        defaults = default_fields(options.get("defaults", {}))
         parameters = _inputs(function, interface, annotations)
         with recording_into(recording):
             for key, part in options.get("workflows", {}).items():
@@ -86,6 +87,8 @@ def declare(function: Callable[..., Any], **options: Unpack[WorkflowOptions]) ->
         workflows=recording.workflows,
         profiles=options.get("profiles", {}),
     )
+    if defaults:
+        workflow = with_defaults(workflow, defaults, recording.own)
     return Declared(workflow, recording.functions, recording.capabilities, {**recording.places, (): place}, returns)
 
 

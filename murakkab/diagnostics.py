@@ -41,7 +41,7 @@ CODES: Final[dict[str, str]] = {
     "unknown-step": "`after` names a step that is not there",
     "unknown-name": "a reference or condition begins with a name that is not there",
     # what a step does
-    "no-work": "a step says none or several of `uses`, `call`, `workflow`, `steps`, `approve` and `wait`",
+    "no-work": "a step says none or several of `uses`, `call`, `workflow`, `steps`, `approve` and `wait`; or there is no step at all",
     "unmapped": "a step says in plain language alone what it does",
     "missing-input": "an input that the capability or function needs is not given",
     "wrong-executor": "the executor does not provide the capability of the step",

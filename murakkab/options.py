@@ -130,13 +130,6 @@ def default_fields(options: Mapping[str, Any]) -> StepFields:
     return step_fields(options)
 
 
-def fitting(defaults: StepFields, fields: StepFields) -> StepFields:
-    """Return the *fields* of a step with those *defaults* under them that mean something for its work."""
-    has_executor = not any(fields.get(work) for work in ("block", "workflow", "approve", "wait"))
-    known = defaults if has_executor else {"max_parallel": defaults["max_parallel"]} if "max_parallel" in defaults else {}
-    return {name: value for name, value in known.items() if name != "max_parallel" or fields.get("for_each")} | fields
-
-
 def _of_type(*kinds: type) -> Callable[[str, Any], Any]:
     def read(name: str, value: Any) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):

@@ -13,7 +13,7 @@ from murakkab.composition import as_expr
 from murakkab.declared import Declared
 from murakkab.embedding import renamed
 from murakkab.errors import Diagnostic, Path, Place, SpecError
-from murakkab.options import RESERVED_NAMES, StepFields, fitting
+from murakkab.options import RESERVED_NAMES, DefaultOptions, StepFields
 from murakkab.placeholders import RESERVED, Placeholder, caller, mistake
 from murakkab.scopes import WRITING, Scope
 from murakkab.spec import WILD, Expr, Loop, PathItem, Ref, Step, Workflow
@@ -53,12 +53,12 @@ class Recording:
     """What has been written down so far. Mistakes after which the writing can go on are collected in `diagnostics`.
 
     `function` is what writes it, perhaps while the one `around` it is written. `scope`: the level that is written at, `root` or one
-    inside of it. `defaults`: options under those of every step.
+    inside of it. `own`: the options that could come from defaults and that a step says itself, by its path.
     """
 
     function: Callable[..., Any] | None = None
     around: "Recording | None" = None
-    defaults: StepFields = field(default_factory=dict)
+    own: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     root: Scope = field(default_factory=Scope)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     capabilities: dict[str, Capability] = field(default_factory=dict)
@@ -101,11 +101,13 @@ class Recording:
 
     def write(self, name: str, fields: StepFields) -> None:
         """Write the step *name* down, under the conditions of this level."""
-        rest = fitting(self.defaults, fields)
-        rest.pop("name", None)
+        rest = {key: value for key, value in fields.items() if key != "name"}
         conditions = [*self.scope.conditions, *([rest.pop("when")] if rest.get("when") else [])]
         rest["when"] = conditions[0] if len(conditions) == 1 else " && ".join(f"({c})" for c in conditions)
-        self.places.setdefault((*self.scope.path, name), caller())
+        path = (*self.scope.path, name)
+        self.places.setdefault(path, caller())
+        if own := tuple(key for key in rest if key in DefaultOptions.__annotations__):
+            self.own[path] = own
         self.scope.steps[name] = Step(name, **rest)
 
     def value_of(self, name: str, result: Type, *, pick: str = "") -> Placeholder:

@@ -13,13 +13,14 @@ written with one dollar more.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic, Path
 from murakkab.spec import WILD, Expr, First, Maybe, PathItem, Ref, Template, Wild
 from murakkab.types import ANY, Type, field_type, list_of, optional
+from murakkab.values import is_deeper, parts_of
 
 #: What a step, an input, a loop variable and a field may be called.
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
@@ -276,6 +277,17 @@ def _write_hole(ref: Ref) -> str:
 # ------------------------------------------------------------------------------------------------------------------ asking
 
 
+def is_too_deep(expr: Expr, at: Path) -> bool:
+    """Return whether the data of *expr*, which stands at *at*, is nested deeper than that of a document may be. Nothing recurses."""
+    return is_deeper(expr, max(0, MAX_DEPTH - len(at)), opened=_opened)
+
+
+def _opened(expr: Expr) -> Iterable[Any] | None:
+    if isinstance(expr, First):
+        return (expr.options,)
+    return () if isinstance(expr, Template) else parts_of(expr)
+
+
 def refs_in(expr: Expr) -> Iterator[Ref]:
     """Yield every reference in *expr*, in the order it is written."""
     if isinstance(expr, Ref):
@@ -360,5 +372,5 @@ def _step_into(of: Type, item: PathItem) -> Type | str:
     if of.kind == "list":
         return f"{of} is a list and has no field {item!r}; [*].{item} takes it from every element, [0].{item} from the first"
     fields = [f.name for f in of.fields[:_COMPARED]]
-    hint = did_you_mean(item, fields, others="there are")
+    hint = did_you_mean(item, fields, others="there are") or ("there are none" if of.kind == "record" else "")
     return f"{of} has no field {item!r}{'; ' + hint if hint else ''}"

@@ -57,9 +57,10 @@ def drawn(binding: Binding, make: Make, emit: Emit | None) -> Any:
         made = make()
         if binding.is_generator:
             return _collected(binding, made, emit)
-    except KeyboardInterrupt as error:
-        # Ctrl-C reaches the main thread only: here it is the function's own, and ends the step, not the process.
-        raise ExecutorError("KeyboardInterrupt, raised by the function itself", reason="exception") from error
+    except (KeyboardInterrupt, GeneratorExit) as error:
+        # Ctrl-C reaches the main thread only: here it is the function's own, and ends the step, not the process. The other would close
+        # whoever awaits the thread.
+        raise ExecutorError(f"{type(error).__name__}, raised by the function itself", reason="exception") from error
     return made if isinstance(made, Awaitable) else binding.result(made)
 
 

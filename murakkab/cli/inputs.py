@@ -1,6 +1,5 @@
 """driver: the inputs of a job from `name=value` words, read by the types that the workflow declares. Looks at files, runs nothing."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from murakkab.errors import InputError, NotFoundError
 from murakkab.local_files import file_value
 from murakkab.spec import Input
 from murakkab.types import ANY, Type, mismatch
+from murakkab.values import TooDeep, from_json
 
 _WORDS = {"true": True, "false": False}
 
@@ -108,14 +108,18 @@ def _plain(want: Type) -> Type:
 
 def _json(text: str, want: Type) -> Any:
     try:
-        return json.loads(text)
+        return from_json(text)
+    except TooDeep as wrong:
+        raise _Unreadable(str(wrong)) from None
     except ValueError:
         raise _Unreadable(f"{_short(text)} is not {_form(want)}") from None
 
 
 def _json_or_text(text: str) -> Any:
     try:
-        return json.loads(text)
+        return from_json(text)
+    except TooDeep as wrong:
+        raise _Unreadable(str(wrong)) from None
     except ValueError:
         return text
 

@@ -1,6 +1,5 @@
 """driver: what the words behind options mean - measures, verdicts, budgets, times - and the command that an error advises to type."""
 
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from murakkab.document import from_document
 from murakkab.document.fields import WrongField, seconds
 from murakkab.errors import InputError, JobError
 from murakkab.runtime.driver import Verdict
+from murakkab.values import TooDeep, from_json
 
 _MEASURES: Final = ("latency", "energy", "cost", "quality")
 _LIMITS: Final = ("cost", "energy", "tokens", "time")
@@ -98,7 +98,9 @@ def moment_of(text: str) -> float:
 def value_of(text: str | None) -> Any:
     """Return the value that *text* writes in JSON, null without it. Raises `InputError`."""
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else from_json(text)
+    except TooDeep as wrong:
+        raise InputError(f"--value: {wrong}", hint="put the data into a file, and send where it is") from None
     except ValueError:
         raise InputError(f"--value is not JSON: {text}", hint="text is written with quotes: '\"like this\"'") from None
 

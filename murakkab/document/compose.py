@@ -21,9 +21,12 @@ Origins = dict[Path, Path]
 
 #: How much defaults may add to all steps together, as `weight` counts.
 MAX_ADDED: Final = 1_000_000
+#: How many steps defaults may be laid under for profiles that are not chosen, those of each profile counted.
+MAX_SETTLED: Final = 20_000
 
 _STEPS: Final = ("steps", "finally")
 _WHOLE: Final = ("for_each", "on_error", "wait")
+_ABOUT_STEPS: Final = (*_STEPS, "defaults")
 _COMPOSITE: Final = ("workflow", "steps", "approve", "wait")
 _DEFAULTS: Final = Form("`defaults`", {key: STEP.fields[key] for key in DEFAULTS})
 
@@ -40,14 +43,17 @@ class Composed:
 def composed(data: Mapping[str, Any], *, profile: str = "", must: bool = True) -> Composed:
     """Return *data* with the profile laid over it and its defaults under its steps; the result has neither, but for profiles not chosen.
 
-    *must*: it is a mistake when there is no such profile.
+    Those say by then what they make of the result: the same as they would of *data*, whose defaults they may change. *must*: it is a
+    mistake when there is no such profile.
     """
     found = Composed(dict(data))
     if profile:
         _lay_profile(found, profile, must=must)
     defaults = found.data.pop("defaults", None)
     if isinstance(defaults, Mapping):
+        whole = {**found.data, "defaults": defaults}
         _lay_defaults(found, defaults)
+        _settle_profiles(found, whole)
     elif defaults is not None:
         found.problems.append(Diagnostic("wrong-form", "`defaults` are a mapping", "write defaults: {retry: 3}", ("defaults",)))
     return found
@@ -136,6 +142,63 @@ def _merged(below: Mapping[str, Any], over: Mapping[str, Any], at: Path, source:
     return found
 
 
+# ------------------------------------------------------------------------------------------- profiles that are not chosen
+
+
+def _settle_profiles(found: Composed, whole: Mapping[str, Any]) -> None:
+    """Make the profiles of *whole*, which has defaults, mean over what was *found* what they mean over *whole*.
+
+    One that has mistakes, which are told when it is chosen, stays as it is.
+    """
+    profiles = whole.get("profiles")
+    if not isinstance(profiles, Mapping):
+        return
+    kept = {name: one for name, one in profiles.items() if isinstance(one, Mapping) and any(key in one for key in _ABOUT_STEPS)}
+    if kept and len(kept) * sum(1 for _ in each_step(dict(whole))) > MAX_SETTLED:
+        message = f"there are more than {MAX_SETTLED:,} steps under defaults, those of each profile counted"
+        found.problems.append(Diagnostic("too-large", message, "write what profiles change into the steps", ("profiles",)))
+        return
+    settled = found.data["profiles"] = dict(profiles)
+    for name, profile in kept.items():
+        chosen = composed({**whole, "profiles": {name: profile}}, profile=name)
+        if not chosen.problems:
+            settled[name] = _settled(profile, found, chosen, ("profiles", name))
+
+
+def _settled(profile: Mapping[str, Any], base: Composed, chosen: Composed, at: Path) -> dict[str, Any]:
+    """Return what makes the steps of *chosen* of those of *base*, with whatever else the *profile* says."""
+    found = {key: value for key, value in profile.items() if key not in _ABOUT_STEPS}
+    for path, value in _changes(_sections(base), _sections(chosen), ()):
+        parent = found
+        for key in path[:-1]:
+            parent = parent.setdefault(str(key), {})
+        parent[str(path[-1])] = value
+        source = written(path, chosen.origins)
+        if source not in (path, (*at, *path)):
+            base.origins[*at, *path] = source
+    return found
+
+
+def _sections(of: Composed) -> dict[str, Any]:
+    return {key: of.data[key] for key in _STEPS if key in of.data}
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], at: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what has to be laid over *old*, each piece with its path, to make it *new*."""
+    for key, value in new.items():
+        here = (*at, key)
+        if key not in old:
+            yield here, value
+            continue
+        below, over = _alike(here, old[key], value)
+        if all(isinstance(one, Mapping) and not _is_whole(here, one) for one in (below, over)):
+            yield from _changes(below, over, here)
+        # True equals 1 for Python, and means something else.
+        elif below is not over and repr(below) != repr(over):
+            yield here, over
+    yield from (((*at, key), None) for key in old if key not in new)
+
+
 # ---------------------------------------------------------------------------------------------------------------- defaults
 
 
@@ -144,7 +207,7 @@ def _lay_defaults(found: Composed, defaults: Mapping[str, Any]) -> None:
     weights = {key: weight(value) for key, value in defaults.items() if key in DEFAULTS and value is not None}
     room = MAX_ADDED
     for at, step in each_step(found.data):
-        wanted = {key: defaults[key] for key in weights if _takes(step, key)}
+        wanted = {key: defaults[key] for key in weights if takes(step, key)}
         room -= sum(weights[key] for key in wanted)
         if room < 0:
             message = f"the defaults of all steps together have more than {MAX_ADDED:,} characters"
@@ -162,7 +225,7 @@ def _wrong_defaults(defaults: Mapping[str, Any]) -> Problems:
     return problems
 
 
-def _takes(step: Mapping[str, Any], key: str) -> bool:
+def takes(step: Mapping[str, Any], key: str) -> bool:
     """Return whether the default *key* means anything for *step*: most are about the work of executors."""
     if key == "max_parallel":
         return "for_each" in step

@@ -171,7 +171,7 @@ def json_data(data: Any, path: Path, problems: Problems) -> Any:
         return {key: json_data(value, (*path, key), problems) for key, value in mapping(data, path, problems).items()}
     if isinstance(data, list | tuple):
         if len(path) > MAX_DEPTH:
-            raise WrongField("too-deep", f"nested more than {MAX_DEPTH} deep")
+            raise WrongField("too-deep", f"nested more than {MAX_DEPTH} deep", "put the data into a file and pass that")
         return [json_data(value, (*path, i), problems) for i, value in enumerate(data)]
     if isinstance(data, float) and not math.isfinite(data):
         problems.append(Diagnostic("not-json", f"{data} is not a JSON number", "leave it out, or write null", path))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from murakkab.errors import Diagnostic, Path, SpecError
-from murakkab.references import write_expr
+from murakkab.references import MAX_DEPTH, is_too_deep, write_expr
 from murakkab.spec import Expr, Input, Output
 from murakkab.types import ANY, type_text
 
@@ -17,9 +17,11 @@ def put(document: dict[str, Any], key: str, value: Any) -> None:
 
 def expr(value: Expr, path: Path) -> Any:
     """Return the data of an expression. Raises `SpecError` with *path* when it has none."""
+    if is_too_deep(value, path):
+        raise SpecError([Diagnostic("too-deep", f"nested more than {MAX_DEPTH} deep", "put the data into a file and pass that", path)])
     try:
         return write_expr(value)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SpecError([Diagnostic("not-json", str(error), "use text, numbers, lists and mappings", path)]) from None
 
 

@@ -8,7 +8,7 @@ from murakkab.diagnostics import MAX_TOLD
 from murakkab.errors import Diagnostic
 from murakkab.load.definitions import definition, tree_of
 from murakkab.load.places import Places
-from murakkab.load.scope import Address, Loading, ReadFile, address
+from murakkab.load.scope import Address, Loading, ReadFile
 from murakkab.load.text import MAX_CHARACTERS
 from murakkab.spec import Workflow
 
@@ -42,11 +42,15 @@ class Parsed:
 
     def _follows(self, diagnostic: Diagnostic, around: Set[Address], values: Set[Address]) -> bool:
         """Return whether *diagnostic* is about something that could not be read, a missing piece of what holds that, or its value."""
-        file, path = address(self.places, diagnostic.path)
+        home, path = self.places.home(diagnostic.path)
+        file = home.file
         if any((file, path[:i]) in self.broken for i in range(1, len(path) + 1)):
             return True
         if diagnostic.code == "type-mismatch":
             return (file, path) in values
+        if diagnostic.code == "no-work" and path[-1:] == ("steps",):
+            # They may be written under another name.
+            return path not in home.keys and any((file, path[:-1]) == (other, known[:-1]) for other, known in self.broken)
         return diagnostic.code in ("no-work", "missing-input", "wrong-form") and (file, path) in around
 
 

@@ -56,6 +56,8 @@ class Places:
     def find(self, path: Path, *, key: bool = False) -> Place:
         """Return where *path* is written, or the nearest thing around it that is written at all."""
         places, path = self.home(path)
+        if not key and path[-2:-1] == ("outputs",) and (*path, "value") in places.values:
+            path = (*path, "value")
         first, second = (places.keys, places.values) if key else (places.values, places.keys)
         while path:
             position = first.get(path) or second.get(path) or places.inside(path)

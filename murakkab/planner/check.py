@@ -8,6 +8,7 @@ from typing import Final
 from murakkab.catalog import Capability, Catalog
 from murakkab.diagnostics import MAX_TOLD
 from murakkab.errors import Diagnostic, Path
+from murakkab.planner.check_depth import depth_problems
 from murakkab.planner.check_scopes import expression_problems, output_problems
 from murakkab.planner.check_steps import step_problems
 from murakkab.planner.check_types import dotted
@@ -18,7 +19,6 @@ from murakkab.planner.rings import rings
 from murakkab.planner.standing import Standing
 from murakkab.planner.survey import Survey, survey
 from murakkab.planner.walk import every_step
-from murakkab.references import MAX_DEPTH
 from murakkab.spec import Workflow
 from murakkab.types import Type
 
@@ -31,10 +31,9 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
     *functions* are the interfaces of the functions that `call` names. Linear in the size of the workflow; each sub-workflow is looked at
     once, and what is wrong with it is told where it stands first. At most `MAX_TOLD` mistakes are told.
     """
-    try:
-        facts = survey(workflow, catalog, functions)
-    except RecursionError:
-        return [Diagnostic("too-deep", f"data is nested more than {MAX_DEPTH} deep", "put it into a file, and pass that", ("steps",))]
+    if too_deep := list(islice(depth_problems(workflow), MAX_TOLD)):
+        return too_deep
+    facts = survey(workflow, catalog, functions)
     # A definition may be there for one that stands inside of another.
     used = frozenset(step.workflow for _, step in every_step(workflow) if step.workflow)
     problems = list(size_problems(facts))

@@ -110,4 +110,4 @@ def _total(step: Step, at: Standing) -> int | None:
         over = step.for_each[0].over
         return len(over) if isinstance(over, list | tuple) and len(step.for_each) == 1 else None
     inner = at.frame.inner.get(step.name)
-    return None if inner is None else len(inner.sinks)
+    return None if inner is None or not inner.steps else len(inner.sinks)

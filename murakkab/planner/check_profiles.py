@@ -47,8 +47,9 @@ def _problems(workflow: Workflow, name: str, catalog: Catalog, functions: Mappin
 
 def _hint(one: Diagnostic, workflow: Workflow) -> str:
     """A step that the profile alone has is mostly one of the workflow, misspelt."""
-    is_new = one.code == "no-work" and one.path[:1] == ("steps",) and one.path[1] not in workflow.steps
-    return (did_you_mean(str(one.path[1]), workflow.steps) if is_new else "") or one.hint
+    section, *rest = one.path or ("",)
+    is_new = one.code == "no-work" and section == "steps" and bool(rest) and rest[0] not in workflow.steps
+    return (did_you_mean(str(rest[0]), workflow.steps) if is_new else "") or one.hint
 
 
 def _place(path: Path, name: str, workflow: Workflow) -> Path:

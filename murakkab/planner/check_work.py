@@ -24,6 +24,9 @@ def work_problems(step: Step, at: Standing) -> Found:
     kinds = kinds_of(step)
     if len(kinds) == 1:
         yield from _unknown(step, at)
+        if step.block is not None and not step.block.steps:
+            message = f"the block {step.name!r} has no steps"
+            yield Diagnostic("no-work", message, "put steps into it, or take it away", (*at.path(step), "steps"))
         yield from _given(step, at)
         yield from _misplaced(step, at)
     elif kinds:

@@ -28,6 +28,11 @@ def heading_problems(facts: Survey, problems: list[Diagnostic], *, inside: bool)
     """Check everything of a workflow but its steps, their number, and its outputs. *inside*: another workflow uses it as a step."""
     workflow = facts.workflow
     problems += _name(workflow)
+    if not workflow.steps:
+        which = f"workflow {workflow.name!r}" if workflow.name else "workflow"
+        problems.append(
+            Diagnostic("no-work", f"the {which} has no steps", "in a file they are written steps: {name: {uses: ...}}", ("steps",))
+        )
     _inputs(workflow, problems)
     problems += _secrets(workflow)
     problems += _goal(workflow.goal)

@@ -107,7 +107,8 @@ def _plain(step: Step, at: _At) -> dict[str, Any]:
         "timeout": step.timeout,
         "cache": step.cache,
         "effect": effect_of(step, at.facts.catalog),
-        "streams": interface is not None and interface.streams,
+        # Others go over the list that a loop gives: the elements of one of its results are none of that.
+        "streams": interface is not None and interface.streams and not step.for_each,
         "has_secrets": any(ref.source == "secrets" for expr in step.with_.values() for ref in refs_in(expr)),
     }
 

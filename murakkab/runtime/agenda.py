@@ -48,6 +48,9 @@ def _look(job: "JobState", step: StepRecord) -> None:
     elif grown is None:
         run(job, step)
     elif not step.frame.ending:
+        if grown.parked:
+            job.ready.extend(grown.parked)
+            grown.parked.clear()
         if not _grow(job, step, grown):
             return
         if step.node.need is not None:

@@ -1,11 +1,10 @@
 """driver: one attempt of one task - from the command that starts it to the event that tells how it ended."""
 
-import asyncio
 import math
 from typing import Any, Final, NamedTuple
 
 from murakkab.ports import Call, Report
-from murakkab.runtime.guarding import facts_of, guarded, refuse_misfit
+from murakkab.runtime.guarding import facts_of, guarded, is_from_outside, refuse_misfit
 from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.runtime.way import Desk, Outside, Way, way_of
 
@@ -51,9 +50,9 @@ async def attempt(job: str, start: StartTask, way: Way, outside: Outside, desk: 
             report = desk.report = Report()
             call = Call(start.task, start.attempt, start.inputs, knobs, outside.artifacts, way.target, report)
             value, cached = await _with_report(job, call, way, outside, desk)
-    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
-        raise
     except BaseException as exc:
+        if is_from_outside(exc):
+            raise
         # `sys.exit` in a step ends the step, not the process and its other jobs.
         reason, message, retryable = facts_of(exc)
         bill = bill_of(desk.report)

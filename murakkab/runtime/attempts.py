@@ -14,7 +14,7 @@ from typing import Protocol
 from murakkab.ports import Observer, Report
 from murakkab.runtime.attempt import Desk, Outside, Way, attempt, bill_of
 from murakkab.runtime.gate import Gate
-from murakkab.runtime.guarding import STUBBORN
+from murakkab.runtime.guarding import STUBBORN, is_from_outside
 from murakkab.runtime.messages import Event, StartTask, TaskCancelled, TaskFailed
 from murakkab.steps import CURRENT
 
@@ -200,6 +200,12 @@ class Attempts:
                 self._spread_soon()
             else:
                 self._width = _SPREAD
+        except GeneratorExit as exc:
+            # See `_run_one`, where its attempt has failed; the others are for other workers.
+            if is_from_outside(exc):
+                raise
+            if ready:
+                self._spread_soon()
         except Exception as exc:
             self._owner.crash(exc)
         finally:
@@ -228,6 +234,13 @@ class Attempts:
                 self._warn(task, desk)
                 raise
             event = self._stopped(task, desk)
+        except GeneratorExit as exc:
+            # Something that the step awaits ended with it: that does not raise it in the step, but closes all that await it.
+            if is_from_outside(exc):
+                raise
+            report, desk.report = desk.report, None
+            message = "GeneratorExit, raised by what it awaited"
+            event = TaskFailed(self._outside.clock(), task, "exception", message, True, desk.began, way.name, *bill_of(report))  # noqa: FBT003
         finally:
             if way.needs or self._cancelling:
                 self._release(task, desk)

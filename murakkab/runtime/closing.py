@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from murakkab.errors import Failure, InvalidTransition
 from murakkab.plan import Body, Node
-from murakkab.runtime.ending import open_frames
+from murakkab.runtime.ending import open_frames, tasks_of
 from murakkab.runtime.frames import open_frame, outputs_of
 from murakkab.runtime.messages import FinishJob
 from murakkab.runtime.records import Rounds, Status, StepRecord
@@ -63,7 +63,7 @@ def _verdict(job: "JobState") -> tuple[str, dict[str, Any], list[Failure]] | Non
 
 
 def _cancel_waiting(job: "JobState") -> None:
-    """Settle every step that never ran."""
+    """Settle every step that never ran, and whatever still stands around tasks in doubt: those are all that is left open."""
     cancelled = job.root.ending == "cancelled"
     why = next((f" because of {failure.task}" for failure in job.root.failures if failure.task), "")
     cause = f"the job {'was ' * cancelled}{job.root.ending}{why}"
@@ -71,6 +71,9 @@ def _cancel_waiting(job: "JobState") -> None:
         for step in frame.steps.values():
             if step.status is Status.WAITING:
                 job.note(step, Status.CANCELLED, cause)
+        for record in tasks_of(frame):
+            if record.status is Status.RUNNING:
+                job.note(record, Status.CANCELLED, cause)
 
 
 # ------------------------------------------------------------------------------------------------------------- the last steps

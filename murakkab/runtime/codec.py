@@ -12,6 +12,7 @@ from murakkab.errors import ExecutorError, InputError
 from murakkab.ports import JobHeader
 from murakkab.runtime import messages
 from murakkab.runtime.messages import Event
+from murakkab.values import MAX_NESTED
 
 _KINDS: Final[Mapping[str, type]] = {
     kind.__name__: kind
@@ -44,8 +45,6 @@ _SCALARS: Final = (str, int, bool, type(None))
 _LEAVES: Final = frozenset((*_SCALARS, float))
 #: Python reads no number of more digits than 4300; the strict encoder writes none.
 _LONG: Final = 4000
-#: Deeper data could be written at one depth of the stack and not be read back at another.
-_MAX_DEPTH: Final = 200
 _MAX_ID: Final = 200
 _PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -85,8 +84,8 @@ def _strict(data: Any) -> str:
 
 def _flaw(value: Any, depth: int) -> str:
     """Return what JSON would silently write as something else, or ""."""
-    if depth > _MAX_DEPTH:
-        return f"it is nested more than {_MAX_DEPTH} deep"
+    if depth > MAX_NESTED:
+        return f"it is nested more than {MAX_NESTED} deep"
     if isinstance(value, dict):
         for key in value:
             if type(key) is not str and not isinstance(key, str):

@@ -4,12 +4,12 @@ The story of the old job is told once more, without those steps. Where they ende
 have gone on when they did not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import InputError, MurakkabError, NotFoundError
-from murakkab.plan import TaskGraph
+from murakkab.plan import Node, TaskGraph
 from murakkab.runtime.messages import (
     CancelRequested,
     Event,
@@ -40,13 +40,17 @@ def steps_after(graph: TaskGraph, step: str) -> frozenset[str]:
     """Return *step* and every step that depends on it. Raises `NotFoundError`, and `InputError` for a step inside of another."""
     if step not in graph.nodes:
         raise _no_step(graph, step)
+    return _reached(graph, step, lambda node: (*node.consumers, *node.feeds))
+
+
+def _reached(graph: TaskGraph, step: str, after: Callable[[Node], Iterable[str]]) -> frozenset[str]:
     found: set[str] = set()
     agenda = [step]
     while agenda:
         name = agenda.pop()
         if name not in found:
             found.add(name)
-            agenda += (*graph.nodes[name].consumers, *graph.nodes[name].feeds)
+            agenda += after(graph.nodes[name])
     return frozenset(found)
 
 
@@ -134,7 +138,8 @@ class _Telling:
         if not self._is_kept(event.task):
             return
         if event.branch and event.task in self.old.steps:
-            branch = steps_after(self.old.graph, event.task) - self._again
+            # Blocks of which only steps inside come after it go on, without these.
+            branch = _reached(self.old.graph, event.task, lambda node: (*node.opens, *node.feeds)) - self._again
             # The last first: what comes after a step that is passed over may begin at once.
             yield from (event._replace(task=name, branch=False) for name in reversed(list(self.old.graph.nodes)) if name in branch)
         else:

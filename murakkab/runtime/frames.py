@@ -15,6 +15,7 @@ from murakkab.runtime.secrets import Secret
 from murakkab.runtime.settling import fail_frame, judge_body, rescue, settle_step, settle_task
 from murakkab.spec import Otherwise
 from murakkab.types import mismatch
+from murakkab.values import MAX_NESTED, is_deeper
 
 if TYPE_CHECKING:
     from murakkab.runtime.state import JobState
@@ -134,6 +135,10 @@ def _round_done(job: "JobState", record: TaskRecord, work: Rounds, frame: Frame)
 
 def _next_round(job: "JobState", record: TaskRecord, work: Rounds, done: tuple[Again, Any, Frame]) -> None:
     again, value, frame = done
+    if is_deeper(value, MAX_NESTED):
+        # What each round takes from the one before may grow without end, and no executor is there to refuse it.
+        rescue(job, record, Failure(record.id, "bad-result", f"the result of a round is nested more than {MAX_NESTED} deep"))
+        return
     try:
         env = ChainMap({"result": value, "loop": work.loop()}, record.scope, record.step.frame.known)  # type: ignore[arg-type]
         holds = again.until is not None and again.until(env)

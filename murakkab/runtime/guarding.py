@@ -144,12 +144,25 @@ async def _unsealed(call: Call, way: Way, outside: Outside) -> Any:
 async def _kept(call: Call, way: Way, grace: float, redaction: Redaction) -> tuple[Any, ExecutorError | None]:
     try:
         return await _timed(call, way, grace), None
-    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
-        call.report.left = redaction.message(call.report.left)
-        raise
     except BaseException as exc:
+        if is_from_outside(exc):
+            call.report.left = redaction.message(call.report.left)
+            raise
         reason, message, retryable = facts_of(exc)
         return None, ExecutorError(redaction.message(message), reason=redaction.message(reason), retryable=retryable)
+
+
+def is_from_outside(exc: BaseException) -> bool:
+    """True for what is no end of an attempt, but of whoever makes it: it must go on its way.
+
+    `GeneratorExit` is that where a coroutine is closed with which its loop will not go on; the code of a step may raise it, too.
+    """
+    if not isinstance(exc, GeneratorExit):
+        return isinstance(exc, asyncio.CancelledError | KeyboardInterrupt)
+    try:
+        return asyncio.current_task() is None
+    except RuntimeError:
+        return True
 
 
 def facts_of(exc: BaseException) -> tuple[str, str, bool]:

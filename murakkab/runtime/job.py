@@ -23,6 +23,7 @@ from murakkab.runtime.messages import (
     TaskSucceeded,
     TaskYielded,
 )
+from murakkab.runtime.requests import refusal
 from murakkab.runtime.state import JobState
 from murakkab.runtime.timers import Timers
 from murakkab.spec import Effect
@@ -53,6 +54,8 @@ class RunningJob:
         self._stopping = False
         #: The first events are being delivered: what the job waits for may be among them.
         self._opening = True
+        #: How many requests are on their way.
+        self._requests = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     def meter_energy(self, meter: Meter | None) -> None:
@@ -74,8 +77,8 @@ class RunningJob:
                 else:
                     self.deliver(event)
             self._opening = False
-            if self.state.finished:
-                self._end()
+            if self.finish is not None:
+                self._end_unless_asked()
             await self._over
         finally:
             self._timers.close()
@@ -97,7 +100,11 @@ class RunningJob:
                 event = self._journalled(event, self._journal, letter)
             for observer in self.observers:
                 observer(self.job, event)
-            self._act(self.state.handle(event))
+            commands = self.state.handle(event)
+            if self.finish is not None and not self.state.finished:
+                # It waited, and goes on.
+                self.finish = None
+            self._act(commands)
         except Exception as exc:
             if type(event) is TaskYielded and isinstance(exc, ExecutorError):
                 raise
@@ -155,7 +162,16 @@ class RunningJob:
 
     def ask(self, event: Event) -> None:
         """Tell the job what somebody outside wants. It hears of it when the loop turns: an observer may ask in the middle of an event."""
-        self._loop.call_soon(self.deliver, event, context=self._attempts.context)
+        self._requests += 1
+        self._loop.call_soon(self._asked, event, context=self._attempts.context)
+
+    def _asked(self, event: Event) -> None:
+        """Hear a request, unless what happened since it was made has left nothing of it: two may have answered the same question."""
+        self._requests -= 1
+        if not self._over.done() and refusal(self.state, event) is None:
+            self.deliver(event)
+        if self.finish is not None:
+            self._end_unless_asked()
 
     def stop(self) -> None:
         """Start nothing more, let what runs finish, and leave the job resumable."""
@@ -215,12 +231,16 @@ class RunningJob:
                 pass
             case FinishJob():
                 self.finish = command
-                if not self._opening:
-                    self._end()
+                self._end_unless_asked()
             case StartTask():
                 self._attempts.start(command)
             case _:
                 self._timers.perform(command)
+
+    def _end_unless_asked(self) -> None:
+        """End, unless a request is on its way that may let the job go on."""
+        if not self._opening and not self._requests:
+            self._end()
 
     def _end(self) -> None:
         if not self._over.done():

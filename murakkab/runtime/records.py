@@ -97,7 +97,7 @@ class StepRecord(TaskRecord):
 class MapRecord:
     """The tasks of a `for_each` step, growing while `open`: its list is not yet known to its end."""
 
-    __slots__ = ("arrivals", "backlog", "branches", "open", "running", "succeeded", "tasks", "unsettled")
+    __slots__ = ("arrivals", "backlog", "branches", "open", "parked", "running", "succeeded", "tasks", "unsettled")
 
     def __init__(self, node: Node) -> None:
         #: False once every element of the list has arrived.
@@ -113,6 +113,8 @@ class MapRecord:
         self.running = 0
         #: Tasks that wait for a place, in order.
         self.backlog: deque[TaskRecord] = deque()
+        #: Tasks that begin again once what the step needs is there again.
+        self.parked: list[TaskRecord] = []
         #: Results of the streamed source that have not yet become tasks.
         self.arrivals: deque[tuple[tuple[int, ...], Any]] = deque()
 

@@ -138,7 +138,8 @@ def _begin_again(job: "JobState", record: TaskRecord) -> None:
         record.attempt += 1
     record.touched, record.status = False, Status.WAITING
     if record.step is not record:
-        job.ready.append(record)
+        grown = record.step.map
+        (job.ready if grown is None or not record.step.missing else grown.parked).append(record)
 
 
 def _wind_up(job: "JobState", record: TaskRecord, work: Rounds) -> None:

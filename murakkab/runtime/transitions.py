@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from murakkab.errors import Failure
 from murakkab.runtime.budget import Purse
-from murakkab.runtime.ending import attempt_over, end
+from murakkab.runtime.ending import attempt_over, end, open_frames
 from murakkab.runtime.frames import time_is_up
 from murakkab.runtime.gates import answer, gate_timer, signal
 from murakkab.runtime.messages import (
@@ -213,8 +213,9 @@ def _answered(job: "JobState", record: TaskRecord, event: Answered) -> None:
 
 
 def _doubt_resolved(job: "JobState", record: TaskRecord, event: DoubtResolved) -> None:
-    """Write the verdict down; nothing starts before the job is resumed."""
-    job.root.ending = job.root.ending or "held"
+    """Write the verdict down; nothing starts before the job is resumed, inside of blocks and rounds neither."""
+    for frame in open_frames(job.root):
+        frame.ending = frame.ending or "held"
     job.finished = job.finished or "held"
     if event.verdict == "done":
         settle_task(job, record, Status.SUCCEEDED, event.value, cause="a person said that it was done")

@@ -19,6 +19,7 @@ _SPACE: Final = 4 << 30
 _SECONDS: Final = 20
 _ATTEMPTS: Final = 3
 _HEAD: Final = "workflow: monster\n"
+_PAUSE: Final = "steps: {a: {wait: 1s}}\n"
 
 Text = str | Iterable[str]
 
@@ -188,8 +189,8 @@ MONSTERS: Final[tuple[Monster, ...]] = (
     Monster("mappings-in-mappings", _one(lambda: [_HEAD, *(f"{' ' * i}a:\n" for i in range(1300))])),
     Monster("dashes", _one(lambda: "- " * 400_000)),
     Monster("json-in-json", lambda: {"main.json": '{"a":' * 100_000 + "1" + "}" * 100_000}),
-    Monster("types-in-types", _one(lambda: f"{_HEAD}inputs: {{x: {'list[' * 90_000}int{']' * 90_000}}}\n")),
-    Monster("brackets-of-types", _one(lambda: f"{_HEAD}inputs: {{x: {'list[{' * 90_000}{'}]' * 90_000}}}\n")),
+    Monster("types-in-types", _one(lambda: f"{_HEAD}inputs: {{x: {'list[' * 90_000}int{']' * 90_000}}}\n{_PAUSE}")),
+    Monster("brackets-of-types", _one(lambda: f"{_HEAD}inputs: {{x: {'list[{' * 90_000}{'}]' * 90_000}}}\n{_PAUSE}")),
     Monster("a-diamond-of-2-to-the-20", _one(_diamond)),
     Monster("a-diamond-of-files", _diamond_of_files),
     Monster("a-ring-of-files", _ring_of_files),
@@ -203,7 +204,7 @@ MONSTERS: Final[tuple[Monster, ...]] = (
     Monster("unknown-functions", _steps(5_000, lambda i: f'{{call: "no_such_module_{i}:f"}}')),
     Monster("keys-that-come-twice", _one(lambda: [_HEAD, "steps:\n", *(" a: 1\n" for _ in range(90_000))])),
     Monster("bad-types", _one(lambda: [_HEAD, "inputs:\n", *(f" a{i}: &b{i} txt\n" for i in range(24_000))])),
-    Monster("unknown-outputs", _one(lambda: [_HEAD, "steps: {}\noutputs:\n", *(f'  o{i}: "${{x{i}}}"\n' for i in range(12_000))])),
+    Monster("unknown-outputs", _one(lambda: [_HEAD, _PAUSE, "outputs:\n", *(f'  o{i}: "${{x{i}}}"\n' for i in range(12_000))])),
     Monster("holes", _steps(1, lambda i: _fetch(f"{{$template: '{'${b}' * 200_000}'}}"))),
     Monster("a-long-way", _steps(1, lambda i: _fetch(f'"${{a{".b" * 400_000}}}"'))),
     Monster("a-long-name", _one(lambda: f"{_HEAD}steps:\n  ? {'b' * 900_000}\n  : {{}}\n")),

@@ -5,15 +5,17 @@ import threading
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from murakkab import File, Goal, first, load_workflow, size, step, when, workflow
+from murakkab import File, Goal, block, first, load_workflow, size, step, wait, when, workflow
 from murakkab.errors import ConflictError, InputError, JobError, JobFailed, NotFoundError, SpecError
 from murakkab.runtime.messages import JobSubmitted, TaskFailed, TaskStarted, TaskSucceeded
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -40,6 +42,11 @@ async def fetch(url: str, words: int = 7) -> Page:
 @step
 def count(pages: list[Page]) -> int:
     return sum(page.words for page in pages)
+
+
+@step
+def same(value: T) -> T:
+    return value
 
 
 @step
@@ -301,13 +308,41 @@ def test_mistakes_that_the_planner_finds_have_a_place_in_this_file() -> None:
     assert (found.place.file, found.place.line) == (__file__, mistaken.__wrapped__.__code__.co_firstlineno + 2)  # type: ignore[attr-defined]
 
 
+def test_a_workflow_or_block_without_steps_is_a_mistake() -> None:
+    @workflow
+    def empty(n: int) -> int:
+        return n
+
+    @workflow
+    def hollow(n: int) -> int:
+        with block(name="group"):
+            pass
+        return same(n)
+
+    @workflow
+    def around(n: int) -> int:
+        return empty(n)
+
+    for one, message in (
+        (empty, "the workflow 'empty' has no"),
+        (hollow, "the block 'group' has no"),
+        (around, "the workflow 'empty' has no"),
+    ):
+        with pytest.raises(SpecError, match=message) as caught:
+            one.run(1)
+        (found,) = caught.value.diagnostics
+        assert found.code == "no-work"
+        assert found.place is not None
+        assert found.place.file == __file__
+
+
 def test_a_workflow_is_written_down_when_it_is_first_needed() -> None:
     traced: list[int] = []
 
     @workflow
     def lazy() -> str:
         traced.append(1)
-        return "a"
+        return same("a")
 
     assert traced == []
     assert (lazy.run(), lazy.run(), lazy.options(durable=False).run()) == ("a", "a", "a")
@@ -353,8 +388,8 @@ def test_what_is_written_as_yaml_loads_as_the_same_workflow(tmp_path: Path) -> N
 
 def test_the_deadline_of_a_workflow_is_written_as_yaml(tmp_path: Path) -> None:
     @workflow(timeout=60.0)
-    def hasty() -> str:
-        return "done"
+    def hasty() -> None:
+        wait(0)
 
     (tmp_path / "hasty.yaml").write_text(hasty.to_yaml())
     assert load_workflow(tmp_path / "hasty.yaml").definition.timeout == 60.0
@@ -392,7 +427,7 @@ def test_a_file_with_mistakes_is_refused_when_it_is_loaded(tmp_path: Path) -> No
 def test_the_home_may_be_given_as_text(tmp_path: Path) -> None:
     @workflow
     def whole(n: int) -> int:
-        return n
+        return same(n)
 
     assert whole.options(home=str(tmp_path / "home"), durable=True).run(3) == 3
     assert (tmp_path / "home" / "journal.db").exists()
@@ -424,7 +459,7 @@ def test_a_goal_for_some_jobs_is_checked_like_that_of_the_workflow(goal: Goal, m
 
     @workflow
     def whole(n: int) -> int:
-        return n
+        return same(n)
 
     with pytest.raises(SpecError, match=message) as caught:
         whole.options(goal=goal).run(1)

@@ -595,6 +595,21 @@ def test_a_map_that_has_failed_where_others_make_up_for_it_stays_failed_when_the
     assert t.replayed() == t.commands
 
 
+def test_tasks_that_are_begun_again_wait_for_what_is_begun_again_before_them() -> None:
+    inner = "a: {uses: work}, m: {uses: work, for_each: [1, 2], with: {x: {$first: ['${a}', 0]}}}, b: {uses: work}"
+    t = talk(f"steps: {{g: {{need: 2, steps: {{{inner}}}}}}}")
+    t.tell(TaskFailed, "g/a", "failed", "as told", False, t.now)
+    assert started(t.last) == ["g/m[0]", "g/m[1]"]
+    t.tell(TaskFailed, "g/b", "failed", "as told", False, t.now)
+    for task in ("g/m[0]", "g/m[1]"):
+        t.tell(TaskCancelled, task, t.now)
+    assert finish(t).status == "failed"
+    assert set(started(t.tell(JobResumed))) == {"g/a", "g/b"}
+    assert done(t, "g/a", 7) == ["g/m[0]", "g/m[1]"]
+    assert inputs_of(t, "g/m[0]") == {"x": 7}
+    assert t.replayed() == t.commands
+
+
 @pytest.mark.parametrize("text", ["a: {uses: work}", "a: {uses: work, for_each: [1]}"])
 def test_what_was_to_be_passed_over_when_its_process_died_is_not_begun_again(text: str) -> None:
     t = talk(f"steps: {{{text}, b: {{uses: work, after: a}}}}")

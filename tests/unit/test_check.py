@@ -417,7 +417,8 @@ def test_thousands_of_mistakes_take_seconds_at_most() -> None:
 
 @pytest.mark.parametrize("seconds", [-3.0, 0.0, float("nan")])
 def test_a_deadline_that_no_job_can_meet_is_refused(seconds: float) -> None:
-    (found,) = check(Workflow("w", timeout=seconds), small_catalog(), {})
+    step = Step("a", uses="text-summary", with_={"text": "x"})
+    (found,) = check(Workflow("w", steps={"a": step}, timeout=seconds), small_catalog(), {})
     assert (found.code, found.path) == ("out-of-range", ("timeout",))
 
 

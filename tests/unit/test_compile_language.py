@@ -265,7 +265,8 @@ def streamed(source: str, over: str = "${s}", more: str = "") -> Node:
     parsed = parse("workflow: w\n" + text)
     assert parsed.workflow is not None
     graph = compile_workflow(parsed.workflow, small_catalog(), GENERATOR)
-    assert graph.nodes["s"].streams or graph.nodes["s"].body
+    source_node = graph.nodes["s"]
+    assert (source_node.streams or source_node.body is not None) is (not source_node.loops)
     return graph.nodes["t"]
 
 

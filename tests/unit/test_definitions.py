@@ -90,7 +90,7 @@ def test_steps_that_share_their_text_do_not_share_what_is_laid_under_them() -> N
         ("defaults: {retrry: 3}\nsteps: {a: {uses: note, with: {text: x}}}", ["w.yaml:2:12 unknown-field"]),
         ("defaults: {uses: note}\nsteps: {a: {uses: note, with: {text: x}}}", ["w.yaml:2:12 unknown-field"]),
         ("defaults: 3", ["w.yaml:2:11 wrong-form"]),
-        ("defaults: {timeout: soon}", ["w.yaml:2:21 bad-quantity"]),
+        ("defaults: {timeout: soon}\nsteps: {a: {wait: 1s}}", ["w.yaml:2:21 bad-quantity"]),
         (
             "defaults: {timeout: soon}\nsteps: {a: {uses: note, with: {text: x}}, b: {uses: note, with: {text: x}}}",
             ["w.yaml:2:21 bad-quantity"],

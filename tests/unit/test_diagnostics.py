@@ -20,6 +20,9 @@ from murakkab.planner.check import check
 from murakkab.spec import Ref, Step, Workflow
 from tests.catalogs import functions, small_catalog
 
+#: A step, where what is shown is about something else.
+_SOME = "steps: {a: {call: 'jobs:names'}}"
+
 #: code -> a text that shows it, or the steps of a workflow that do
 EXAMPLES: dict[str, str | bytes] = {
     "too-large": "x" * 1_000_001,
@@ -29,9 +32,9 @@ EXAMPLES: dict[str, str | bytes] = {
     "too-many-aliases": "a: &a [*a]",
     "duplicate-key": "workflow: w\nworkflow: v",
     "unknown-field": "workflow: w\nstep: {}",
-    "missing-field": "description: x",
+    "missing-field": f"description: x\n{_SOME}",
     "wrong-form": "[]",
-    "bad-type": "workflow: w\ninputs: {a: strin}",
+    "bad-type": f"workflow: w\ninputs: {{a: strin}}\n{_SOME}",
     "bad-quantity": "a: {timeout: soon}",
     "bad-choice": "a: {effect: none}",
     "misplaced": "a: {approve: Go?, retry: 2}",
@@ -39,7 +42,7 @@ EXAMPLES: dict[str, str | bytes] = {
     "bad-reference": "a: {with: {x: 'a ${b}'}}",
     "unknown-operator": "a: {with: {x: {$frist: []}}}",
     "unknown-workflow": "a: {workflow: nope}",
-    "wrong-version": "workflow: w\nworkflows: {v: {version: '2.1', steps: {}}}\nsteps: {a: {workflow: v@3}}",
+    "wrong-version": "workflow: w\nworkflows: {v: {version: '2.1', steps: {a: {call: 'jobs:names'}}}}\nsteps: {a: {workflow: v@3}}",
     "bad-name": "1a: {call: 'jobs:names'}",
     "shadowed-name": "a: {uses: note, for_each: {a: [x]}, with: {text: x}}",
     "unknown-capability": "a: {uses: nope}",
@@ -63,15 +66,15 @@ EXAMPLES: dict[str, str | bytes] = {
     "unsafe-retry": "a: {uses: payment, with: {amount: 1}, retry: 2}",
     "unsafe-race": "a: {uses: payment, with: {amount: 1}, for_each: [1, 2], need: 1}",
     "ungated": "a: {approve: Go?, on_error: skip}\n  b: {call: 'jobs:names', after: a}",
-    "secret-leak": "workflow: w\nsecrets: {k: 'env:K'}\noutputs: {o: '${secrets.k}'}",
+    "secret-leak": f"workflow: w\nsecrets: {{k: 'env:K'}}\noutputs: {{o: '${{secrets.k}}'}}\n{_SOME}",
     "unreachable": "a: {call: 'jobs:names', when: '1 > 2'}",
-    "unused-input": "workflow: w\ninputs: {n: int}",
-    "unused": "workflow: w\nsecrets: {k: 'env:K'}",
-    "unknown-goal": "workflow: w\ngoal: {minimize: speed}",
+    "unused-input": f"workflow: w\ninputs: {{n: int}}\n{_SOME}",
+    "unused": f"workflow: w\nsecrets: {{k: 'env:K'}}\n{_SOME}",
+    "unknown-goal": f"workflow: w\ngoal: {{minimize: speed}}\n{_SOME}",
     "type-mismatch": "a: {uses: note, with: {text: 1}}",
     "no-such-field": "a: {uses: note, with: {text: '${inputs.x}'}}",
     "not-a-list": "a: {uses: note, for_each: '${inputs}', with: {text: x}}",
-    "not-a-literal": "workflow: w\ninputs: {a: {default: '${inputs}'}}",
+    "not-a-literal": f"workflow: w\ninputs: {{a: {{default: '${{inputs}}'}}}}\n{_SOME}",
     "self-reference": "a: {uses: note, with: {text: '${a}'}}",
     "cycle": "a: {call: 'jobs:names', after: b}\n  b: {call: 'jobs:names', after: a}",
     "bad-condition": "a: {call: 'jobs:names', when: 'x >'}",
