@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-
 from murakkab.optimizer.form import form_of, limited
 from murakkab.optimizer.limits import FLOORS, is_met, limits_of, only_limits, with_limits
 from murakkab.optimizer.milp import Effort, columns_of, solved
