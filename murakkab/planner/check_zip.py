@@ -40,9 +40,10 @@ def _elements(over: Expr, at: Standing) -> _Elements:
         seen.add(over.source)
         if gaps := _gaps(found):
             return _Elements(("step", found.name), gaps)
-        if len(found.for_each) > 1 or not _is_one_to_one(over.path):
+        loop, *deeper = found.for_each
+        if deeper or not _is_one_to_one(over.path):
             break
-        over = found.for_each[0].over
+        over = loop.over
     return _Elements((over.source, over.path)) if isinstance(over, Ref) else _Elements((repr(over),))
 
 

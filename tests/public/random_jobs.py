@@ -19,7 +19,7 @@ from murakkab.planner.compile import compile_workflow
 from murakkab.ports import Journal, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts
 from murakkab.runtime.attempt import Outside
-from murakkab.runtime.driver import Runtime, Verdict, Work
+from murakkab.runtime.driver import Runtime, Verdict, Work, replay
 from murakkab.runtime.messages import Answered, AskPerson, CancelRequested, Event, SignalReceived, SkipRequested
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
@@ -166,7 +166,7 @@ class Carrier:
 
     def _verdicts(self) -> list[Verdict]:
         _, past = self._journal.read(JOB)
-        state = app.replay(self._work.graph, past)
+        state = replay(self._work.graph, past)
         return [self._verdict(task, state.tasks[task].step.node.result) for task in state.in_doubt()]
 
     def _verdict(self, task: str, of: Type) -> Verdict:

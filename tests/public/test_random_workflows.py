@@ -24,6 +24,7 @@ from murakkab.load import parse
 from murakkab.ports import Journal
 from murakkab.running import yaml_of
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
+from murakkab.runtime.driver import replay
 from murakkab.runtime.messages import DoubtResolved, Event
 from murakkab.runtime.result import JobResult
 from murakkab.source import to_python
@@ -284,7 +285,7 @@ class Mortal:
 
     def _succeeded(self, events: list[Event]) -> list[str]:
         """Return the tasks that have succeeded by the journal."""
-        statuses = app.replay(self._work.graph, events).statuses()
+        statuses = replay(self._work.graph, events).statuses()
         return [task for task, status in statuses.items() if status == "succeeded"]
 
     def _check(self, status: str, events: list[Event]) -> None:
