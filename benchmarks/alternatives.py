@@ -74,7 +74,9 @@ def _others(knob: Parameter) -> Sequence[Any]:
 def measured(samples: Samples, function: Callable[..., Any], name: str, knobs: dict[str, Any]) -> Measured:
     """Return what the alternative takes, and how good it is on *samples*."""
     function(**samples.inputs[0], **knobs)
-    walls, cpus, results = [], [], []
+    walls: list[float] = []
+    cpus: list[float] = []
+    results: list[Any] = []
     while len(walls) < _RUNS and sum(walls) < _LONG:
         cpu, began = time.process_time(), time.perf_counter()
         results = [function(**inputs, **knobs) for inputs in samples.inputs]

@@ -15,17 +15,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from rich.table import Table
 
-from benchmarks.instances import instance
 from benchmarks.machine import machine
 from benchmarks.report import console
 from murakkab.optimizer.problem import Problem
 from murakkab.optimizer.quick import Now, Settled, prepare, rechoose
 from murakkab.optimizer.solve import solve
+from tests.instances import instance
 
 #: What the exact solver may take; the figures are of how long it does.
 SECONDS: Final = 10.0
@@ -86,7 +87,7 @@ def _quantile(values: Sequence[float], part: float) -> float:
 
 def measure(case: Case, problems: Sequence[Problem], best: dict[int, float]) -> Line:
     """Return the figures of a case over the problems; *best* has the exact answers, and gets them from an exact case."""
-    runs = [_timed(lambda problem=problem: solve(problem, time_limit=case.time_limit, gap=case.gap)) for problem in problems]
+    runs = [_timed(partial(solve, problem, time_limit=case.time_limit, gap=case.gap)) for problem in problems]
     answers = [answer for answer, _wall, _cpu in runs]
     if case.gap <= _PROOF:
         best |= {number: answer.objective for number, answer in enumerate(answers)}
@@ -115,8 +116,9 @@ def measure_again(problems: Sequence[Problem], times: int = 5) -> Line:
             settled[task.name] = Settled(option.label, clock, end)
             clock = end
         now = Now(settled, clock, picks=first.picks)
+        again = rechoose(prepared, now)
         for _ in range(times):
-            again, wall, cpu = _timed(lambda prepared=prepared, now=now: rechoose(prepared, now))
+            _, wall, cpu = _timed(partial(rechoose, prepared, now))
             taken.append((wall, cpu))
         states.append(str(again.status))
         misses.append(max(0.0, again.value / first.objective - 1) if first.objective else 0.0)

@@ -27,7 +27,6 @@ from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransi
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
-from murakkab.plan import Choice
 from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
@@ -481,14 +480,14 @@ def _declared(header: JobHeader) -> Workflow:
 
 def _as_chosen(work: Work, header: JobHeader) -> Work:
     known = executors()
-    choices: dict[str, Choice] = {}
+    choices = dict(work.deployment.choices)
     for path, choice in work.deployment.choices.items():
         written = header.choices.get(path, choice.executor.name)
         name, knobs = (written["executor"], written["knobs"]) if isinstance(written, Mapping) else (written, {})
         if name in known:
             card, why = known[name].card, "chosen when the job began"
             choices[path] = replace(choice, executor=card, knobs={**choice.knobs, **knobs}, why=why)
-    return Work(work.graph, replace(work.deployment, choices={**work.deployment.choices, **choices}), work.functions)
+    return Work(work.graph, replace(work.deployment, choices=choices), work.functions)
 
 
 def state_of(journal: Journal, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:

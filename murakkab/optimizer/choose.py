@@ -24,9 +24,10 @@ Ways = Mapping[str, Sequence[Configuration]]
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Deployment:
     """Return one choice per step that an executor does, the best by the goal of those that keep its limits.
 
-    What a step pins is kept. An executor that lacks a library or a setting is chosen only where it is pinned or there is no other. Under equal figures the earlier registered. Raises `PlanError` when no executor provides a capability, when
-    none that does has the knobs, the device or the model that the step asks for, when a pinned one is missing, or when no choice keeps the
-    limits: then it names the fewest limits that clash, and the nearest that could be kept.
+    What a step pins is kept. An executor that lacks a library or a setting is chosen only where it is pinned or there is no other. Under
+    equal figures the earlier registered. Raises `PlanError` when no executor provides a capability, when none that does has the knobs, the
+    device or the model that the step asks for, when a pinned one is missing, or when no choice keeps the limits: then it names the fewest
+    limits that clash, and the nearest that could be kept.
     """
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()

@@ -20,7 +20,7 @@ MOST: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one task takes: seconds (`p90`: nine times out of ten no more), joules beyond the base power, USD, and how good its result is."""
+    """What one task takes: seconds (`p90`: nine times out of ten no more), joules beyond the base power, USD, and its quality."""
 
     seconds: Figure
     p90: float

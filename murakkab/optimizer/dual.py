@@ -149,7 +149,7 @@ class _Ascent:
             best.prices = {}
             for name, scale, price in zip(self.rows.names, self.rows.scales, prices.tolist(), strict=True):
                 best.prices[name] = best.prices.get(name, 0.0) + price * self.unit / scale
-        return columns[: self.tasks]
+        return np.asarray(columns[: self.tasks])
 
     def _mixed(self, prices: Array, heat: float) -> tuple[float, Array]:
         """Return the smoothed dual function and the mix of every unit's options."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from murakkab.optimizer.problem import Option, Percentile, Problem, Rule, Task
 from murakkab.optimizer.screen import Marks, undominated
 from murakkab.optimizer.totals import first_of, last_of, tail_of
 
-Array = npt.NDArray[np.float64]
+# Not by the type of their elements: what NumPy's own annotations make of indexing changes from version to version.
+Array = npt.NDArray[Any]
+#: The option that each task picks, by its place.
+Columns = npt.NDArray[Any]
 #: The quality that stands for none where its logarithm is wanted.
 LEAST_QUALITY: Final = 1e-9
 #: What is minimised where nothing else is: the places of the picks among their task's options.
@@ -152,7 +155,7 @@ class _Fill:
                     flat[place[name], number] = amount
         tables = np.zeros((len(names), *self.there.shape))
         tables[:, self.there] = flat
-        return dict(zip(names, tables, strict=True))
+        return {name: tables[number] for number, name in enumerate(names)}
 
 
 def _graph(tasks: Sequence[Task]) -> Graph:

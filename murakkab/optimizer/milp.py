@@ -54,8 +54,8 @@ def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
     result = milp(
         objective / scale,
         integrality=np.array(model.whole, dtype=np.int64),
-        bounds=Bounds(np.array(model.lower), np.array(model.upper)),
-        constraints=LinearConstraint(matrix, np.array(model.row_lower), np.array(model.row_upper)),
+        bounds=Bounds(np.array(model.lower), np.array(model.upper)),  # pyright: ignore[reportArgumentType]  # its stubs know numbers only
+        constraints=LinearConstraint(matrix, np.array(model.row_lower), np.array(model.row_upper)),  # pyright: ignore[reportArgumentType]
         options={"time_limit": effort.seconds, "mip_rel_gap": effort.gap},
     )
     result.scale = scale

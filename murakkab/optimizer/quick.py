@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from murakkab.optimizer.dual import Dual, dual_of
-from murakkab.optimizer.form import ORDER, Array, Form, Line, Row, form_of, value_of
+from murakkab.optimizer.form import ORDER, Array, Columns, Form, Line, Row, form_of, value_of
 from murakkab.optimizer.milp import Effort, least
-from murakkab.optimizer.polish import Columns, Local
+from murakkab.optimizer.polish import Local
 from murakkab.optimizer.problem import Problem, Status
 from murakkab.optimizer.search import OutOfNodes, first_feasible
 

@@ -5,9 +5,9 @@ A branch is left when the least that the open tasks can still use no longer fits
 
 import numpy as np
 
-from murakkab.optimizer.form import Array
+from murakkab.optimizer.form import Array, Columns
 from murakkab.optimizer.paths import times_of
-from murakkab.optimizer.polish import Columns, Local
+from murakkab.optimizer.polish import Local
 
 
 class OutOfNodes(Exception):

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.instances import instance
 from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Status, Task
 from murakkab.optimizer.quick import Now, Settled, prepare, rechoose
 from murakkab.optimizer.solve import solve
 from murakkab.optimizer.totals import is_feasible, picked, totals_of
+from tests.instances import instance
 from tests.problems import best_of, problems, selections, signed
 
 
@@ -32,7 +32,7 @@ def test_before_anything_has_begun_it_finds_what_is_feasible(problem: Problem) -
 
 
 def _as_it_stands(problem: Problem, now: Now) -> Problem:
-    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it took; nothing else starts yet."""
+    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it did; the rest starts later."""
     tasks = []
     for task in problem.tasks:
         settled = now.settled.get(task.name)
