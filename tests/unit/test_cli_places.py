@@ -10,11 +10,12 @@ from murakkab.catalog import ExecutorCard, Quote
 from murakkab.cli.event_lines import event_json, event_text
 from murakkab.cli.logs import is_about
 from murakkab.cli.places import ended, kind_of, nodes_of, statuses_of
-from murakkab.cli.plans import exceeded, expected_of, plan_json, reasons_of, tasks_text
+from murakkab.cli.plans import aim_text, forecast_lines, plan_json, reasons_of, tasks_text
 from murakkab.cli.progress import Progress
 from murakkab.cli.replies import events_of, question_json, questions_of, replies_of
 from murakkab.document import from_document
-from murakkab.plan import Choice, Deployment, TaskGraph
+from murakkab.figures import Figure, Provenance, Source, exactly
+from murakkab.plan import Choice, Deployment, Estimate, Other, TaskGraph
 from murakkab.planner.compile import compile_workflow
 from murakkab.runtime import messages as m
 from murakkab.runtime.state import JobState
@@ -129,15 +130,27 @@ def test_a_question_is_plain_data() -> None:
 def deployment(of: TaskGraph, **goal: Any) -> Deployment:
     card = ExecutorCard("fake", "work", "", quote=Quote(2.0, 0.5, 3.0, source="measured"))
     tasks = [path for path, node in nodes_of(of).items() if kind_of(node) == "task"]
-    return Deployment({path: Choice(path, card, {"size": 3}, "the only one") for path in tasks}, Goal(**goal))
+    found = Provenance(Source.MEASURED, "here", "2026-11-25", 9)
+    figure = Figure(2.0, 1.5, 2.5, found)
+    estimate = Estimate(figure, 3.0, exactly(0.5, found), Figure(3.0, 2.0, 4.0, found))
+    other = Other("quick(size=1)", "1 J more energy", estimate)
+    choice = {
+        path: Choice(path, card, {"size": 3}, "the only one", pool="cpu", tasks=4.0, estimate=estimate, runner_up=other) for path in tasks
+    }
+    return Deployment(choice, Goal(**goal), estimate, ("first", "again"), "feasible", 0.005, 2.9, ("latency would be 2 s",))
 
 
 def test_a_plan_tells_what_each_step_is_expected_to_take_and_where_that_is_from() -> None:
-    steps = {step["step"]: step for step in json.loads(json.dumps(plan_json(NESTED, deployment(NESTED))))["steps"]}
-    expected = {"seconds": 2.0, "usd": 0.5, "joules": 3.0, "tokens": 0, "quality": None, "source": "measured"}
-    assert steps["loop/draft"]["expected"] == expected
-    assert (steps["loop/draft"]["knobs"], steps["loop/draft"]["why"]) == ({"size": 3}, "the only one")
+    plan = json.loads(json.dumps(plan_json(NESTED, deployment(NESTED))))
+    steps = {step["step"]: step for step in plan["steps"]}
+    expected = steps["loop/draft"]["expected"]
+    assert expected["seconds"] == {"value": 2.0, "low": 1.5, "high": 2.5, "source": "measured", "where": "here", "date": "2026-11-25"}
+    assert (expected["seconds_p90"], expected["usd"]["value"], expected["quality"]) == (3.0, 0.5, None)
+    assert (steps["loop/draft"]["knobs"], steps["loop/draft"]["why"], steps["loop/draft"]["tasks"]) == ({"size": 3}, "the only one", "4")
+    assert steps["loop/draft"]["runner_up"]["lost"] == "1 J more energy"
     assert "expected" not in steps["ok"]
+    assert plan["chosen"] == {"status": "feasible", "gap": 0.005, "bound": 2.9, "beyond": ["latency would be 2 s"]}
+    assert (plan["critical_path"], plan["expected"]["joules"]["high"]) == (["first", "again"], 4.0)
 
 
 def test_a_plan_tells_how_many_tasks_a_step_becomes() -> None:
@@ -150,16 +163,16 @@ def test_a_plan_tells_how_many_tasks_a_step_becomes() -> None:
     }
 
 
-def test_the_longest_path_is_expected_to_decide_the_time() -> None:
-    expected = expected_of(NESTED)
-    assert expected.path == ("first", "loop", "again", "ok", "nap")
-    assert expected.seconds > 5
-
-
-def test_a_limit_that_cannot_be_held_is_told() -> None:
-    assert exceeded(NESTED, deployment(NESTED)) == []
-    (line,) = exceeded(NESTED, deployment(NESTED, limits={"latency": 1.0}))
-    assert "its limit is 1.00 s" in line
+def test_a_forecast_is_told_in_sentences() -> None:
+    lines = list(forecast_lines(deployment(NESTED)))
+    assert lines[0] == (
+        "expected: 2.00 s (1.50 s - 2.50 s, nine times out of ten below 3.00 s; measured); $0.50; energy 3 J (2 - 4; measured); "
+        "quality not known"
+    )
+    assert lines[1:3] == ["critical path: first → again", "chosen: all steps together, within 0.5% of the best"]
+    assert lines[3] == "next best for first: quick(size=1) - 1 J more energy"
+    assert list(forecast_lines(Deployment({}))) == []
+    assert aim_text(Goal(("energy", "cost"), {"latency": 60.0})) == "minimizes energy, then cost, within latency 60 s"
 
 
 def test_a_reason_is_given_once() -> None:
