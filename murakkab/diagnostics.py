@@ -66,6 +66,7 @@ CODES: Final[dict[str, str]] = {
     "not-a-literal": "a default mentions other values",
     "self-reference": "a step refers to itself",
     "cycle": "steps wait for each other, or workflows contain each other, in a ring",
+    "may-misalign": "of lists that are gone through side by side one may have lost elements",
     # what does nothing (warnings)
     "unreachable": "a step is never done, or an output never has a value",
     "unused-input": "nothing uses an input",

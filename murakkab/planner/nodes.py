@@ -46,7 +46,7 @@ class _At:
 def _node(step: Step, at: _At) -> Node:
     shell = _shell(step, at)
     if not is_plain(step):
-        return Node(step.name, "", **_composite(step, at, shell["late"]), **shell)
+        return Node(step.name, "", **_composite(step, at, _inside(step, shell["needs"])), **shell)
     if step.repeat is None:
         return Node(step.name, capability_of(step), on_error=step.on_error, **_plain(step, at), **shell)
     fallback = step.on_error.action is Rescue.FALLBACK
@@ -70,10 +70,10 @@ def _shell(step: Step, at: _At) -> dict[str, Any]:
     order = at.order
     hard = {name for name in mentioned.hard if name in order}
     needs = tuple(sorted(hard.union(step.after, (name for name in mentioned.soft if name in order)), key=order.__getitem__))
-    late = frozenset[str]()
-    if step.block is not None and step.timeout is None:
+    inside, late = _inside(step, needs), frozenset[str]()
+    if step.timeout is None:
         # The time of a block that has a limit runs from its beginning: it begins when all is there.
-        late = frozenset(needs) - mentions_of(step).names - set(step.after)
+        late = inside - mentions_of(step).soft - set(step.after)
     condition = compile_condition(step.when).evaluate if step.when else None
     return {
         "path": at.path,
@@ -85,9 +85,15 @@ def _shell(step: Step, at: _At) -> dict[str, Any]:
         "condition_source": step.when,
         "needs": needs,
         "late": late,
-        "tolerant": frozenset(needs) - hard,
+        # Where one was skipped that only steps inside use, these are, and not all of the block.
+        "tolerant": (frozenset(needs) - hard) | inside,
         "result": at.frame.results[step.name],
     }
+
+
+def _inside(step: Step, needs: Iterable[str]) -> frozenset[str]:
+    """Return those of its *needs* that a block can do without: the steps inside of it use them, or it only comes after them."""
+    return frozenset(needs) - mentions_of(step).hard if step.block is not None else frozenset()
 
 
 def _awaited(step: Step, at: _At) -> Any:
@@ -113,15 +119,16 @@ def _plain(step: Step, at: _At) -> dict[str, Any]:
     }
 
 
-def _composite(step: Step, at: _At, late: frozenset[str]) -> dict[str, Any]:
-    """Return the work of a step that no executor does; *late* are the steps that only those inside of it wait for."""
+def _composite(step: Step, at: _At, inside: frozenset[str]) -> dict[str, Any]:
+    """Return the work of a step that no executor does; *inside*: the steps around it that only those inside of it may use."""
     found: dict[str, Any] = {"on_error": step.on_error, "timeout": step.timeout, "effect": Effect.WRITE}
     if step.approve is not None:
         return found | {"approve": step.approve}
     if step.wait is not None:
         return found | {"wait": step.wait}
     if step.block is not None:
-        body = _block(step, at, sorted(late, key=at.order.__getitem__))
+        used = inside & at.frame.inner[step.name].free.names
+        body = _block(step, at, sorted(used, key=at.order.__getitem__))
     else:
         body = _sub_workflow(at.facts.parts[step.workflow], at)
         found |= {"with_": dict(step.with_), "timeout": _shorter(step.timeout, at.facts.parts[step.workflow].workflow.timeout)}

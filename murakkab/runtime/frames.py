@@ -122,7 +122,10 @@ def _ended(job: "JobState", record: TaskRecord, frame: Frame) -> None:
 def _round_done(job: "JobState", record: TaskRecord, work: Rounds, frame: Frame) -> None:
     problems: list[Failure] = []
     value = value_of_body(frame, problems)
-    if problems:
+    if problems and (gone := _gone(frame)) and all(problem.reason == "skipped-output" for problem in problems):
+        # A step that needs what was skipped is skipped; that some steps inside did not need it makes no difference.
+        settle_task(job, record, Status.SKIPPED, cause=f"{gone} was skipped")
+    elif problems:
         problem = problems[0]
         rescue(job, record, Failure(record.id, problem.reason, problem.message))
     elif value is SKIPPED:
@@ -131,6 +134,12 @@ def _round_done(job: "JobState", record: TaskRecord, work: Rounds, frame: Frame)
         settle_task(job, record, Status.SUCCEEDED, value)
     else:
         _next_round(job, record, work, (again, value, frame))
+
+
+def _gone(frame: Frame) -> str:
+    """Return the name of a step around a block that steps inside needed and that was skipped; "" where there is none."""
+    late = frame.body.late if frame.body is not None else {}
+    return next((name for name in late if frame.steps[name].status is not Status.SUCCEEDED), "")
 
 
 def _next_round(job: "JobState", record: TaskRecord, work: Rounds, done: tuple[Again, Any, Frame]) -> None:

@@ -55,13 +55,11 @@ def levels_of(step: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def hard_mentions(step: Mapping[str, Any]) -> set[str]:
-    """Return the names that a step cannot do without."""
-    own = {name for level in levels_of(step) for name in level} | set(step.get("steps", {})) | {"loop", "result"}
-    found = {name for part in ("with", "for_each", "approve", "wait", "outputs") for name in _heads(step.get(part))}
+    """Return the names that a step cannot do without; what is inside of a block is about the steps there."""
+    own = {name for level in levels_of(step) for name in level} | {"loop", "result"}
+    found = {name for part in ("with", "for_each", "approve", "wait") for name in _heads(step.get(part))}
     for text in (step.get("when", ""), step.get("repeat", {}).get("until", "")):
         found |= set(re.findall(r"(?<![.\w])[a-z]\w*", text))
-    for inner in step.get("steps", {}).values():
-        found |= hard_mentions(inner)
     return found - own
 
 

@@ -166,7 +166,7 @@ async def _closed_inside() -> None:
     """Await what ends with `GeneratorExit`: that closes whoever awaits it."""
     loop = asyncio.get_running_loop()
     ends: asyncio.Future[None] = loop.create_future()
-    loop.call_soon(ends.set_exception, GeneratorExit())
+    loop.call_soon(lambda: ends.done() or ends.set_exception(GeneratorExit()))
     await ends
 
 

@@ -119,6 +119,28 @@ def test_what_broke_a_promise_once(steps: str, plan: Plan, status: str, tmp_path
     assert asyncio.run(play(document, plan, tmp_path)) == status
 
 
+@pytest.mark.parametrize("more", ["after: [gone]", "timeout: 1m", "on_error: {default: {used: 0, free: '${gone}'}}", "description: alone"])
+def test_what_was_skipped_around_a_block_skips_no_more_of_it_than_uses_it(more: str, tmp_path: Path) -> None:
+    """Whatever else makes the block wait for it."""
+    text = f"""
+gone: {{call: "STEPS:number", when: "!inputs.flag", with: {{do: [], given: 1}}}}
+g:
+  {more}
+  steps:
+    used: {{call: "STEPS:number", with: {{do: [], given: "${{gone}}"}}}}
+    free: {{call: "STEPS:number", with: {{do: [], given: 2}}}}
+"""
+    document = {
+        "workflow": "found",
+        "inputs": {"n": "int", "flag": {"type": "bool", "default": True}},
+        "steps": yaml.safe_load(text.replace("STEPS", random_steps.__name__)),
+        "outputs": {"g": {"value": "${g}"}},
+    }
+    carrier = asyncio.run(carried(document, Plan(), tmp_path))
+    assert carrier.results[-1].outputs == outputs_of(document, {"n": 5})
+    assert carrier.results[-1].outputs["g"]["free"] is not None
+
+
 def test_a_map_over_the_results_of_a_map_of_generators_takes_each_once(tmp_path: Path) -> None:
     text = """
 made: {call: "STEPS:lines", for_each: {v: "${inputs.xs}"}, with: {do: [], given: "${v}"}}

@@ -424,6 +424,18 @@ def test_what_is_skipped_around_a_block_skips_what_uses_it_inside_alone() -> Non
     assert finish(t).outputs == {"g": {"x": 3, "z": None}}
 
 
+def test_a_block_is_skipped_that_must_give_what_it_cannot_for_what_it_needs_was_skipped() -> None:
+    t = talk(
+        "steps: {a: {uses: work, when: 1 > 2}, g: {steps: {x: {uses: work, with: {v: '${a}'}}, y: {uses: work}}, outputs: {x: '${x}'}}, "
+        "h: {uses: work, with: {v: '${g.x}'}}, z: {uses: work}}\noutputs: {z: '${z}'}"
+    )
+    assert set(started(t.last)) == {"g/y", "z"}
+    done(t, "g/y", 1)
+    assert (t.state.statuses()["g"], t.state.statuses()["h"]) == (Status.SKIPPED, Status.SKIPPED)
+    done(t, "z", 2)
+    assert finish(t).outputs == {"z": 2}
+
+
 def test_blocks_in_blocks_in_maps_wait_for_what_is_far_around_them() -> None:
     inner = "{steps: {h: {steps: {x: {uses: work, with: {v: '${a}', i: '${item}'}}, y: {uses: work}}}}, for_each: [7, 8]}"
     t = talk(f"steps: {{a: {{uses: work}}, g: {inner}}}\noutputs: {{g: '${{g}}'}}")

@@ -65,6 +65,8 @@ EXAMPLES: dict[str, str | bytes] = {
     "unsafe-cache": "a: {uses: note, with: {text: x}, cache: true}",
     "unsafe-retry": "a: {uses: payment, with: {amount: 1}, retry: 2}",
     "unsafe-race": "a: {uses: payment, with: {amount: 1}, for_each: [1, 2], need: 1}",
+    "may-misalign": "a: {uses: note, with: {text: x}, for_each: [1, 2], on_error: skip}\n"
+    "  b: {uses: note, for_each: {$zip: {x: '${a}', y: [1, 2]}}, with: {text: x}}",
     "ungated": "a: {approve: Go?, on_error: skip}\n  b: {call: 'jobs:names', after: a}",
     "secret-leak": f"workflow: w\nsecrets: {{k: 'env:K'}}\noutputs: {{o: '${{secrets.k}}'}}\n{_SOME}",
     "unreachable": "a: {call: 'jobs:names', when: '1 > 2'}",
