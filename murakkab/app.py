@@ -32,7 +32,6 @@ from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ProfileStore, ResultCache
-from murakkab.profiles import Profile
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
@@ -282,30 +281,6 @@ def prepare(
     return Work(graph, replace(deployment, goal=aim), functions, warnings=tuple(found))
 
 
-def chosen(work: Work, settings: Settings | None = None, *, inputs: Mapping[str, Any] | None = None, goal: Goal | None = None) -> Work:
-    """Return *work* with the best choices for a job of it by all that is known: what runs here, profiles, and what the job is about.
-
-    *goal* instead of its own; *inputs* None: for any job. Blocks for some milliseconds, and for a second where an engine does not answer.
-    Raises `PlanError` when no choice keeps the limits of the goal.
-    """
-    settings = settings or Settings()
-    aim = work.deployment.goal if goal is None else goal
-    view = installation().view
-    at = Situation(view, _profiles_by_executor(settings), inputs, capacity=_slots(settings).capacity)
-    return replace(work, deployment=choose(work.graph, catalog(), aim, at))
-
-
-def _profiles_by_executor(settings: Settings) -> Mapping[str, Sequence[Profile]]:
-    """Return what was measured here, none where nobody has measured."""
-    if not (settings.home / _PROFILES).exists():
-        return {}
-    found: dict[str, list[Profile]] = {}
-    with closing(open_profiles(settings)) as store:
-        for profile in store.profiles():
-            found.setdefault(profile.setting.executor, []).append(profile)
-    return found
-
-
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs with defaults filled in. Raises `InputError` that names everything missing, unknown or of the wrong type."""
     wrong = [f"unknown input {name!r}" for name in given if name not in workflow.inputs]
@@ -388,7 +363,7 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         lacking=_lacking,
     )
     learner = _learner(settings, stack)
-    return Runtime(executors(), outside, slots=_slots(settings), journal=journal, meter=cpu_meter(), ended=learner)
+    return Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=learner)
 
 
 def _learner(settings: Settings, stack: ExitStack) -> Callable[[JobResult], None] | None:
@@ -415,7 +390,7 @@ def has_profiles(settings: Settings) -> bool:
 
 def most_at_once(card: ExecutorCard, settings: Settings) -> int:
     """Return how many tasks of an executor can run at a time in one process."""
-    slots = _slots(settings).capacity
+    slots = slots_of(settings).capacity
     wanted = {"cores": card.needs.cores, **card.needs.slots, f"executor:{card.name}": 1.0}
     shares = [slots[name] / amount for name, amount in wanted.items() if amount and name in slots]
     return max(1, int(min([slots["threads"], *shares])))
@@ -439,7 +414,8 @@ def _lacking(card: ExecutorCard) -> str:
     return next((module for module in _LIBRARIES.get(card.extra, ()) if find_spec(module) is None), "")
 
 
-def _slots(settings: Settings) -> SlotTable:
+def slots_of(settings: Settings) -> SlotTable:
+    """Return the cores, threads and further slots that tasks share under *settings*, all of them free."""
     cores = settings.cores if settings.cores is not None else float(_core_count())
     cards = [one.card for one in executors().values()]
     capacity = {"cores": cores, "threads": _THREADS, **settings.slots}

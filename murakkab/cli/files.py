@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from murakkab import app
+from murakkab.choosing import chosen
 from murakkab.cli.documents import catalog_json
 from murakkab.cli.extras import missing_extras
 from murakkab.cli.inputs import read_inputs
@@ -61,7 +62,7 @@ def plan(file: Path, wishes: Wishes, words: Sequence[str], *, home: Path, as_jso
     work = app.load_file(file, profile=wishes.profile)
     workflow, warnings = work.graph.workflow, work.warnings
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs)) if words else None
-    work = app.chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
     made = work.deployment
     if as_json:
         answer({**plan_json(work.graph, made), "warnings": [*map(diagnostic_json, warnings)]}, plain=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab import app
+from murakkab.choosing import chosen
 from murakkab.cli.asking import ask, can_ask
 from murakkab.cli.documents import job_json
 from murakkab.cli.history import full_id, opened
@@ -68,7 +69,7 @@ def run(file: Path, words: Sequence[str], wishes: Wishes, *, home: Path, durable
     if style == "full":
         tell(*map(str, work.warnings))
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs))
-    work = app.chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
     if style == "full":
         tell(*work.deployment.beyond)
     job = secrets.token_hex(6)
