@@ -163,7 +163,7 @@ elements: {call: "STEPS:number", for_each: {v: "${made[*][*]}"}, with: {do: [], 
 
 @_LONG
 @given(documents(calm=True), inputs)
-@settings(max_examples=80 * EFFORT, **_LOOSE)
+@settings(max_examples=50 * EFFORT, **_LOOSE)
 def test_where_nothing_goes_wrong_the_outputs_are_what_the_document_says(document: Document, given_: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         carrier = asyncio.run(carried(document, Plan(given_), Path(folder)))
@@ -180,7 +180,7 @@ async def carried(document: Document, plan: Plan, folder: Path) -> Carrier:
 
 @_LONG
 @given(documents(calm=True, only_calls=True), inputs, st.booleans())
-@settings(max_examples=30 * EFFORT, **_LOOSE)
+@settings(max_examples=12 * EFFORT, **_LOOSE)
 def test_a_file_and_its_python_give_the_same_through_the_public_door(document: Document, given_: dict[str, Any], is_durable: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "random.yaml")
@@ -221,7 +221,7 @@ def read(text: str) -> Workflow:
 
 @_LONG
 @given(documents(calm=False) | documents(calm=True))
-@settings(max_examples=60 * EFFORT, **_LOOSE)
+@settings(max_examples=30 * EFFORT, **_LOOSE)
 def test_a_workflow_is_the_same_in_yaml_and_in_python(document: Document) -> None:
     workflow = read(yaml.safe_dump(document, sort_keys=False))
     assert read(json.dumps(document)) == workflow

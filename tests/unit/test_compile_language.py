@@ -97,8 +97,8 @@ def test_a_block_captures_what_its_steps_mention_and_waits_for_it() -> None:
     assert (node.is_plain, node.uses, node.path, node.timeout) == (False, "", "g", 9.0)
     assert body.captures == {"a", "b", "v", "inputs"}
     assert (node.needs, node.tolerant, node.late) == (("a", "b", "c"), {"a", "b", "c"}, set())
-    assert {inner.path: inner.needs for inner in body.nodes.values()} == {"g/d": (), "g/e": ("d",)}
-    assert body.nodes["e"].tolerant == {"d"}
+    assert {inner.path: inner.needs for inner in body.nodes.values()} == {"g/d": ("a",), "g/e": ("b", "d")}
+    assert body.nodes["e"].tolerant == {"b", "d"}
     assert body.nodes["d"].consumers == ("e",)
     assert (body.outputs, body.optional_outputs) == ({"x": Ref("d"), "y": Ref("e")}, {"y"})
     assert (body.inputs, body.only, body.need, body.sinks) == (None, "", None, ("e",))
