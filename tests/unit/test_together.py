@@ -1,0 +1,105 @@
+"""All steps of a job chosen at once: limits are kept, what leaves room is cheaper, and what cannot be is said."""
+
+import pytest
+
+from murakkab.catalog import Catalog, Device, ExecutorCard, Needs, Parameter, Quote
+from murakkab.devices import ClusterView, DeviceKind, Pool
+from murakkab.errors import PlanError
+from murakkab.figures import Figure, Provenance, Source, exactly
+from murakkab.optimizer.choose import choose
+from murakkab.optimizer.situation import Situation
+from murakkab.plan import Deployment
+from murakkab.profiles import Profile, Setting, Spread
+from murakkab.spec import Goal
+from tests.fakes import WORK, graph, step
+
+MEASURED = Provenance(Source.MEASURED, "here", "2026-11-25", 20)
+_KNOB = Parameter("size", default=1, choices=(1, 2), trades=True)
+QUICK = ExecutorCard("quick", "work", "", needs=Needs(1.0), quote=Quote(1.0, 4.0, 50.0, 0.5, "measured"))
+SLOW = ExecutorCard("slow", "work", "", needs=Needs(1.0), quote=Quote(4.0, 1.0, 10.0, 0.9, "measured"))
+TUNED = ExecutorCard("tuned", "work", "", (_KNOB,), needs=Needs(1.0), quote=Quote(9.0, 9.0, 90.0, 0.1, "measured"))
+GUESSED = ExecutorCard("guessed", "work", "", needs=Needs(1.0), quote=Quote(4.0, 1.0, 10.0, 0.9, "assumed"))
+VIEW = ClusterView({"cpu": Pool("cpu", DeviceKind("cpu", Device.CPU), 4.0)})
+
+
+def chosen(goal: Goal, *cards: ExecutorCard, situation: Situation | None = None) -> Deployment:
+    """Return the choices for two steps at once and one more behind them."""
+    catalog = Catalog({"work": WORK}, {card.name: card for card in cards or (QUICK, SLOW)})
+    made = graph(step("a"), step("b"), step("c", x="${a}", y="${b}"), catalog=catalog)
+    return choose(made, catalog, goal, situation or Situation(VIEW))
+
+
+def names(made: Deployment) -> dict[str, str]:
+    return {path: choice.executor.name for path, choice in sorted(made.choices.items())}
+
+
+def test_limits_bind_the_steps_together() -> None:
+    free = chosen(Goal(("energy",)))
+    assert names(free) == {"a": "slow", "b": "slow", "c": "slow"}
+    assert free.status == "separate"
+
+    tight = chosen(Goal(("energy",), {"latency": 5.0}))
+    assert names(tight) == {"a": "slow", "b": "slow", "c": "quick"}
+    assert (tight.status, tight.beyond) == ("optimal", ())
+    assert tight.estimate is not None
+    assert tight.estimate.seconds.value == 5.0
+    assert tight.estimate.joules is not None
+    assert tight.estimate.joules.value == 70.0
+    assert tight.critical in (("a", "c"), ("b", "c"))
+
+
+
+def test_who_has_time_takes_it() -> None:
+    """Latency first, then energy: off the critical path the slower one costs no time."""
+    catalog = Catalog({"work": WORK}, {card.name: card for card in (QUICK, SLOW)})
+    made = graph(step("a"), step("b"), step("c", x="${a}"), step("d", x="${c}"), step("e", x="${d}"), catalog=catalog)
+    found = choose(made, catalog, Goal(("latency", "energy")), Situation(VIEW))
+    assert names(found) == {"a": "quick", "b": "slow", "c": "quick", "d": "quick", "e": "quick"}
+
+
+def test_the_next_best_says_what_it_would_mean() -> None:
+    tight = chosen(Goal(("energy",), {"latency": 5.0}))
+    other = tight.choices["c"].runner_up
+    assert other is not None
+    assert (other.label, other.lost) == ("slow", "latency would be 8 s, and its limit is 5 s")
+    other = tight.choices["a"].runner_up
+    assert other is not None
+    assert (other.label, other.lost) == ("quick", "40 J more energy")
+
+
+def test_limits_that_cannot_be_kept_are_named_with_the_nearest_that_could() -> None:
+    with pytest.raises(PlanError) as caught:
+        chosen(Goal(("cost",), {"latency": 1.5}))
+    assert "latency 1.5 s" in caught.value.message
+    assert "latency could be 2 s" in caught.value.hint
+    with pytest.raises(PlanError) as caught:
+        chosen(Goal(("cost",), {"latency": 5.0, "energy": 40.0, "cost": 100.0}))
+    assert {*caught.value.message.split(" and ")} <= {"no choice keeps energy 40 J", "latency 5 s together"}
+        "energy 40 J and latency 5 s", "latency 5 s and energy 40 J"
+    )
+    assert "cost" not in caught.value.message
+
+
+def test_nobody_is_refused_on_a_guess() -> None:
+    made = chosen(Goal(("cost",), {"latency": 1.5}), GUESSED)
+    assert made.beyond == ("latency would be 8 s, and its limit is 1.5 s (by figures that are assumed)",)
+    blind = ExecutorCard("blind", "work", "", quote=Quote(1.0))
+    assert chosen(Goal(("cost",), {"quality": 0.5}), blind).beyond == ("quality is limited, and nothing is known of it",)
+
+
+def profile(size: int, seconds: float, quality: float) -> Profile:
+    setting = Setting("tuned", knobs=(("size", size),), device="cpu")
+    spread = Spread(seconds, seconds, seconds * 1.5, seconds * 2)
+    return Profile(
+        setting, spread, joules=exactly(seconds * 5, MEASURED), quality={"f1": Figure(quality, quality, quality, MEASURED)}, of=MEASURED
+    )
+
+
+def test_knobs_that_trade_are_chosen_where_they_were_measured() -> None:
+    known = Situation(VIEW, {"tuned": [profile(1, 3.0, 0.9), profile(2, 0.5, 0.6)]})
+    careful = chosen(Goal(("latency",), {"quality": 0.85}), TUNED, situation=known)
+    assert {dict(choice.knobs).get("size", 1) for choice in careful.choices.values()} == {1}
+    quick = chosen(Goal(("latency",), {"quality": 0.5}), TUNED, situation=known)
+    assert {dict(choice.knobs).get("size", 1) for choice in quick.choices.values()} == {2}
+    assert quick.estimate is not None
+    assert quick.estimate.seconds.of.source is Source.MEASURED
