@@ -78,7 +78,7 @@ def nvidia_gpus(drivers: tuple[str, ...] = _DRIVERS) -> Gpus:
     if not any(map(os.path.exists, drivers)):
         return Gpus()
     try:
-        import pynvml
+        import pynvml  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError:
         return Gpus(remark="there is an NVIDIA driver, but its GPUs cannot be counted: pip install 'murakkab[nvml]'")
     try:
