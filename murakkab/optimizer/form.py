@@ -14,6 +14,8 @@ from murakkab.optimizer.screen import Marks, undominated
 from murakkab.optimizer.totals import first_of, last_of, tail_of
 
 Array = npt.NDArray[np.float64]
+#: The place of an option, for every task.
+Columns = npt.NDArray[np.int64]
 #: The quality that stands for none where its logarithm is wanted.
 LEAST_QUALITY: Final = 1e-9
 #: What is minimised where nothing else is: the places of the picks among their task's options.

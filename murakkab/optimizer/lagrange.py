@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from murakkab.optimizer.dual import Dual, dual_of
-from murakkab.optimizer.form import Form
-from murakkab.optimizer.polish import Columns, Local
+from murakkab.optimizer.form import Columns, Form
+from murakkab.optimizer.polish import Local
 
 #: Selections of the prices that local search starts from.
 _STARTS: Final = 4

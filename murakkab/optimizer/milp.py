@@ -27,7 +27,7 @@ class Found:
     is_infeasible: bool = False
 
 
-def least(form: Form, measure: str, effort: Effort = Effort(), *, below: float = math.inf) -> Found:  # noqa: B008
+def least(form: Form, measure: str, effort: Effort = Effort(), *, below: float = math.inf) -> Found:
     """Return the columns whose sum for *measure* is least, of those *below* which it is. The quality's sum is negative."""
     program = program_of(form, [measure])
     of = program.sums[measure]
@@ -39,8 +39,8 @@ def least(form: Form, measure: str, effort: Effort = Effort(), *, below: float =
 
 def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
     """Return the solver's result; `scale` in it is what the objective was divided by, so that its absolute tolerances do not matter."""
-    from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - an import of a second, for those who need it
-    from scipy.sparse import csr_array  # noqa: PLC0415
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
 
     size = len(model.lower)
     lengths = [len(row.columns) for row in model.rows]
@@ -63,7 +63,7 @@ def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
 
 
 def _read(program: Program, result: Any) -> Found:
-    if result.status == 2:  # noqa: PLR2004 - scipy.optimize.milp: infeasible
+    if result.status == 2:
         return Found(None, math.inf, is_infeasible=True)
     bound = result.get("mip_dual_bound")
     known = -math.inf if bound is None else float(bound) * result.scale

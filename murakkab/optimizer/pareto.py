@@ -43,11 +43,11 @@ class Search:
     gap: float = 1e-4
 
 
-def frontier_of(problem: Problem, measures: Sequence[str], search: Search = Search()) -> Frontier:  # noqa: B008
+def frontier_of(problem: Problem, measures: Sequence[str], search: Search = Search()) -> Frontier:
     """Return the frontier of two or three measures under the limits of the problem; no points where nothing is feasible."""
     if len(set(measures)) != len(measures) or len(measures) not in (2, 3):
         raise ValueError("a frontier has two or three different measures")
-    if len(measures) == 2:  # noqa: PLR2004
+    if len(measures) == 2:
         points, is_complete = _of_two(replace(problem, minimize=tuple(measures)), search)
     else:
         points, is_complete = _of_three(problem, measures, search)
@@ -120,7 +120,7 @@ def _of_three(problem: Problem, measures: Sequence[str], search: Search) -> tupl
         left = search.points - len(points)
         if left <= 0:
             return points, False
-        share = replace(search, points=max(2, left if left <= 3 else math.ceil(left / 3)))  # noqa: PLR2004
+        share = replace(search, points=max(2, left if left <= 3 else math.ceil(left / 3)))
         found, is_complete = _of_two(limited, search if search.points >= _PLENTY else share)
         if not found:
             return points, is_complete

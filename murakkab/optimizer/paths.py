@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from murakkab.optimizer.form import Array, Form, Line
+from murakkab.optimizer.form import Array, Columns, Form, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Times:
     length: float
 
 
-def chosen(table: Array, columns: Array) -> list[float]:
+def chosen(table: Array, columns: Columns) -> list[float]:
     """Return a table's entry in the given column of each row."""
     return table[np.arange(len(columns)), columns].tolist()  # type: ignore[no-any-return]
 
 
-def times_of(form: Form, line: Line, columns: Array) -> Times:
+def times_of(form: Form, line: Line, columns: Columns) -> Times:
     """Return the times of a selection."""
     whole, graph = chosen(line.whole, columns), form.graph
     if not graph.has_streams:
@@ -71,7 +71,7 @@ def _forward(form: Form, whole: Sequence[float], first: Sequence[float], last: S
     return start, end
 
 
-def critical(form: Form, line: Line, columns: Array, times: Times) -> tuple[float, Array]:
+def critical(form: Form, line: Line, columns: Columns, times: Times) -> tuple[float, Array]:
     """Return what a critical path waits for at its beginning, and the table whose entries at any selection sum to that path's length."""
     table = np.zeros_like(line.whole)
     graph = form.graph

@@ -1,18 +1,16 @@
-"""policy: makes a selection feasible, then better, by moves of one task and of two. Deterministic; every answer is measured, none assumed."""
+"""policy: makes a selection feasible, then better, by moves of one task and of two. Deterministic; every answer is measured."""
 
 import math
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from murakkab.optimizer.dual import Dual
-from murakkab.optimizer.form import Array, Form, Tie
+from murakkab.optimizer.form import Array, Columns, Form, Tie
 from murakkab.optimizer.paths import Times, times_of
 from murakkab.optimizer.problem import TOLERANCE
 
-Columns = npt.NDArray[np.int64]
 #: Moves that pairs are made of, and candidates that are measured before a neighbourhood is given up.
 _PAIRED: Final = 160
 _MEASURED: Final = 24

@@ -1,7 +1,7 @@
 """data: a selection in numbers - tasks with options, pools, limits, what to minimise - and its answer. Knows no graph, card or profile.
 
-Seconds, joules, USD and bytes throughout; quality lies between 0 and 1, and more is better. A limit has a name: `latency`, `cost`, `energy`,
-`quality`, `capacity:POOL`, `memory:POOL`, `rate:RATE`. It is met when it is not passed by more than a millionth part of it.
+Seconds, joules, USD and bytes throughout; quality lies between 0 and 1, and more is better. A limit has a name: `latency`, `cost`,
+`energy`, `quality`, `capacity:POOL`, `memory:POOL`, `rate:RATE`. It is met when it is not passed by more than a millionth part of it.
 """
 
 from collections.abc import Mapping

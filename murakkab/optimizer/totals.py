@@ -66,7 +66,7 @@ def quality_of(problem: Problem, options: Sequence[Option]) -> float | None:
     if not rated or not (weights := math.fsum(weight for weight, _ in rated)):
         return None
     if problem.bounds.rule is Rule.PRODUCT:
-        return math.prod(quality**weight for weight, quality in rated)
+        return math.prod(math.pow(quality, weight) for weight, quality in rated)
     return math.fsum(weight * quality for weight, quality in rated) / weights
 
 

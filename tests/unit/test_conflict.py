@@ -1,4 +1,4 @@
-"""What is named as being in conflict is: it cannot hold, anything less can, nothing smaller is in conflict, and the values given are reached."""
+"""What is named as a conflict is one: it cannot hold, anything less can, nothing smaller is one, and the values given are reached."""
 
 import itertools
 from dataclasses import replace

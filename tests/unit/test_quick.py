@@ -32,7 +32,7 @@ def test_before_anything_has_begun_it_finds_what_is_feasible(problem: Problem) -
 
 
 def _as_it_stands(problem: Problem, now: Now) -> Problem:
-    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it took; nothing else starts yet."""
+    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it took."""
     tasks = []
     for task in problem.tasks:
         settled = now.settled.get(task.name)
