@@ -116,6 +116,7 @@ def measure_again(problems: Sequence[Problem], times: int = 5) -> Line:
             settled[task.name] = Settled(option.label, clock, end)
             clock = end
         now = Now(settled, clock, picks=first.picks)
+        again = rechoose(prepared, now)
         for _ in range(times):
             again, wall, cpu = _timed(lambda prepared=prepared, now=now: rechoose(prepared, now), clean=False)
             taken.append((wall, cpu))

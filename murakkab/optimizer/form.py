@@ -154,7 +154,7 @@ class _Fill:
                     flat[place[name], number] = amount
         tables = np.zeros((len(names), *self.there.shape))
         tables[:, self.there] = flat
-        return dict(zip(names, tables, strict=True))
+        return {name: tables[number] for number, name in enumerate(names)}
 
 
 def _graph(tasks: Sequence[Task]) -> Graph:
