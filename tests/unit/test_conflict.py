@@ -63,12 +63,12 @@ def test_the_values_that_hold_together_do_and_are_nearest(problem: Problem) -> N
 
 
 def test_a_smaller_conflict_is_found_behind_a_larger_one() -> None:
-    """Deletion drops the deadline first, and is left with two; the deadline alone is impossible."""
-    options = (Option("good", 9, usd=5, quality=0.9), Option("bad", 9, usd=1, quality=0.1))
+    """Deletion drops the budget first, and is left with two; the budget alone is impossible."""
+    options = (Option("good", 9, usd=5, quality=0.9), Option("bad", 1, usd=5, quality=0.1))
     problem = Problem((Task("a", options),), bounds=Bounds(latency=5, cost=2, quality=0.8))
     found = conflict_of(problem)
     assert found is not None
-    assert found.limits == ("latency",)
+    assert found.limits == ("cost",)
     assert found.is_smallest
 
 

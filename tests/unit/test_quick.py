@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.instances import instance
 from murakkab.optimizer.dual import dual_of
 from murakkab.optimizer.form import form_of
+from murakkab.optimizer.limits import only_limits, with_limits
 from murakkab.optimizer.polish import Local
 from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Status, Task
 from murakkab.optimizer.quick import Now, Settled, prepare, rechoose
@@ -53,6 +54,16 @@ def test_the_complete_search_finds_what_is_there(first: int) -> None:
         if found is not None:
             options = form.options_of(found.tolist())
             assert is_feasible(problem, options, totals_of(problem, options))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_complete_search_finds_what_just_fits(seed: int) -> None:
+    problem = only_limits(rich_problem(seed, measure="latency"), [])
+    best = best_of(problem)
+    assert best is not None
+    form = form_of(with_limits(problem, {"latency": best[0]}))
+    local = Local(form, "cost", dual_of(form, "cost"))
+    assert first_feasible(local, local.reduced, 10_000) is not None
 
 
 def test_the_complete_search_gives_up_when_told() -> None:

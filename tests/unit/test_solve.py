@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from murakkab.optimizer.dual import dual_of
 from murakkab.optimizer.form import form_of
 from murakkab.optimizer.limits import limits_of, only_limits, with_limits
-from murakkab.optimizer.problem import Bounds, Option, PoolBound, Problem, Status, Task
+from murakkab.optimizer.problem import Bounds, Link, Option, PoolBound, Problem, Status, Task
 from murakkab.optimizer.solve import solve
 from murakkab.optimizer.totals import is_feasible, picked, totals_of
 from tests.problems import best_of, problems, rich_problem, selections, signed
@@ -54,6 +54,11 @@ def test_with_every_feature_at_once_too(measure: str, first: int) -> None:
         assert answer.totals is not None
         assert is_feasible(problem, picked(problem, answer.picks), answer.totals)
         assert signed(measure, answer.objective) == pytest.approx(best[0], rel=1e-4)
+        near = solve(problem, gap=0.05, time_limit=20)
+        assert near.bound is not None
+        assert near.objective is not None
+        assert signed(measure, near.bound) <= best[0] + 1e-6 * abs(best[0])
+        assert abs(near.objective - near.bound) <= 0.05 * abs(near.objective) * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -131,6 +136,14 @@ def test_a_pool_asleep_is_woken_only_where_its_base_power_pays() -> None:
     assert answer.totals is not None
     assert answer.totals.base_joules == 50
     assert answer.totals.woken == ("gpu",)
+
+
+def test_what_is_worse_stays_where_a_link_may_need_it() -> None:
+    good, bad = Option("good", 1, usd=1, keys={"model": "a"}), Option("bad", 2, usd=2, keys={"model": "b"})
+    only = Option("only", 1, keys={"model": "b"})
+    problem = Problem((_task("x", good, bad), _task("y", only)), minimize=("cost",), links=(Link("model", ("x", "y")),))
+    assert solve(problem).picks == {"x": "bad", "y": "only"}
+    assert solve(replace(problem, links=())).picks == {"x": "good", "y": "only"}
 
 
 def test_prices_tell_what_a_loosened_limit_is_worth() -> None:
