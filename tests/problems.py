@@ -1,7 +1,9 @@
 """Small selections made by Hypothesis with every feature, and the brute force that knows all of their answers."""
 
 import itertools
+import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -115,3 +117,54 @@ def best_of(problem: Problem) -> tuple[float, ...] | None:
 def signed(measure: str, value: float) -> float:
     """Return a value such that less is better."""
     return -value if measure in FLOORS else value
+
+
+def rich_problem(seed: int, tasks: int = 5, measure: str = "") -> Problem:
+    """Return a selection that has every feature at once, from a seed: what Hypothesis draws is often too small for them to matter."""
+    rng = random.Random(seed)
+    made: list[Task] = []
+    for number in range(tasks):
+        before = [task.name for task in made[-3:]]
+        sources = rng.sample(before, rng.randint(0, min(2, len(before))))
+        streams = [name for name in sources if rng.random() < 0.5]
+        of = tuple(_rich_option(f"o{place}", rng) for place in range(rng.randint(3, 4)))
+        made.append(Task(f"t{number}", of, tuple(name for name in sources if name not in streams), tuple(streams)))
+    pools = tuple(PoolBound(name, rng.choice((None, 1, 2)), base_watts=rng.uniform(0, 2), is_on=rng.random() < 0.4) for name in _POOLS)
+    bounds = Bounds(percentile=rng.choice(list(Percentile)), rule=rng.choice(list(Rule)))
+    links = (Link("same", tuple(sorted(rng.sample([task.name for task in made], 2)))),)
+    minimize = (measure or rng.choice(("latency", "cost", "energy", "quality")),)
+    rates = (Rate("api", 4.0, rng.choice((None, 3.0))),)
+    bare = Problem(tuple(made), pools, rates, bounds, minimize, links)
+    key = rng.choice("ab")
+    linked = set(links[0].tasks)
+    hidden = totals_of(
+        bare,
+        [rng.choice([one for one in task.options if task.name not in linked or one.keys["same"] == key] or task.options) for task in made],
+    )
+
+    def near(name: str) -> float | None:
+        room = rng.choice((1.0, 1.02, 1.1, None))
+        return None if room is None else hidden.limits[name] * (2 - room if name == "quality" else room)
+
+    bounds = replace(bounds, latency=near("latency"), cost=near("cost"), energy=near("energy"), quality=near("quality"))
+    pools = tuple(replace(pool, capacity=near(f"capacity:{pool.name}"), memory=near(f"memory:{pool.name}")) for pool in pools)
+    return replace(bare, bounds=bounds, pools=pools)
+
+
+def _rich_option(label: str, rng: random.Random) -> Option:
+    pool = rng.choice(_POOLS)
+    seconds = rng.uniform(1, 10)
+    return Option(
+        label,
+        seconds,
+        seconds * rng.uniform(1, 2),
+        joules=60 / seconds * rng.uniform(0.5, 1.5),
+        usd=rng.uniform(1, 9) / 100,
+        quality=rng.uniform(0.3, 1),
+        first=seconds * rng.uniform(0, 0.5),
+        last=seconds * rng.uniform(0, 0.5),
+        use={pool: seconds * rng.uniform(0.5, 2)},
+        calls={"api": float(rng.randint(0, 3))},
+        resident={pool: {rng.choice(_MODELS): rng.uniform(1, 9)}},
+        keys={"same": rng.choice("ab")},
+    )

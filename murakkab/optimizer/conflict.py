@@ -1,7 +1,7 @@
 """policy: why nothing fits - the smallest set of limits that cannot hold together, and the nearest values at which they could.
 
-Sets are found by deletion (Chinneck, Feasibility and Infeasibility in Optimization, 2008), then smaller ones sought by size; a selection
-that meets some limits settles every subset of those at once.
+Sets are found by deletion (Chinneck, Feasibility and Infeasibility in Optimization, 2008), then smaller ones are sought by size; a
+selection that meets some limits settles every subset of those at once.
 """
 
 import itertools

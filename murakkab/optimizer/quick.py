@@ -129,10 +129,8 @@ def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Colu
             before[place] = column
     quickest = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
     rows = np.arange(len(before))
-    met = [
-        np.where(form.allowed[rows, columns], columns, cheapest)
-        for columns in (prepared.dual.mix.argmax(axis=1), *prepared.dual.seen[:_MET])
-    ]
+    met: list[Columns] = [prepared.dual.mix.argmax(axis=1), *prepared.dual.seen[:_MET]]
+    met = [np.where(form.allowed[rows, columns], columns, cheapest) for columns in met]
     return [before, cheapest, quickest, *met]
 
 
@@ -166,10 +164,11 @@ def _form_now(prepared: Prepared, now: Now) -> Form:
     rows = {name: _stretched(row, stretch) for name, row in form.rows.items()}
     works = tuple(replace(row, coefficients=row.coefficients * stretch, limit=row.limit) for row in form.works)
     lines = [Line(line.whole * stretch, line.first * stretch, line.last * stretch) for line in (form.expected, form.tail)]
+    places = {task.name: place for place, task in enumerate(tasks)}
+    for name, label in now.barred:
+        if name in places and label in prepared.labels[name]:
+            allowed[places[name], prepared.labels[name][label]] = False
     for place, task in enumerate(tasks):
-        for label in prepared.labels[task.name]:
-            if (task.name, label) in now.barred:
-                allowed[place, prepared.labels[task.name][label]] = False
         settled = now.settled.get(task.name)
         if settled is not None:
             column = prepared.labels[task.name][settled.label]

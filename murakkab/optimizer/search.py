@@ -3,11 +3,15 @@
 A branch is left when the least that the open tasks can still use no longer fits a limit. Whatever HiGHS takes to start, this has begun.
 """
 
+import math
+
 import numpy as np
 
 from murakkab.optimizer.form import Array, Columns
-from murakkab.optimizer.paths import times_of
+from murakkab.optimizer.model import spans
 from murakkab.optimizer.polish import Local
+from murakkab.optimizer.problem import TOLERANCE
+from murakkab.optimizer.screen import Marks
 
 
 class OutOfNodes(Exception):
@@ -27,51 +31,54 @@ class _Search:
         form = local.form
         self.local, self.form, self.nodes = local, form, nodes
         self.tasks = form.allowed.shape[0]
-        self.room = local.limits + 1e-6
-        least = np.where(form.allowed[None], local.table, np.inf).min(axis=2)
-        #: What the tasks from each one on use at the least.
+        self.limit = math.inf if local.limit is None else local.limit * (1 + TOLERANCE)
+        works = () if local.limit is None else form.works
+        self.table = np.concatenate([local.table, np.array([work.coefficients for work in works]).reshape(-1, *form.allowed.shape)])
+        self.room = np.concatenate([local.limits + TOLERANCE, [work.limit + self.limit for work in works]])
+        least = np.where(form.allowed[None], self.table, np.inf).min(axis=2)
+        #: What the tasks from each one on use at the least, and the seconds that must follow each.
         self.rest = np.concatenate([np.cumsum(least[:, ::-1], axis=1)[:, ::-1], np.zeros((len(least), 1))], axis=1)
-        self.ranked = [
-            np.flatnonzero(form.allowed[task])[np.argsort(order[task][form.allowed[task]], kind="stable")] for task in range(self.tasks)
-        ]
-        #: Options that let the open tasks be as quick as they can be.
-        self.columns = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
-        self.quickest = self.columns.copy()
-        self.is_timed = local.limit is not None
-        if form.graph.has_streams or form.works:
-            self.is_timed = False
+        self.after = spans(form, form.line)[1]
+        self.order = np.where(form.allowed, order, np.inf)
+        self.columns = form.allowed.argmax(axis=1)
+        self.start, self.end, self.first = ([0.0] * self.tasks for _ in range(3))
 
     def run(self) -> Columns | None:
-        if not self.form.allowed.any(axis=1).all():
-            return None
-        return self.columns.copy() if self._descend(0, np.zeros(len(self.room))) else None
+        return self.columns if self._descend(0, np.zeros(len(self.room))) else None
 
     def _descend(self, task: int, used: Array) -> bool:
         if task == self.tasks:
             return self.local.measured(self.columns)[0] <= 0
-        for column in self.ranked[task]:
-            self.nodes -= 1
-            if self.nodes < 0:
-                raise OutOfNodes
-            using = used + self.local.table[:, task, column]
-            if (using + self.rest[:, task + 1] > self.room).any() or self._is_torn(task, int(column)):
-                continue
-            self.columns[task] = column
-            if not self._is_late() and self._descend(task + 1, using):
-                return True
-        self.columns[task] = self.quickest[task]
-        return False
-
-    def _is_late(self) -> bool:
-        """Return whether the latest end is past the limit even if all open tasks are as quick as they can be."""
-        if not self.is_timed or self.local.limit is None:
-            return False
-        return times_of(self.form, self.form.line, self.columns).length > self.local.limit * (1 + 1e-6)
-
-    def _is_torn(self, task: int, column: int) -> bool:
-        """Return whether a link's earlier task has another key."""
-        for tie in self.local.ties.get(task, ()):
-            for member in tie.members:
-                if member < task and tie.keys[member, self.columns[member]] != tie.keys[task, column]:
+        using = used[:, None] + self.table[:, task]
+        fits = self.form.allowed[task] & (using + self.rest[:, task + 1, None] <= self.room[:, None]).all(axis=0) & self._tied(task)
+        self.nodes -= 1
+        if self.nodes < 0:
+            raise OutOfNodes
+        for column in np.argsort(self.order[task], kind="stable").tolist():
+            if fits[column] and self._is_in_time(task, column):
+                self.columns[task] = column
+                if self._descend(task + 1, using[:, column]):
                     return True
         return False
+
+    def _is_in_time(self, task: int, column: int) -> bool:
+        """Return whether a task so done leaves time for what must follow; its times are kept for those after it."""
+        graph, line = self.form.graph, self.form.line
+        begun = max([graph.ready[task], *(self.end[parent] for parent in graph.parents[task])])
+        for source in graph.streams[task]:
+            begun = max(begun, self.start[source] + self.first[source])
+        self.start[task], self.first[task] = begun, float(line.first[task, column])
+        end = begun + float(line.whole[task, column])
+        for source in graph.streams[task]:
+            end = max(end, self.end[source] + float(line.last[task, column]))
+        self.end[task] = end
+        return end + self.after[task] <= self.limit
+
+    def _tied(self, task: int) -> Marks:
+        """Return which options have the keys of the earlier tasks of their links."""
+        fits = np.ones(self.form.allowed.shape[1], dtype=np.bool_)
+        for tie in self.local.ties.get(task, ()):
+            for member in tie.members:
+                if member < task:
+                    fits &= tie.keys[task] == tie.keys[member, self.columns[member]]
+        return fits

@@ -1,4 +1,4 @@
-"""What is named as being in conflict is: it cannot hold, anything less can, nothing smaller is in conflict; given values are reached."""
+"""What is named as a conflict is one: it cannot hold, anything less can, nothing smaller is one, and the values given are reached."""
 
 import itertools
 from dataclasses import replace
@@ -16,7 +16,7 @@ def _is_feasible(problem: Problem) -> bool:
     return next(selections(problem), None) is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problems(3))
 def test_a_conflict_is_real_smallest_and_shows_the_way_out(problem: Problem) -> None:
     found = conflict_of(problem, time_limit=20)
@@ -60,6 +60,16 @@ def test_the_values_that_hold_together_do_and_are_nearest(problem: Problem) -> N
     )
     if all(limits[name] for name in found.limits):
         assert found.part == pytest.approx(least, rel=1e-3, abs=10 * TOLERANCE)
+
+
+def test_a_smaller_conflict_is_found_behind_a_larger_one() -> None:
+    """Deletion drops the budget first, and is left with two; the budget alone is impossible."""
+    options = (Option("good", 9, usd=5, quality=0.9), Option("bad", 1, usd=5, quality=0.1))
+    problem = Problem((Task("a", options),), bounds=Bounds(latency=5, cost=2, quality=0.8))
+    found = conflict_of(problem)
+    assert found is not None
+    assert found.limits == ("cost",)
+    assert found.is_smallest
 
 
 def test_a_deadline_and_a_floor_are_named_with_what_could_be_had() -> None:

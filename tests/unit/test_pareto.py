@@ -1,6 +1,6 @@
 """Frontiers against brute force: nothing on them is dominated, nothing is missing, and few points are spread."""
 
-from itertools import pairwise
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -56,7 +56,7 @@ def test_few_points_are_spread_between_the_ends() -> None:
     assert len(values) == 6
     assert not found.is_complete
     assert (values[0][1], values[-1][1]) == (40, 1)
-    assert max(a[1] - b[1] for a, b in pairwise(values)) <= 12
+    assert max(a[1] - b[1] for a, b in itertools.pairwise(values)) <= 12
 
 
 def test_a_real_selection_has_a_frontier() -> None:

@@ -7,15 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from murakkab.optimizer.dual import dual_of
+from murakkab.optimizer.form import form_of
+from murakkab.optimizer.limits import only_limits, with_limits
+from murakkab.optimizer.polish import Local
 from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Status, Task
 from murakkab.optimizer.quick import Now, Settled, prepare, rechoose
+from murakkab.optimizer.search import OutOfNodes, first_feasible
 from murakkab.optimizer.solve import solve
 from murakkab.optimizer.totals import is_feasible, picked, totals_of
 from tests.instances import instance
-from tests.problems import best_of, problems, selections, signed
+from tests.problems import best_of, problems, rich_problem, selections, signed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems())
 def test_before_anything_has_begun_it_finds_what_is_feasible(problem: Problem) -> None:
     best = best_of(problem)
@@ -31,8 +36,44 @@ def test_before_anything_has_begun_it_finds_what_is_feasible(problem: Problem) -
     assert signed(measure, again.value) >= best[0] - 1e-5 * max(1.0, abs(best[0]))
 
 
+@pytest.mark.parametrize("measure", ["latency", "cost", "energy", "quality"])
+def test_with_every_feature_at_once_too(measure: str) -> None:
+    for seed in range(12):
+        problem = rich_problem(seed, measure=measure)
+        assert (rechoose(prepare(problem), Now()).status is Status.INFEASIBLE) == (best_of(problem) is None)
+
+
+@pytest.mark.parametrize("first", range(0, 40, 20))
+def test_the_complete_search_finds_what_is_there(first: int) -> None:
+    for seed in range(first, first + 20):
+        problem = rich_problem(seed)
+        form = form_of(problem)
+        local = Local(form, "cost", dual_of(form, "cost"))
+        found = first_feasible(local, local.reduced, 10_000)
+        assert (found is None) == (best_of(problem) is None)
+        if found is not None:
+            options = form.options_of(found.tolist())
+            assert is_feasible(problem, options, totals_of(problem, options))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_complete_search_finds_what_just_fits(seed: int) -> None:
+    problem = only_limits(rich_problem(seed, measure="latency"), [])
+    best = best_of(problem)
+    assert best is not None
+    form = form_of(with_limits(problem, {"latency": best[0]}))
+    local = Local(form, "cost", dual_of(form, "cost"))
+    assert first_feasible(local, local.reduced, 10_000) is not None
+
+
+def test_the_complete_search_gives_up_when_told() -> None:
+    form = form_of(rich_problem(1))
+    with pytest.raises(OutOfNodes):
+        first_feasible(Local(form, "cost", dual_of(form, "cost")), form.line.whole, 0)
+
+
 def _as_it_stands(problem: Problem, now: Now) -> Problem:
-    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it did; the rest starts later."""
+    """Return the rest of the job as a problem of its own: what is settled has one option, which took what it took."""
     tasks = []
     for task in problem.tasks:
         settled = now.settled.get(task.name)
@@ -50,7 +91,7 @@ def _as_it_stands(problem: Problem, now: Now) -> Problem:
     return replace(problem, tasks=tuple(tasks))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems(), st.data())
 def test_half_way_it_finds_what_is_still_feasible(problem: Problem, data: st.DataObject) -> None:
     # The work of pools is counted from now on where it is not settled; the reference counts all of it, so leave it out.

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murakkab.optimizer.limits import limits_of, with_limits
-from murakkab.optimizer.problem import Bounds, Option, PoolBound, Problem, Status, Task
+from murakkab.optimizer.dual import dual_of
+from murakkab.optimizer.form import form_of
+from murakkab.optimizer.limits import limits_of, only_limits, with_limits
+from murakkab.optimizer.problem import Bounds, Link, Option, PoolBound, Problem, Status, Task
 from murakkab.optimizer.solve import solve
 from murakkab.optimizer.totals import is_feasible, picked, totals_of
-from tests.problems import best_of, problems, selections, signed
+from tests.problems import best_of, problems, rich_problem, selections, signed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_the_answer_is_the_best_that_brute_force_finds(problem: Problem) -> None:
     best = best_of(problem)
@@ -37,7 +39,41 @@ def test_the_answer_is_the_best_that_brute_force_finds(problem: Problem) -> None
     assert signed(problem.minimize[0], answer.stages[0].bound) <= best[0] + 1e-6 * max(1.0, abs(best[0]))
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("measure", ["latency", "cost", "energy", "quality"])
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_with_every_feature_at_once_too(measure: str, first: int) -> None:
+    for seed in range(first, first + 10):
+        problem = rich_problem(seed, measure=measure)
+        best = best_of(problem)
+        answer = solve(problem, gap=1e-6, time_limit=20)
+        assert (answer.status is Status.INFEASIBLE) == (best is None)
+        if best is None:
+            continue
+        assert answer.status is Status.OPTIMAL
+        assert answer.objective is not None
+        assert answer.totals is not None
+        assert is_feasible(problem, picked(problem, answer.picks), answer.totals)
+        assert signed(measure, answer.objective) == pytest.approx(best[0], rel=1e-4)
+        near = solve(problem, gap=0.05, time_limit=20)
+        assert near.bound is not None
+        assert near.objective is not None
+        assert signed(measure, near.bound) <= best[0] + 1e-6 * abs(best[0])
+        assert abs(near.objective - near.bound) <= 0.05 * abs(near.objective) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_prices_bound_what_can_be_had(seed: int) -> None:
+    problem = rich_problem(seed, measure="cost")
+    best = best_of(problem)
+    dual = dual_of(form_of(problem), "cost")
+    if best is not None:
+        assert dual.bound <= best[0] * (1 + 1e-9)
+    loose = only_limits(replace(problem, links=()), ["quality"])
+    cheapest = sum(min(option.usd for option in task.options) for task in problem.tasks)
+    assert cheapest * (1 - 1e-3) <= dual_of(form_of(loose), "cost").bound <= (best_of(loose) or (0.0,))[0] * (1 + 1e-9)
+
+
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_the_fallback_keeps_every_limit_and_its_bound_holds(problem: Problem) -> None:
     best = best_of(problem)
@@ -54,7 +90,7 @@ def test_the_fallback_keeps_every_limit_and_its_bound_holds(problem: Problem) ->
     assert signed(stage.measure, stage.value) >= best[0] - 1e-5 * max(1.0, abs(best[0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(), st.data())
 def test_loosening_a_limit_never_worsens_the_objective(problem: Problem, data: st.DataObject) -> None:
     limits = limits_of(problem)
@@ -70,7 +106,7 @@ def test_loosening_a_limit_never_worsens_the_objective(problem: Problem, data: s
         assert signed(measure, after.objective) <= signed(measure, before.objective) + 1e-4 * max(1e-2, abs(before.objective))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_nothing_asked_for_means_the_options_that_stand_first(problem: Problem) -> None:
     problem = replace(problem, minimize=())
@@ -100,6 +136,14 @@ def test_a_pool_asleep_is_woken_only_where_its_base_power_pays() -> None:
     assert answer.totals is not None
     assert answer.totals.base_joules == 50
     assert answer.totals.woken == ("gpu",)
+
+
+def test_what_is_worse_stays_where_a_link_may_need_it() -> None:
+    good, bad = Option("good", 1, usd=1, keys={"model": "a"}), Option("bad", 2, usd=2, keys={"model": "b"})
+    only = Option("only", 1, keys={"model": "b"})
+    problem = Problem((_task("x", good, bad), _task("y", only)), minimize=("cost",), links=(Link("model", ("x", "y")),))
+    assert solve(problem).picks == {"x": "bad", "y": "only"}
+    assert solve(replace(problem, links=())).picks == {"x": "good", "y": "only"}
 
 
 def test_prices_tell_what_a_loosened_limit_is_worth() -> None:
