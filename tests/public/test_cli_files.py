@@ -226,7 +226,11 @@ def test_shells_complete_commands_options_and_jobs(files: Shell) -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
 def test_an_interrupt_while_the_command_is_being_loaded_is_no_traceback(files: Shell, delay: float) -> None:
-    code = "import sys; from murakkab.cli.start import main; sys.stdout.write('up'); sys.stdout.flush(); main()"
+    # Before `main` has begun it can do nothing about the interrupt.
+    code = (
+        "import signal, sys; from murakkab.cli.start import main; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "sys.stdout.write('up'); sys.stdout.flush(); main()"
+    )
     command = [sys.executable, "-c", code, "validate", "nested.yaml"]
     with subprocess.Popen(command, cwd=files.folder, env=files.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
