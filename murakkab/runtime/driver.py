@@ -19,6 +19,7 @@ from murakkab.runtime.attempt import Outside, Way, way_of
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.job import RunningJob
 from murakkab.runtime.messages import Answered, CancelRequested, DoubtResolved, Event, JobResumed, JobSubmitted
+from murakkab.runtime.metering import energy_book
 from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
@@ -177,7 +178,7 @@ class Runtime:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
         if "energy" in _limits(work, state, budget):
-            running.meter_energy(self._meter)
+            running.energy = energy_book(self._meter, job)
         return running
 
     def _letters(self, job: str, state: JobState) -> list[Letter]:
