@@ -10,7 +10,7 @@ from murakkab.runtime.messages import CancelRequested, Event, JobSubmitted, Task
 from murakkab.runtime.state import JobState
 from murakkab.spec import Loop, Ref, Workflow
 
-MAP = Node("a", "echo", loops=(Loop("item", Ref("inputs", ("items",))),), consumers=("b",))
+MAP = Node("a", "echo", loops=(Loop("item", Ref("inputs", ("items",))),), consumers=("b",), opens=("b",))
 AFTER = Node("b", "echo", needs=("a",))
 EVENTS: tuple[Event, ...] = (
     TaskStarted(1.0, "a[0]", 1),

@@ -87,7 +87,7 @@ def test_progress_tells_of_steps_inside_once_they_have_begun() -> None:
     lines = {line.step: line for line in progress.lines(found, 3.0)}
     assert list(lines)[:4] == ["first", "loop", "loop/draft", "again"]
     assert (lines["loop/draft"].total, lines["loop/draft"].running, lines["loop/draft"].seconds) == (2, 1, 2.0)
-    assert (lines["loop"].status, lines["loop"].seconds) == ("running", 2.0)
+    assert (lines["loop"].status, lines["loop"].seconds) == ("running", 3.0)
 
 
 # -------------------------------------------------------------------------------------------------------------------- replies

@@ -27,7 +27,7 @@ class Job:
 
 
 def a_map(**changes: int) -> Node:
-    return Node("a", "echo", loops=(Loop("item", Ref("inputs", ("items",))),), consumers=("b",), **changes)  # type: ignore[arg-type]
+    return Node("a", "echo", loops=(Loop("item", Ref("inputs", ("items",))),), consumers=("b",), opens=("b",), **changes)  # type: ignore[arg-type]
 
 
 AFTER = Node("b", "echo", needs=("a",))
