@@ -58,7 +58,7 @@ def _picture_of(what: str, *, depth: int, profile: str, home: Path) -> Picture:
         job = full_id(journal, what)
         work, state, result = app.state_of(journal, job)
     statuses = statuses_of(state)
-    told = Told(work.deployment.choices, statuses if result.status == "running" else ended(statuses), depth)
+    told = Told(work.deployment.choices, statuses if result.status == "running" else ended(statuses, result.status), depth)
     picture = workflow_picture(work.graph.workflow, told, remarks=work.graph.rewrites, status=result.status)
     return Picture(f"{picture.title}  job {job}", picture.frame, picture.remarks, picture.status)
 

@@ -69,7 +69,8 @@ def jobs(home: Path, wanted: tuple[str | None, int | None], *, as_json: bool) ->
     if as_json:
         answer([summary_json(one) for one in found], plain=True)
     elif found:
-        console_of().print(jobs_table(found))
+        console = console_of()
+        console.print(jobs_table(found, width=console.width))
     else:
         sys.stderr.write(f"no jobs in {home}\n" if status is None else f"no job in {home} is {status}\n")
 
@@ -110,7 +111,7 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     rows, total = bill_of(result)
     console = console_of()
     console.print(job_title(result, total))
-    console.print(steps_table(rows, total, _now(statuses_of(state), result)))
+    console.print(steps_table(rows, total, _now(statuses_of(state), result), width=console.width))
     timeline = timeline_of(state.graph, result.history, now=now)
     if timeline.tracks:
         console.print(gantt(timeline, width=console.width, most=_LISTED))
@@ -165,7 +166,7 @@ def _statuses(state: JobState) -> dict[str, str]:
 
 
 def _now(statuses: Mapping[str, str], result: JobResult) -> Mapping[str, str]:
-    return statuses if result.status == "running" else ended(statuses)
+    return statuses if result.status == "running" else ended(statuses, result.status)
 
 
 def full_id(journal: Journal, job: str) -> str:

@@ -140,14 +140,14 @@ def _asked(result: JobResult, work: Work, place: Place) -> JobResult:
 def finish(result: JobResult, style: str) -> None:
     """Print the bill and the outputs; raise when the job did not succeed."""
     state = None if result.graph is None else replay(result.graph, result.history)
-    statuses = {} if state is None else ended(statuses_of(state))
+    statuses = {} if state is None else ended(statuses_of(state), result.status)
     rows, total = bill_of(result)
     if style == "full":
         console = console_of(stderr=True)
         if console.is_terminal:
             # The live display, which had it in its title, is gone.
             console.print(job_title(result, total))
-        console.print(steps_table(rows, total, statuses))
+        console.print(steps_table(rows, total, statuses, width=console.width))
     if result.status == "waiting" and state is not None:
         raise _waiting(result, state)
     result.raise_for_status()
