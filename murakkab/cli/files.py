@@ -71,7 +71,7 @@ def plan(file: Path, profile: str, goal: str | None, *, as_json: bool) -> None:
     aim = ", then ".join(work.deployment.goal.minimize) or "nothing in particular"
     console.print(f"{workflow.name}: minimizes {aim}", markup=False, highlight=False, style="bold")
     is_wide = console.width >= _WIDE
-    console.print(plan_table(work.graph, work.deployment, with_reasons=is_wide))
+    console.print(plan_table(work.graph, work.deployment, with_reasons=is_wide, width=console.width))
     for reason in () if is_wide else reasons_of(work.deployment):
         console.print(f"- {reason}", markup=False, highlight=False)
     expected = expected_of(work.graph)

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
-from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +14,9 @@ from murakkab.drawing.timeline_rows import named
 from murakkab.drawing.words import cells
 from murakkab.ports import JobSummary
 from murakkab.runtime.result import JobResult, TaskRow
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
 
 #: As many columns as any table needs.
 _WIDE: Final = 10_000

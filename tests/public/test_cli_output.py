@@ -150,3 +150,19 @@ def test_control_characters_of_foreign_text_are_shown_by_their_numbers(noisy: Sh
     for words in (["show", job], ["show", job, "--task", "say"], ["logs", job], ["show", job, "--json"]):
         out = noisy.process(*words).out
         assert not {"\x1b", "\x00", "\x9b"} & set(out), words
+
+
+# ---------------------------------------------------------------------------------------------------------------------- width
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_tables_are_as_wide_as_columns_says_where_there_is_no_terminal(noisy: Shell, width: int) -> None:
+    noisy.environment["COLUMNS"] = str(width)
+    ran = noisy.process("run", "noisy.yaml")
+    (row,) = (line.split() for line in ran.err.splitlines() if line.split()[:1] == ["say"])
+    assert row[-1] == "succeeded"
+    (job,) = (one["job"] for one in noisy.json("jobs"))
+    for words in (["jobs"], ["show", job], ["plan", "noisy.yaml"], ["graph", job]):
+        lines = noisy.process(*words).out.splitlines()
+        assert max(map(len, lines)) <= width, words
+    assert any(job in line and "succeeded" in line for line in noisy.process("jobs").out.splitlines())
