@@ -407,3 +407,37 @@ def test_without_a_journal_a_question_is_answered_in_the_same_process(life: Shel
         terminal.until("end!")
         assert terminal.end() == 0
     assert life.json("jobs") == []
+
+
+def test_a_prompt_ends_when_the_question_is_answered_elsewhere_and_the_result_is_printed(life: Shell) -> None:
+    with Terminal(life, "run", "payment.yaml", "-i", "amount=3") as terminal:
+        terminal.until("[l]ater")
+        (job,) = (one["job"] for one in life.json("jobs"))
+        assert life.json("approve", job, "--set", "who=Ann")["outputs"] == {"limit": 5.0, "paid": "Ann"}
+        terminal.until("answered elsewhere")
+        terminal.until('"paid": "Ann"')
+        assert terminal.end() == 0
+    assert calls(life) == ["letter", "Ann"]
+
+
+def test_of_several_questions_those_that_nobody_has_answered_are_asked_on(life: Shell) -> None:
+    with Terminal(life, "run", "several.yaml") as terminal:
+        terminal.until("ok[0] asks: Go on?")
+        terminal.until("[l]ater: ")
+        (job,) = (one["job"] for one in life.json("jobs"))
+        assert life("approve", job, "ok[0]").status == 8
+        terminal.until("answered elsewhere")
+        terminal.until("ok[1] asks: Go on?")
+        terminal.until("[l]ater: ")
+        assert life("approve", job, "ok[1]", "--no-resume").status == 0
+        terminal.until("end!")
+        assert terminal.end() == 0
+    assert life.json("jobs")[0]["status"] == "succeeded"
+
+
+def test_one_answer_of_several_is_not_followed_by_all_that_is_known_already(life: Shell) -> None:
+    job = waiting(life, "several.yaml")
+    told = life("approve", job, "ok[0]").err.splitlines()
+    assert [line for line in told if "asks: Go on?" in line] == [f"error[job-waiting]: job {job} waits: ok[1] asks: Go on?"]
+    assert not any("duration" in line for line in told)
+    assert any("duration" in line for line in life("approve", job, "ok[1]").err.splitlines())
