@@ -114,7 +114,9 @@ def test_a_no_fails_the_task(life: Shell) -> None:
     job = waiting(life)
     answer = life.json("approve", job, "--reject", status=1)
     assert answer["causes"][0]["reason"] == "rejected"
+    assert answer["hint"] == f"a person said no; to ask once more: murakkab resume {job}"
     assert calls(life) == ["letter"]
+    assert life.json("resume", job, status=8)["questions"][0]["task"] == "ok"
 
 
 def test_an_answer_can_be_left_for_whoever_resumes_the_job(life: Shell) -> None:
@@ -161,6 +163,31 @@ def test_an_event_is_sent_with_its_value(life: Shell) -> None:
     assert life("send", job, "payed", "--value", "{}").status == 4
     assert life("send", job, "paid", "--value", '{"amount": "much"}').status == 2
     assert life.json("send", job, "paid", "--value", '{"amount": 12.5}')["outputs"] == {"amount": 12.5}
+
+
+def test_an_event_of_a_name_that_nothing_waits_for_is_told_what_is_waited_for(life: Shell) -> None:
+    named = """
+workflow: named
+inputs: {number: int}
+steps: {paid: {wait: {event: {$template: "paid ${inputs.number}"}, type: int}}}
+outputs: {amount: "${paid}"}
+"""
+    (life.folder / "named.yaml").write_text(named)
+    job = life.json("run", "named.yaml", "-i", "number=7", status=8)["job"]
+    told = life("send", job, "paid 8", "--value", "5")
+    assert told.err.splitlines()[0] == "nothing waits for the event 'paid 8' now: it is kept until something does; waited for: 'paid 7'"
+    done = life("send", job, "paid 7", "--value", "5", "--quiet")
+    assert (json.loads(done.out), done.err) == ({"amount": 5}, "")
+
+
+def test_a_job_that_waits_is_not_finished(life: Shell) -> None:
+    job = waiting(life, "several.yaml")
+    (one,) = life.json("jobs")
+    assert (one["finished"], one["stopped"] >= one["created"]) == (None, True)
+    for task in ("ok[0]", "ok[1]"):
+        life("approve", job, task)
+    (one,) = life.json("jobs")
+    assert one["finished"] == one["stopped"]
 
 
 # ------------------------------------------------------------------------------------------------------- cancelled and forked
