@@ -190,6 +190,7 @@ def _load(parsed: Parsed, *, with_profiles: bool = False, is_drawn: bool = False
 
 def _with_folders(lacking: Sequence[Diagnostic], parsed: Parsed) -> Iterator[Diagnostic]:
     """Yield the functions that are lacking; where the module lies beside the file that names it, the hint says how it is found."""
+    calls: dict[tuple[str | int, ...], str]
     calls = {(*path, "call"): step.call for path, step in every_step(parsed.workflow)} if lacking and parsed.workflow else {}
     for one in lacking:
         file = Path(parsed.places.home(one.path)[0].file)
