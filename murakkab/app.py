@@ -6,8 +6,9 @@ Imports are inside functions where a run may not need the thing: heavy libraries
 import asyncio
 import os
 import secrets
+import shlex
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -134,11 +135,12 @@ def catalog() -> Catalog:
 # -------------------------------------------------------------------------------------------------------------- from text
 
 
-def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = False) -> Work:
+def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = False, is_drawn: bool = False) -> Work:
     """Return the checked, compiled workflow of a YAML or JSON file, with a profile of it laid over it when one is named.
 
-    *with_profiles*: what is wrong under one of those that are not chosen is a mistake too.
-    Raises `SpecError` with every mistake, or `NotFoundError`. What is only a warning is kept in the result.
+    *with_profiles*: what is wrong under one of those that are not chosen is a mistake too. *is_drawn*: it is only looked at, and that a
+    function is not there is a warning. Raises `SpecError` with every mistake, `NotFoundError`, or `InputError` for a file of Python.
+    What is only a warning is kept in the result.
     """
     try:
         text = _read(str(path))
@@ -146,7 +148,10 @@ def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = Fals
         raise NotFoundError(f"there is no file {str(path)!r}", hint="give the path of a workflow file (.yaml or .json)") from None
     except OSError as exc:
         raise NotFoundError(f"{str(path)!r} cannot be read: {exc.strerror}") from None
-    return _load(parse(text, str(path), profile=profile, read=_read_part), with_profiles=with_profiles)
+    if Path(path).suffix == ".py":
+        hint = "`.to_yaml()` of a workflow gives its YAML: print(NAME.to_yaml()) in that file; `.run()` runs it"
+        raise InputError(f"{str(path)!r} is Python, and files of workflows are YAML or JSON", hint=hint)
+    return _load(parse(text, str(path), profile=profile, read=_read_part), with_profiles=with_profiles, is_drawn=is_drawn)
 
 
 def load_text(text: str | bytes, file: str, *, profile: str = "") -> Work:
@@ -167,18 +172,36 @@ def _read(path: str) -> bytes:
         return file.read(MAX_CHARACTERS + 1)
 
 
-def _load(parsed: Parsed, *, with_profiles: bool = False) -> Work:
+def _load(parsed: Parsed, *, with_profiles: bool = False, is_drawn: bool = False) -> Work:
     functions: dict[str, Callable[..., Any]] = {}
+    described: dict[str, Capability] = {}
     found = parsed.diagnostics
     if parsed.workflow is not None:
-        functions, described, wrong = _functions(parsed.workflow)
+        functions, described, lacking = _functions(parsed.workflow)
+        wrong = [replace(one, is_warning=is_drawn) for one in _with_folders(lacking, parsed)]
         wrong += check(parsed.workflow, catalog(), described)
         if with_profiles and parsed.workflow.profiles:
             wrong += check_profiles(parsed.workflow, catalog(), described)
         found = parsed.report(wrong)
     if parsed.workflow is None or not all(one.is_warning for one in found):
         raise SpecError(found)
-    return replace(prepare(parsed.workflow, functions, checked=True), warnings=tuple(found))
+    graph = compile_workflow(parsed.workflow, catalog(), described)
+    return Work(graph, choose(graph, catalog()), functions, warnings=tuple(found))
+
+
+def _with_folders(lacking: Sequence[Diagnostic], parsed: Parsed) -> Iterator[Diagnostic]:
+    """Yield the functions that are lacking; where the module lies beside the file that names it, the hint says how it is found."""
+    calls: dict[tuple[str | int, ...], str]
+    calls = {(*path, "call"): step.call for path, step in every_step(parsed.workflow)} if lacking and parsed.workflow else {}
+    for one in lacking:
+        file = Path(parsed.places.home(one.path)[0].file)
+        module = calls.get(one.path, "").partition(":")[0].partition(".")[0]
+        beside = (file.parent / f"{module}.py", file.parent / module / "__init__.py")
+        if module.isidentifier() and file.is_file() and any(map(Path.is_file, beside)) and find_spec(module) is None:
+            folder = shlex.quote(str(file.parent))
+            yield replace(one, hint=f"it lies beside {file.name}: run it from {folder}, or set PYTHONPATH={folder}")
+        else:
+            yield one
 
 
 def _functions(

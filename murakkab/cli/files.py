@@ -1,7 +1,6 @@
 """driver: what can be done with workflow files without running them, and what this installation has."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from murakkab.cli.options import measures_of
 from murakkab.cli.plans import exceeded, expected_of, plan_json, plan_table, reasons_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.report import diagnostic_json, error_json, error_lines
+from murakkab.cli.streams import results
 from murakkab.cli.tables import executors_table, seconds_text
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
@@ -51,7 +51,7 @@ def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tupl
         tell(*map(str, work.warnings))
         steps = sum(1 for _ in every_step(work.graph.workflow))
         warnings = f", {len(work.warnings)} warning{'' if len(work.warnings) == 1 else 's'}" if work.warnings else ""
-        sys.stdout.write(f"{file}: {'ok' if ok else 'not ok'}, {steps} step{'' if steps == 1 else 's'}{warnings}\n")
+        results().write(f"{file}: {'ok' if ok else 'not ok'}, {steps} step{'' if steps == 1 else 's'}{warnings}\n")
     report = {"file": str(file), "ok": ok, "error": None, "warnings": [diagnostic_json(one) for one in work.warnings]}
     return report, 0 if ok else SpecError.exit_status
 
@@ -71,7 +71,7 @@ def plan(file: Path, profile: str, goal: str | None, *, as_json: bool) -> None:
     aim = ", then ".join(work.deployment.goal.minimize) or "nothing in particular"
     console.print(f"{workflow.name}: minimizes {aim}", markup=False, highlight=False, style="bold")
     is_wide = console.width >= _WIDE
-    console.print(plan_table(work.graph, work.deployment, with_reasons=is_wide))
+    console.print(plan_table(work.graph, work.deployment, with_reasons=is_wide, width=console.width))
     for reason in () if is_wide else reasons_of(work.deployment):
         console.print(f"- {reason}", markup=False, highlight=False)
     expected = expected_of(work.graph)

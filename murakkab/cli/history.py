@@ -15,6 +15,7 @@ from murakkab.cli.options import journal_option, moment_of
 from murakkab.cli.places import ended, statuses_of
 from murakkab.cli.printing import answer, console_of, write_to
 from murakkab.cli.replies import question_json, questions_of, replies_of
+from murakkab.cli.report import shown_text
 from murakkab.cli.rows import bill_of
 from murakkab.cli.tables import job_title, jobs_table, seconds_text, steps_table, tasks_table
 from murakkab.diagnostics import did_you_mean
@@ -68,7 +69,8 @@ def jobs(home: Path, wanted: tuple[str | None, int | None], *, as_json: bool) ->
     if as_json:
         answer([summary_json(one) for one in found], plain=True)
     elif found:
-        console_of().print(jobs_table(found))
+        console = console_of()
+        console.print(jobs_table(found, width=console.width))
     else:
         sys.stderr.write(f"no jobs in {home}\n" if status is None else f"no job in {home} is {status}\n")
 
@@ -109,7 +111,7 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     rows, total = bill_of(result)
     console = console_of()
     console.print(job_title(result, total))
-    console.print(steps_table(rows, total, _now(statuses_of(state), result)))
+    console.print(steps_table(rows, total, _now(statuses_of(state), result), width=console.width))
     timeline = timeline_of(state.graph, result.history, now=now)
     if timeline.tracks:
         console.print(gantt(timeline, width=console.width, most=_LISTED))
@@ -117,11 +119,11 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     if tasks:
         console.print(tasks_table(result.tasks, _now(_statuses(state), result), limit=_LISTED))
     for failure in result.failures if result.status != "waiting" else ():
-        console.print(str(failure), style="red", markup=False, highlight=False)
+        console.print(shown_text(str(failure)), style="red", markup=False, highlight=False)
     for words in replies_of(result.job, state).values() if result.status != "running" else ():
-        console.print(f"answer with: murakkab {words}{option}", style="yellow", markup=False, highlight=False)
+        console.print(shown_text(f"answer with: murakkab {words}{option}"), style="yellow", markup=False, highlight=False)
     if result.outputs:
-        console.print_json(data=dict(result.outputs))
+        answer(dict(result.outputs), plain=False)
 
 
 def _show_task(task: str, state: JobState, result: JobResult, *, as_json: bool) -> None:
@@ -137,9 +139,9 @@ def _show_task(task: str, state: JobState, result: JobResult, *, as_json: bool) 
         return
     console = console_of()
     for line in story:
-        console.print(line, markup=False, highlight=False)
+        console.print(shown_text(line), markup=False, highlight=False)
     if value is not None:
-        console.print_json(data=value)
+        answer(value, plain=False)
 
 
 def _value(task: str, state: JobState, result: JobResult) -> Any:
@@ -164,7 +166,7 @@ def _statuses(state: JobState) -> dict[str, str]:
 
 
 def _now(statuses: Mapping[str, str], result: JobResult) -> Mapping[str, str]:
-    return statuses if result.status == "running" else ended(statuses)
+    return statuses if result.status == "running" else ended(statuses, result.status)
 
 
 def full_id(journal: Journal, job: str) -> str:

@@ -1,7 +1,5 @@
 """driver: the events of a job, a line for each - those that are there, and with --follow those that come."""
 
-import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +7,8 @@ from typing import Final
 
 from murakkab.cli.event_lines import event_json, event_text
 from murakkab.cli.history import full_id, opened
+from murakkab.cli.report import json_text
+from murakkab.cli.streams import results
 from murakkab.errors import NotFoundError
 from murakkab.ports import Journal
 from murakkab.runtime.messages import Event
@@ -41,12 +41,12 @@ def _runs(journal: Journal, job: str) -> bool:
 
 
 def _print(past: Sequence[Event], told: int, task: str | None, *, as_json: bool) -> None:
-    begin = past[0].time if past else 0.0
+    begin, out = past[0].time if past else 0.0, results()
     for number, event in enumerate(past[told:], told + 1):
         if task is None or is_about(event, task):
-            line = json.dumps(event_json(event, number, begin), ensure_ascii=False, default=str) if as_json else event_text(event, begin)
-            sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+            one = event_json(event, number, begin)
+            out.write(json_text(one, out.encoding, indent=None) if as_json else f"{event_text(event, begin)}\n")
+    out.flush()
 
 
 def is_about(event: Event, task: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ def new(name: str, template: str, *, as_json: bool) -> None:
     if starter is None:
         raise InputError(f"there is no template {template!r}", hint=did_you_mean(template, STARTERS, others="there are"))
     if not _NAME.fullmatch(stem):
-        raise InputError(f"{stem!r} cannot be the name of a workflow", hint="letters, digits, - and _, beginning with a letter")
+        raise InputError(f"{stem!r} cannot be the name of a workflow", hint="letters a-z or A-Z, digits, - and _, beginning with a letter")
     file, steps = folder / f"{stem}.yaml", folder / f"{stem.replace('-', '_')}_steps.py"
     for path in (file, steps):
         if path.exists():
@@ -34,11 +35,13 @@ def new(name: str, template: str, *, as_json: bool) -> None:
     if not schema.exists():
         write_to(schema, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
     made = [str(path) for path in (file, steps, schema)]
-    command = f"murakkab run {file} {starter.words}".rstrip()
+    # Functions are found in the folder that one works in.
+    there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    command = f"{there}murakkab run {file.name} {starter.words}".rstrip()
     if as_json:
         answer({"files": made, "run": command}, plain=True)
     else:
-        tell(f"{file}: {starter.about}", f"  try it with: {command}", f"  look at it:  murakkab graph {file}")
+        tell(f"{file}: {starter.about}", f"  try it with: {command}", f"  look at it:  {there}murakkab graph {file.name}")
 
 
 def _text(name: str, steps: str, starter: Starter, file: Path) -> str:

@@ -1,14 +1,17 @@
 """policy: how a workflow would run, as a table and as plain data - choices, expectations and where these come from."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
 from murakkab.cli.places import kind_of, nodes_of
-from murakkab.cli.tables import KINDS, new_table, seconds_text, step_name, usd_text
+from murakkab.cli.tables import KINDS, narrowed, new_table, seconds_text, step_name, usd_text
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod, OverflowMethod
 
 
 class Expectation(NamedTuple):
@@ -37,23 +40,27 @@ def tasks_text(node: Node) -> str:
     return "·".join(part for part in (each, rounds) if part) or "1"
 
 
-def plan_table(graph: TaskGraph, deployment: Deployment, *, with_reasons: bool) -> Table:
-    """Return a line per step, those inside of a step behind it."""
+def plan_table(graph: TaskGraph, deployment: Deployment, *, with_reasons: bool, width: int = 10_000) -> Table:
+    """Return a line per step, those inside of a step behind it; where *width* is too little, without the columns that matter least."""
+    names = ("step", "executor", "device", "tasks", "expected", "cost", "energy", "source")
+    nodes = nodes_of(graph)
+    lines = [_cells(path, node, deployment.choices.get(path)) for path, node in nodes.items()]
+    columns = {name: [*found] for name, *found in zip(names, *lines, strict=True)}
+    if not with_reasons:
+        narrowed(columns, width, ("device", "energy", "cost", "source", "executor"))
     table = new_table()
-    table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=10)
-    table.add_column("executor", overflow="fold", min_width=8)
-    table.add_column("device", no_wrap=True)
-    for name in ("tasks", "expected", "cost", "energy"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("source", no_wrap=True)
+    for name in columns:
+        overflow: OverflowMethod = "fold" if name == "executor" else "ellipsis"
+        justify: JustifyMethod = "right" if name in ("tasks", "expected", "cost", "energy") else "left"
+        table.add_column(name, justify=justify, no_wrap=overflow != "fold", overflow=overflow, min_width=10 if name == "step" else 5)
     if with_reasons:
         table.add_column("why", overflow="fold")
-    for path, node in nodes_of(graph).items():
+    for i, path in enumerate(nodes):
         choice = deployment.choices.get(path)
-        if choice is None:
-            table.add_row(step_name(path), Text(KINDS.get(kind_of(node), ""), "dim"), "", tasks_text(node))
-        else:
-            table.add_row(*_cells(path, node, choice), *([choice.why] if with_reasons else []))
+        faint = {"source"} if choice is None or choice.executor.quote.source != "measured" else set()
+        faint |= {"executor"} if choice is None else set()
+        row = [Text(found[i], "dim" if name in faint else "") for name, found in columns.items()]
+        table.add_row(*row, *([choice.why if choice else ""] if with_reasons else []))
     return table
 
 
@@ -66,14 +73,15 @@ def reasons_of(deployment: Deployment) -> list[str]:
     return [f"{name}, {count} step{'' if count == 1 else 's'}: {why}" for (name, why), count in found.items()]
 
 
-def _cells(path: str, node: Node, choice: Choice) -> tuple[Any, ...]:
+def _cells(path: str, node: Node, choice: Choice | None) -> tuple[str, ...]:
+    if choice is None:
+        return step_name(path), KINDS.get(kind_of(node), ""), "", tasks_text(node), "", "", "", ""
     quote = choice.executor.quote
     energy = "-" if quote.joules is None else f"{quote.joules:.3g} J"
-    source = Text(quote.source, "" if quote.source == "measured" else "dim")
     knobs = ", ".join(f"{name}={value}" for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool))
     who = f"{choice.executor.name} ({knobs})" if knobs else choice.executor.name
     device = str(choice.executor.device)
-    return step_name(path), who, device, tasks_text(node), seconds_text(quote.seconds), usd_text(quote.usd), energy, source
+    return step_name(path), who, device, tasks_text(node), seconds_text(quote.seconds), usd_text(quote.usd), energy, quote.source
 
 
 def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from murakkab.cli.history import full_id, opened
 from murakkab.cli.inputs import read_form
 from murakkab.cli.options import budget_of, journal_option, value_of
 from murakkab.cli.printing import answer, tell
-from murakkab.cli.replies import Question, questions_of
+from murakkab.cli.replies import Question, events_of, questions_of
 from murakkab.cli.running_jobs import Place, Request, advised, go_on, resumed
 from murakkab.errors import ConflictError, InputError, MurakkabError
 from murakkab.ports import Journal
@@ -60,7 +60,18 @@ def send(job: str, event: str, value: str | None, *, home: Path, no_resume: bool
     with opened(home) as journal:
         job = full_id(journal, job)
         _, state, _ = app.state_of(journal, job)
+        if style == "full":
+            tell(*_unawaited(event, state))
         _deliver(job, SignalReceived(_now(), event, given), state, Place(home, style, journal), no_resume=no_resume)
+
+
+def _unawaited(event: str, state: JobState) -> list[str]:
+    """Return a remark about an event that nothing waits for at present, where others are waited for: its name may be mistyped."""
+    awaited = sorted({name for name, _ in events_of(state).values()})
+    if not awaited or event in awaited:
+        return []
+    names = ", ".join(map(repr, awaited[:5]))
+    return [f"nothing waits for the event {event!r} now: it is kept until something does; waited for: {names}"]
 
 
 def cancel(job: str, task: str | None, *, branch: bool, reason: str, home: Path, as_json: bool) -> None:
