@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from murakkab import app
+from murakkab import app, own_loop
 from murakkab.cli.live import Display
 from murakkab.errors import JobInterrupted
 from murakkab.ports import Journal, Observer
@@ -31,7 +31,7 @@ def run_in_foreground(
                 return await begin(runtime, [display.observe] if display else [])
 
     try:
-        return asyncio.run(main())
+        return own_loop.run(main())
     except asyncio.CancelledError:
         raise JobInterrupted(f"job {job} was stopped at once", job=job) from None
 
