@@ -117,7 +117,7 @@ def executors() -> Mapping[str, Executor]:
         try:
             for one in point.load().EXECUTORS:
                 found[one.card.name] = one
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             cause = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
             message = f"the plug-in {point.name!r} ({point.value}) cannot be loaded: {cause}"
             raise MurakkabError(message, hint="mend or uninstall it") from exc

@@ -84,7 +84,7 @@ class ObjectListing:
 
 @dataclass(frozen=True, slots=True)
 class ShellResult:
-    """How a program ended. `*_dropped` count the bytes over the output limit, which are lost."""
+    """How a program ended. `*_dropped` count the bytes over the output limit, which are lost: see the knob `excess`."""
 
     stdout: str
     stderr: str

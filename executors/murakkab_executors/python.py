@@ -100,6 +100,9 @@ def _module(name: str) -> ModuleType:
         near = _nearest(missing, _siblings(missing))
         where = "is it installed, or its folder on PYTHONPATH?"
         raise NotFoundError(f"there is no module {missing!r}", hint=f"{near} {where}" if near else where) from None
+    except SystemExit as error:
+        hint = 'what is to happen only when the file is run as a program belongs under `if __name__ == "__main__":`'
+        raise InputError(f"{name} cannot be imported: SystemExit({'' if error.code is None else repr(error.code)})", hint=hint) from error
     except Exception as error:
         message = f"{name} cannot be imported: {type(error).__name__}: {_told(error)}"
         raise InputError(message, hint="mend the module; `python -c 'import ...'` shows the whole traceback") from error

@@ -277,7 +277,6 @@ class Attempts:
         message = "it was cancelled from within"
         return TaskFailed(now, task, "cancelled", message, True, desk.began, name, *bill)  # noqa: FBT003 - in the order of the tuple
 
-
     def _closed(self, task: str, desk: Desk) -> Event:
         """Return how an attempt ended in which a future raised `GeneratorExit`: what it said is lost on the way."""
         now, name = self._outside.clock(), desk.start[1].name if desk.start is not None else ""

@@ -194,6 +194,19 @@ def test_a_module_that_fails_says_where(package: str) -> None:
         load_function(f"{package}.broken:f")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"), [("sys.exit(3)", "SystemExit(3)"), ("sys.exit()", "SystemExit()"), ("sys.exit('no')", "SystemExit('no')")]
+)
+def test_a_module_that_ends_the_program_is_a_mistake(line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended the whole process, without a word."""
+    (tmp_path / "leaving.py").write_text(f"import sys\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError) as refused:
+        load_function("leaving:f")
+    assert refused.value.message == f"leaving cannot be imported: {said}"
+    assert "__main__" in refused.value.hint
+
+
 def test_a_module_that_misses_another_names_it(package: str) -> None:
     with pytest.raises(InputError, match=r"needs the module 'no_such_library'.*pip install no_such_library"):
         load_function(f"{package}.needy:f")
