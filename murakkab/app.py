@@ -9,7 +9,7 @@ import secrets
 import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from errno import EINVAL
@@ -31,7 +31,7 @@ from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
-from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ResultCache
+from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, Records, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
@@ -45,6 +45,7 @@ from murakkab.runtime.retention import OVER, Cleaned, Rule
 from murakkab.runtime.retention import clean as throw_away
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.sqlite_journal import SqliteJournal
+from murakkab.runtime.sqlite_records import SqliteRecords
 from murakkab.runtime.state import JobState
 from murakkab.runtime.tracing import open_tracer
 from murakkab.signature import describe, nameless
@@ -289,6 +290,13 @@ def open_journal(settings: Settings) -> Journal:
     return SqliteJournal(settings.home / _JOURNAL, LocalArtifacts(settings.home / _ARTIFACTS), sync=settings.power_safe)
 
 
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Records]:
+    """The journal on disk below `home`, to be looked at: nothing is written. Raises `InputError`, and `BackendError` for a damaged one."""
+    with closing(SqliteRecords(settings.home / _JOURNAL, LocalArtifacts(settings.home / _ARTIFACTS))) as records:
+        yield records
+
+
 @dataclass
 class _Opened:
     """A runtime that everyone on one event loop who asks for the same settings shares: the slots of a process are one set."""
@@ -382,7 +390,7 @@ async def run_work(
 # ------------------------------------------------------------------------------------------------------------ looking back
 
 
-def work_of(journal: Journal, job: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> Work:
+def work_of(journal: Records, job: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> Work:
     """Return the workflow of a journalled job, compiled again with the choices it was started with."""
     header, _ = journal.read(job)
     return _as_chosen(prepare(_declared(header), functions), header)
@@ -406,7 +414,7 @@ def _as_chosen(work: Work, header: JobHeader) -> Work:
     return Work(work.graph, replace(work.deployment, choices={**work.deployment.choices, **choices}), work.functions)
 
 
-def state_of(journal: Journal, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:
+def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:
     """Return a journalled job as it stands: its workflow, its state, and its result so far.
 
     *at*: as it stood then, after so many events (an `int`), or so many seconds after it began (a `float`). Nothing is run, so functions
@@ -448,7 +456,7 @@ def _until(past: Sequence[Event], at: float) -> Sequence[Event]:
     return past[: next((number for number, event in enumerate(past) if event.time > limit), len(past))]
 
 
-def _status_of(journal: Journal, job: str, state: JobState, at: float | None) -> str:
+def _status_of(journal: Records, job: str, state: JobState, at: float | None) -> str:
     if at is not None:
         return state.finished or "running"
     return next((one.status for one in journal.jobs() if one.job == job), "interrupted")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from murakkab import app
-from murakkab.cli.history import full_id, has_journal, opened
+from murakkab.cli.history import full_id, has_journal, looked_at
 from murakkab.cli.places import ended, statuses_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.sketch import sketch
@@ -56,9 +56,9 @@ def _picture_of(what: str, *, depth: int, profile: str, home: Path) -> Picture:
     if not has_journal(home):
         hint = "give the path of a workflow file, or name the folder of the job with --journal"
         raise NotFoundError(f"there is neither a file {what!r} nor a journal in {str(home)!r}", hint=hint)
-    with opened(home) as journal:
-        job = full_id(journal, what)
-        work, state, result = app.state_of(journal, job)
+    with looked_at(home) as records:
+        job = full_id(records, what)
+        work, state, result = app.state_of(records, job)
     statuses = statuses_of(state)
     told = Told(work.deployment.choices, statuses if result.status == "running" else ended(statuses, result.status), depth)
     picture = workflow_picture(work.graph.workflow, told, remarks=work.graph.rewrites, status=result.status)

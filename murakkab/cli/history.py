@@ -22,7 +22,7 @@ from murakkab.diagnostics import did_you_mean
 from murakkab.drawing.timeline import timeline_of
 from murakkab.drawing.timeline_svg import timeline_svg
 from murakkab.errors import InputError, NotFoundError
-from murakkab.ports import JobSummary, Journal
+from murakkab.ports import JobSummary, Journal, Records
 from murakkab.runtime.messages import TaskSucceeded
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
@@ -33,15 +33,27 @@ _LISTED: Final = 40
 
 
 @contextmanager
+def looked_at(home: Path) -> Iterator[Records]:
+    """The journal of *home*, which must exist, to be read and not written. Raises `NotFoundError`."""
+    _refuse_missing(home)
+    with app.open_records(app.Settings(home=home)) as records:
+        yield records
+
+
+@contextmanager
 def opened(home: Path) -> Iterator[Journal]:
     """The journal of *home*, which must exist. Raises `NotFoundError`."""
-    if not has_journal(home):
-        raise NotFoundError(f"there is no journal in {str(home)!r}", hint="name its folder with --journal, or run a job first")
+    _refuse_missing(home)
     journal = app.open_journal(app.Settings(home=home))
     try:
         yield journal
     finally:
         journal.close()
+
+
+def _refuse_missing(home: Path) -> None:
+    if not has_journal(home):
+        raise NotFoundError(f"there is no journal in {str(home)!r}", hint="name its folder with --journal, or run a job first")
 
 
 def has_journal(home: Path) -> bool:
@@ -53,8 +65,8 @@ def known_jobs(home: Path, begin: str) -> list[tuple[str, str]]:
     """Return the ids that begin so, with what each is."""
     if not has_journal(home):
         return []
-    with opened(home) as journal:
-        return [(one.job, f"{one.workflow}, {one.status}") for one in journal.jobs() if one.job.startswith(begin)]
+    with looked_at(home) as records:
+        return [(one.job, f"{one.workflow}, {one.status}") for one in records.jobs() if one.job.startswith(begin)]
 
 
 def jobs(home: Path, wanted: tuple[str | None, int | None], *, as_json: bool) -> None:
@@ -64,8 +76,8 @@ def jobs(home: Path, wanted: tuple[str | None, int | None], *, as_json: bool) ->
         raise InputError(f"no job is ever {status!r}", hint=did_you_mean(status, _STATUSES, others="there are"))
     found: list[JobSummary] = []
     if has_journal(home):
-        with opened(home) as journal:
-            found = [one for one in journal.jobs() if status in (None, one.status)][:limit]
+        with looked_at(home) as records:
+            found = [one for one in records.jobs() if status in (None, one.status)][:limit]
     if as_json:
         answer([summary_json(one) for one in found], plain=True)
     elif found:
@@ -79,9 +91,9 @@ def show(job: str, what: tuple[str | None, str | None], *, home: Path, tasks: bo
     """Print what a job, or one task of it, did; *what* is the task and the moment to look at."""
     task, moment = what
     at = None if moment is None else moment_of(moment)
-    with opened(home) as journal:
-        job = full_id(journal, job)
-        _, state, result = app.state_of(journal, job, at=at)
+    with looked_at(home) as records:
+        job = full_id(records, job)
+        _, state, result = app.state_of(records, job, at=at)
     now = time.time() if result.status == "running" and at is None else None
     if task is not None:
         _show_task(task, state, result, as_json=as_json)
@@ -169,9 +181,9 @@ def _now(statuses: Mapping[str, str], result: JobResult) -> Mapping[str, str]:
     return statuses if result.status == "running" else ended(statuses, result.status)
 
 
-def full_id(journal: Journal, job: str) -> str:
+def full_id(records: Records, job: str) -> str:
     """Return the id that *job* is, or the only one that it begins."""
-    known = [one.job for one in journal.jobs()]
+    known = [one.job for one in records.jobs()]
     found = [job] if job in known else [one for one in known if one.startswith(job)]
     if len(found) == 1:
         return found[0]

@@ -1,8 +1,8 @@
 """policy: secrets on their way to an executor - marks in the place of values, put in just before it runs, and taken out of what it says.
 
 Nobody but the attempt looks behind a mark. What comes back is text like any other: the secret itself, and the usual ways of writing it
-(JSON, Python, HTML, URL, base64, hex), become `[secret NAME]`, in keys as well as in values. One of fewer than `SHORTEST` characters does not:
-it is in every text by chance, and taking it out would spoil what is none.
+(JSON, Python, HTML, URL, base64, hex), become `[secret NAME]`, in keys as well as in values. One of fewer than `SHORTEST` characters
+does not: it is in every text by chance, and taking it out would spoil what is none.
 """
 
 import base64
