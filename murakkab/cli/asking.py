@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 
 from murakkab.cli.inputs import read_form
 from murakkab.cli.printing import console_of
 from murakkab.cli.replies import Question
+from murakkab.cli.visible import visible
 from murakkab.errors import InputError
 from murakkab.runtime.messages import Answered
 from murakkab.spec import Input
@@ -145,5 +147,4 @@ def _reason(prompt: _Prompt) -> dict[str, Any]:
 
 def _plain(text: str) -> str:
     """Return *text* so that nothing in it is taken for markup, or moves the cursor."""
-    shown = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
-    return shown.replace("\\", "\\\\").replace("[", "\\[")
+    return escape(visible(text))

@@ -1,12 +1,12 @@
 """driver: writes a workflow file in another form."""
 
-import json
 import re
 from pathlib import Path
 from typing import Final
 
 from murakkab import app
 from murakkab.cli.printing import answer, write_to
+from murakkab.cli.visible import json_text
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import to_document
 from murakkab.errors import InputError
@@ -31,7 +31,7 @@ def convert(file: Path, to: str, output: Path | None, *, profile: str, as_json: 
 def _text_of(workflow: Workflow, form: str) -> str:
     if form == "python":
         return _runnable(to_python(workflow))
-    return yaml_of(workflow) if form == "yaml" else json.dumps(to_document(workflow), indent=2, ensure_ascii=False) + "\n"
+    return yaml_of(workflow) if form == "yaml" else json_text(to_document(workflow))
 
 
 def _runnable(text: str) -> str:

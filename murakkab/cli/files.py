@@ -1,6 +1,5 @@
 """driver: what can be done with workflow files without running them, and what this installation has."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.report import diagnostic_json, error_json, error_lines
 from murakkab.cli.streams import results
 from murakkab.cli.tables import executors_table, seconds_text
+from murakkab.cli.visible import json_text
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
 from murakkab.errors import MurakkabError, NotFoundError, SpecError
@@ -101,4 +101,4 @@ def executors(capability: str | None, *, as_json: bool) -> None:
 
 def schema(output: Path | None) -> None:
     """Write the JSON Schema of workflow files."""
-    write_to(output, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    write_to(output, json_text(json_schema()))

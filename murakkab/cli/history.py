@@ -15,7 +15,6 @@ from murakkab.cli.options import journal_option, moment_of
 from murakkab.cli.places import ended, statuses_of
 from murakkab.cli.printing import answer, console_of, write_to
 from murakkab.cli.replies import question_json, questions_of, replies_of
-from murakkab.cli.report import shown_text
 from murakkab.cli.rows import bill_of
 from murakkab.cli.tables import job_title, jobs_table, seconds_text, steps_table, tasks_table
 from murakkab.diagnostics import did_you_mean
@@ -131,9 +130,9 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     if tasks:
         console.print(tasks_table(result.tasks, _now(_statuses(state), result), limit=_LISTED))
     for failure in result.failures if result.status != "waiting" else ():
-        console.print(shown_text(str(failure)), style="red", markup=False, highlight=False)
+        console.print(str(failure), style="red", markup=False, highlight=False)
     for words in replies_of(result.job, state).values() if result.status != "running" else ():
-        console.print(shown_text(f"answer with: murakkab {words}{option}"), style="yellow", markup=False, highlight=False)
+        console.print(f"answer with: murakkab {words}{option}", style="yellow", markup=False, highlight=False)
     if result.outputs:
         answer(dict(result.outputs), plain=False)
 
@@ -151,7 +150,7 @@ def _show_task(task: str, state: JobState, result: JobResult, *, as_json: bool) 
         return
     console = console_of()
     for line in story:
-        console.print(shown_text(line), markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False)
     if value is not None:
         answer(value, plain=False)
 

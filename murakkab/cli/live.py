@@ -14,7 +14,6 @@ from rich.text import Text
 
 from murakkab.cli.places import status_of
 from murakkab.cli.progress import Progress, StepLine
-from murakkab.cli.report import shown_text
 from murakkab.cli.tables import STATUS_STYLES, seconds_text, step_name
 from murakkab.runtime.messages import AskPerson
 from murakkab.runtime.records import Status, path_of
@@ -95,7 +94,7 @@ class Display:
         """Tell of the steps that settled since the last look. Reads only what is new: a job may have many thousand steps."""
         for _, task, status, cause in self._news:
             if status is Status.AWAITING and task not in self._waited:
-                self._console.print(shown_text(f"{task}: {cause}"), markup=False, highlight=False)
+                self._console.print(f"{task}: {cause}", markup=False, highlight=False)
         for step in dict.fromkeys(path_of(task) for _, task, _, _ in self._news):
             known = self._state.steps.get(step)
             if known is not None and step not in self._told and known.status is not Status.WAITING:

@@ -7,8 +7,8 @@ from typing import Final
 
 from murakkab.cli.event_lines import event_json, event_text
 from murakkab.cli.history import full_id, looked_at
-from murakkab.cli.report import json_text
 from murakkab.cli.streams import results
+from murakkab.cli.visible import json_text
 from murakkab.errors import NotFoundError
 from murakkab.ports import Records
 from murakkab.runtime.messages import Event

@@ -1,6 +1,5 @@
 """driver: writes a workflow to begin with."""
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final
 
 from murakkab.cli.printing import answer, tell, write_to
 from murakkab.cli.templates import STARTERS, Starter
+from murakkab.cli.visible import json_text
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
 from murakkab.errors import ConflictError, InputError
@@ -33,7 +33,7 @@ def new(name: str, template: str, *, as_json: bool) -> None:
     write_to(file, _text(stem, steps.stem, starter, file), is_new=True)
     schema = folder / _SCHEMA
     if not schema.exists():
-        write_to(schema, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+        write_to(schema, json_text(json_schema()))
     made = [str(path) for path in (file, steps, schema)]
     # Functions are found in the folder that one works in.
     there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "

@@ -2,23 +2,35 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.highlighter import JSONHighlighter
+from rich.segment import Segment
 
-from murakkab.cli.report import json_text, shown_text
 from murakkab.cli.streams import results
+from murakkab.cli.visible import json_text, visible
 from murakkab.errors import ConflictError, InputError
 
 #: How wide a table may be where there is no terminal to ask.
 _PAGE: Final = 132
 
 
+class _Screen(Console):
+    """A console on which no text from outside does anything but be read."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of *renderable*: what rich itself says to the terminal as it is, and text as it can be seen."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control or segment.text.isprintable() else Segment(visible(segment.text), segment.style)
+
+
 def console_of(*, stderr: bool = False) -> Console:
     """Return a console on standard error, or on what results are written to. Its width is that of its terminal; else COLUMNS, or 132."""
     stream = sys.stderr if stderr else results()
-    return Console(file=stream, width=_width_of(stream))
+    return _Screen(file=stream, width=_width_of(stream))
 
 
 def _width_of(stream: TextIO) -> int:
@@ -48,7 +60,7 @@ def write_to(file: Path | None, text: str, *, is_new: bool = False) -> None:
 def tell(*lines: str) -> None:
     """Write remarks to standard error."""
     for line in lines:
-        sys.stderr.write(f"{shown_text(line)}\n")
+        sys.stderr.write(f"{visible(line)}\n")
 
 
 def answer(data: Any, *, plain: bool) -> None:
@@ -57,4 +69,4 @@ def answer(data: Any, *, plain: bool) -> None:
     if plain or not stream.isatty():
         stream.write(json_text(data, stream.encoding))
     else:
-        console_of().print_json(json_text(data, stream.encoding))
+        console_of().print(JSONHighlighter()(json_text(data, stream.encoding).rstrip()), soft_wrap=True)

@@ -1,17 +1,10 @@
 """policy: an error as lines for people and as one JSON object for programs."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
+from murakkab.cli.visible import visible
 from murakkab.errors import Diagnostic, InvalidTransition, JobError, JobWaiting, MurakkabError, SpecError
-
-#: What moves the cursor, hides or turns round what is read, and halves of characters: shown by its number. Lines may end.
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-
-#: The control characters that JSON does not escape.
-_ABOVE_ASCII: Final = re.compile("[\x7f-\x9f]")
 
 
 class JobAsks(JobWaiting):
@@ -19,21 +12,6 @@ class JobAsks(JobWaiting):
 
     replies: Mapping[str, str]
     questions: Sequence[Mapping[str, Any]]
-
-
-def shown_text(text: str) -> str:
-    """Return foreign *text* with its control characters as escapes, ESC by its number 1b; only new lines and tabs stay what they are."""
-    return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
-
-
-def json_text(data: Any, encoding: str | None, *, indent: int | None = 2) -> str:
-    """Return *data* as JSON and a new line: what *encoding* cannot hold, or would move the cursor, is written by its number."""
-    text = json.dumps(data, indent=indent, ensure_ascii=False, default=str)
-    try:
-        text.encode(encoding or "utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(data, indent=indent, default=str)
-    return _ABOVE_ASCII.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
 
 
 def error_lines(error: MurakkabError) -> list[str]:
@@ -47,7 +25,7 @@ def error_lines(error: MurakkabError) -> list[str]:
             lines.extend(f"  {line}" for line in error.story)
         if error.hint:
             lines.append(f"hint: {error.hint}")
-    return [shown_text(line) for line in lines]
+    return [visible(line) for line in lines]
 
 
 def error_json(error: MurakkabError) -> dict[str, Any]:

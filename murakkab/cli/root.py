@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from murakkab.cli.report import error_json, error_lines, json_text
+from murakkab.cli.report import error_json, error_lines
 from murakkab.cli.streams import ResultLost, results, results_apart
 from murakkab.cli.usage import Commands
+from murakkab.cli.visible import json_text
 from murakkab.errors import MurakkabError
 
 app = typer.Typer(

@@ -220,5 +220,5 @@ def _display(job: str, name: str, state: JobState, style: str) -> Display | None
         return None
     console = console_of(stderr=True)
     if not console.is_terminal:
-        sys.stderr.write(f"job {job}: {name}\n")
+        tell(f"job {job}: {name}")
     return Display(console, f"{name}  job {job}", state)

@@ -7,7 +7,8 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from murakkab.cli.report import error_json, json_text
+from murakkab.cli.report import error_json
+from murakkab.cli.visible import json_text
 from murakkab.cli.streams import results
 from murakkab.errors import InputError
 
