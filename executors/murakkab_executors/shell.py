@@ -48,7 +48,7 @@ class _Output:
 
 
 @executor(capabilities.shell, name="shell", effect="write", cores=1.0)
-async def shell(
+async def shell(  # noqa: PLR0913 - the inputs of the capability, and knobs
     argv: list[str],
     *,
     stdin: str,

@@ -1,7 +1,6 @@
 """driver: jobs in the foreground - run, resumed, asked about. Results go to standard output; progress and remarks to standard error."""
 
 import secrets
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from murakkab.cli.report import error_json
-from murakkab.cli.visible import json_text
 from murakkab.cli.streams import results
+from murakkab.cli.visible import json_text
 from murakkab.errors import InputError
 
 #: What is raised for words that no command takes: newer versions of the library have it at another place than older ones.
