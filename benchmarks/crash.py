@@ -32,7 +32,7 @@ from rich.table import Table
 from benchmarks.crash_steps import PAID, START, Plan, after_payment, mixed, payment, recorded, results_in
 from benchmarks.machine import machine
 from benchmarks.report import console
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.errors import NotFoundError
 from murakkab.runtime.messages import DoubtResolved, Event, TaskSucceeded
 
@@ -55,7 +55,7 @@ async def child(home: Path, job: str, workflow: str, verdict: str = "") -> str:
     settings = app.Settings(home=home, durable=True)
     with closing(app.open_journal(settings)) as journal:
         try:
-            work = app.work_of(journal, job)
+            work = journalled.work_of(journal, job)
         except NotFoundError:
             pass
         else:

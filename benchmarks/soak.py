@@ -36,7 +36,7 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.report import console
 from benchmarks.soak_steps import DOCUMENT, EXPECTED, IDS, TASKS, write
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.ports import Journal
 from murakkab.runtime.messages import Answered, Event, TaskSucceeded
 
@@ -92,7 +92,7 @@ def digest(events: Any) -> str:
 
 
 async def _go_on(runtime: app.Runtime, work: app.Work, journal: Journal, job: str) -> str:
-    _, state, _ = app.state_of(journal, job)
+    _, state, _ = journalled.state_of(journal, job)
     folder = str(Path(state.known["inputs"]["folder"])) if "inputs" in state.known else ""
     events: list[Event] = [
         Answered(0.0, task, approved=True, values={"by_how_much": 7}, by="soak")
@@ -172,7 +172,7 @@ def judge(home: Path, job: str, found: Findings) -> None:
 
 def _result(home: Path, job: str) -> Any:
     with closing(app.open_journal(app.Settings(home=home))) as journal:
-        return app.state_of(journal, job)
+        return journalled.state_of(journal, job)
 
 
 def wrong_in_record(lines: list[str], events: Any) -> list[str]:

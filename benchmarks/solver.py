@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ def _quantile(values: Sequence[float], part: float) -> float:
 
 def measure(case: Case, problems: Sequence[Problem], best: dict[int, float]) -> Line:
     """Return the figures of a case over the problems; *best* has the exact answers, and gets them from an exact case."""
-    runs = [_timed(lambda problem=problem: solve(problem, time_limit=case.time_limit, gap=case.gap)) for problem in problems]
+    runs = [_timed(partial(solve, problem, time_limit=case.time_limit, gap=case.gap)) for problem in problems]
     answers = [answer for answer, _wall, _cpu in runs]
     if case.gap <= _PROOF:
         best |= {number: answer.objective for number, answer in enumerate(answers)}
@@ -118,7 +119,7 @@ def measure_again(problems: Sequence[Problem], times: int = 5) -> Line:
         now = Now(settled, clock, picks=first.picks)
         again = rechoose(prepared, now)
         for _ in range(times):
-            again, wall, cpu = _timed(lambda prepared=prepared, now=now: rechoose(prepared, now), clean=False)
+            again, wall, cpu = _timed(partial(rechoose, prepared, now), clean=False)
             taken.append((wall, cpu))
         states.append(str(again.status))
         best = solve(_rest_of(problem, now), time_limit=SECONDS, gap=_PROOF)

@@ -5,10 +5,10 @@ Imports are inside functions where a run may not need the thing: heavy libraries
 
 import asyncio
 import os
-import secrets
+import shlex
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from errno import EINVAL
@@ -17,13 +17,12 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
-from murakkab.document import from_document
 from murakkab.dsl import StepFunction
-from murakkab.errors import ConflictError, Diagnostic, InputError, InvalidTransition, MurakkabError, NotFoundError, SpecError
+from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError, SpecError
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
@@ -31,21 +30,18 @@ from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
-from murakkab.ports import Clock, Executor, JobHeader, Journal, Meter, Observer, ProfileStore, ResultCache
+from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ProfileStore, Records, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
-from murakkab.runtime.driver import Runtime, Verdict, Work, replay
-from murakkab.runtime.fork import branched
+from murakkab.runtime.driver import Runtime, Verdict, Work
 from murakkab.runtime.journal import MemoryJournal
-from murakkab.runtime.messages import Answered, Event, FinishJob
-from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.retention import OVER, Cleaned, Rule
 from murakkab.runtime.retention import clean as throw_away
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.sqlite_journal import SqliteJournal
-from murakkab.runtime.state import JobState
+from murakkab.runtime.sqlite_records import SqliteRecords
 from murakkab.runtime.tracing import open_tracer
 from murakkab.signature import describe, nameless
 from murakkab.spec import Goal, Workflow
@@ -56,7 +52,7 @@ from murakkab_cluster.site import Installation
 from murakkab_cluster.site import installation as look_around
 from murakkab_executors.python import load_function
 
-__all__ = ["Cleaned", "Forked", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
+__all__ = ["Cleaned", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
 #: The families that ship. Each lists its executors in `EXECUTORS`; heavy libraries load when one runs.
 _FAMILIES: Final = tuple(
@@ -88,8 +84,6 @@ _JOURNAL: Final = "journal.db"
 _ARTIFACTS: Final = "artifacts"
 _CACHE: Final = "cache.db"
 _PROFILES: Final = "profiles.db"
-#: Seconds between looks whether a letter was taken.
-_LOOK_EVERY: Final = 0.02
 #: Plain functions that run at a time: as many as AnyIO has threads for them.
 _THREADS: Final = 40.0
 
@@ -137,7 +131,7 @@ def executors() -> Mapping[str, Executor]:
         try:
             for one in point.load().EXECUTORS:
                 found[one.card.name] = one
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             cause = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
             message = f"the plug-in {point.name!r} ({point.value}) cannot be loaded: {cause}"
             raise MurakkabError(message, hint="mend or uninstall it") from exc
@@ -176,11 +170,12 @@ def installation(file: Path | None = None) -> Installation:
 # -------------------------------------------------------------------------------------------------------------- from text
 
 
-def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = False) -> Work:
+def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = False, is_drawn: bool = False) -> Work:
     """Return the checked, compiled workflow of a YAML or JSON file, with a profile of it laid over it when one is named.
 
-    *with_profiles*: what is wrong under one of those that are not chosen is a mistake too.
-    Raises `SpecError` with every mistake, or `NotFoundError`. What is only a warning is kept in the result.
+    *with_profiles*: what is wrong under one of those that are not chosen is a mistake too. *is_drawn*: it is only looked at, and that a
+    function is not there is a warning. Raises `SpecError` with every mistake, `NotFoundError`, or `InputError` for a file of Python.
+    What is only a warning is kept in the result.
     """
     try:
         text = _read(str(path))
@@ -188,7 +183,10 @@ def load_file(path: str | Path, *, profile: str = "", with_profiles: bool = Fals
         raise NotFoundError(f"there is no file {str(path)!r}", hint="give the path of a workflow file (.yaml or .json)") from None
     except OSError as exc:
         raise NotFoundError(f"{str(path)!r} cannot be read: {exc.strerror}") from None
-    return _load(parse(text, str(path), profile=profile, read=_read_part), with_profiles=with_profiles)
+    if Path(path).suffix == ".py":
+        hint = "`.to_yaml()` of a workflow gives its YAML: print(NAME.to_yaml()) in that file; `.run()` runs it"
+        raise InputError(f"{str(path)!r} is Python, and files of workflows are YAML or JSON", hint=hint)
+    return _load(parse(text, str(path), profile=profile, read=_read_part), with_profiles=with_profiles, is_drawn=is_drawn)
 
 
 def load_text(text: str | bytes, file: str, *, profile: str = "") -> Work:
@@ -209,21 +207,39 @@ def _read(path: str) -> bytes:
         return file.read(MAX_CHARACTERS + 1)
 
 
-def _load(parsed: Parsed, *, with_profiles: bool = False) -> Work:
+def _load(parsed: Parsed, *, with_profiles: bool = False, is_drawn: bool = False) -> Work:
     functions: dict[str, Callable[..., Any]] = {}
+    described: dict[str, Capability] = {}
     found = parsed.diagnostics
     if parsed.workflow is not None:
-        functions, described, wrong = _functions(parsed.workflow)
+        functions, described, lacking = functions_of(parsed.workflow)
+        wrong = [replace(one, is_warning=is_drawn) for one in _with_folders(lacking, parsed)]
         wrong += check(parsed.workflow, catalog(), described)
         if with_profiles and parsed.workflow.profiles:
             wrong += check_profiles(parsed.workflow, catalog(), described)
         found = parsed.report(wrong)
     if parsed.workflow is None or not all(one.is_warning for one in found):
         raise SpecError(found)
-    return replace(prepare(parsed.workflow, functions, checked=True), warnings=tuple(found))
+    graph = compile_workflow(parsed.workflow, catalog(), described)
+    return Work(graph, choose(graph, catalog()), functions, warnings=tuple(found))
 
 
-def _functions(
+def _with_folders(lacking: Sequence[Diagnostic], parsed: Parsed) -> Iterator[Diagnostic]:
+    """Yield the functions that are lacking; where the module lies beside the file that names it, the hint says how it is found."""
+    calls: dict[tuple[str | int, ...], str]
+    calls = {(*path, "call"): step.call for path, step in every_step(parsed.workflow)} if lacking and parsed.workflow else {}
+    for one in lacking:
+        file = Path(parsed.places.home(one.path)[0].file)
+        module = calls.get(one.path, "").partition(":")[0].partition(".")[0]
+        beside = (file.parent / f"{module}.py", file.parent / module / "__init__.py")
+        if module.isidentifier() and file.is_file() and any(map(Path.is_file, beside)) and find_spec(module) is None:
+            folder = shlex.quote(str(file.parent))
+            yield replace(one, hint=f"it lies beside {file.name}: run it from {folder}, or set PYTHONPATH={folder}")
+        else:
+            yield one
+
+
+def functions_of(
     workflow: Workflow, known: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Callable[..., Any]], dict[str, Capability], list[Diagnostic]]:
     """Return the functions of `call` steps but those *known*, what they take and give, and a diagnostic for each that cannot be found."""
@@ -268,7 +284,7 @@ def prepare(
     described = {name: describe(function) for name, function in functions.items()}
     found: list[Diagnostic] = []
     if not checked:
-        missing, more, found = _functions(workflow, functions)
+        missing, more, found = functions_of(workflow, functions)
         functions |= missing
         described |= more
         found += check(workflow if goal is None else replace(workflow, goal=goal), catalog(), described)
@@ -309,6 +325,13 @@ def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]
 def open_journal(settings: Settings) -> Journal:
     """Return the journal on disk below `home`; the caller closes it."""
     return SqliteJournal(settings.home / _JOURNAL, LocalArtifacts(settings.home / _ARTIFACTS), sync=settings.power_safe)
+
+
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Records]:
+    """The journal on disk below `home`, to be looked at: nothing is written. Raises `InputError`, and `BackendError` for a damaged one."""
+    with closing(SqliteRecords(settings.home / _JOURNAL, LocalArtifacts(settings.home / _ARTIFACTS))) as records:
+        yield records
 
 
 @dataclass
@@ -437,137 +460,7 @@ async def run_work(
         return await runtime.run(work, checked, observers=observers)
 
 
-# ------------------------------------------------------------------------------------------------------------ looking back
-
-
-def work_of(journal: Journal, job: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> Work:
-    """Return the workflow of a journalled job, compiled again with the choices it was started with."""
-    header, _ = journal.read(job)
-    return _as_chosen(prepare(_declared(header), functions), header)
-
-
-def _declared(header: JobHeader) -> Workflow:
-    read = from_document(header.workflow)
-    wrong = [one for one in read.diagnostics if not one.is_warning]
-    if read.workflow is None or wrong:
-        raise SpecError(wrong)
-    return read.workflow
-
-
-def _as_chosen(work: Work, header: JobHeader) -> Work:
-    known = executors()
-    choices = dict(work.deployment.choices)
-    for path, choice in work.deployment.choices.items():
-        written = header.choices.get(path, choice.executor.name)
-        name, knobs = (written["executor"], written["knobs"]) if isinstance(written, Mapping) else (written, {})
-        if name in known:
-            card, why = known[name].card, "chosen when the job began"
-            choices[path] = replace(choice, executor=card, knobs={**choice.knobs, **knobs}, why=why)
-    return Work(work.graph, replace(work.deployment, choices=choices), work.functions)
-
-
-def state_of(journal: Journal, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:
-    """Return a journalled job as it stands: its workflow, its state, and its result so far.
-
-    *at*: as it stood then, after so many events (an `int`), or so many seconds after it began (a `float`). Nothing is run, so functions
-    that cannot be found here (those of a script, say) do no harm.
-    """
-    header, past = journal.read(job)
-    work = _work_seen(header)
-    if at is not None:
-        past = _until(past, at)
-    state = _replayed(job, work, past)
-    end = next((command for command in state.commands if isinstance(command, FinishJob)), FinishJob("", {}, tuple(state.failures)))
-    result = JobResult(job, _status_of(journal, job, state, at), end.outputs, end.failures, work.graph, work.deployment, past)
-    return work, state, result
-
-
-def _work_seen(header: JobHeader) -> Work:
-    """Return the workflow of a job as far as looking at it goes: its functions may be gone."""
-    workflow = _declared(header)
-    functions, described, _ = _functions(workflow)
-    graph = compile_workflow(workflow, catalog(), described)
-    return _as_chosen(Work(graph, choose(graph, catalog(), situation=Situation(is_hurried=True)), functions), header)
-
-
-def _replayed(job: str, work: Work, past: Sequence[Event]) -> JobState:
-    try:
-        return replay(work.graph, past)
-    except InvalidTransition as exc:
-        hint = "look at it with the version and the executors that it ran with"
-        raise ConflictError(f"the journal of job {job!r} does not fit the workflow as it compiles now: {exc.message}", hint=hint) from exc
-
-
-def _until(past: Sequence[Event], at: float) -> Sequence[Event]:
-    """Return the events up to *at*. Raises `InputError` where there is no such moment."""
-    if not past or at < 0 or (isinstance(at, int) and at > len(past)):
-        raise InputError(f"the job has no moment {at:g}", hint=f"it has {len(past)} events, numbered from 1")
-    if isinstance(at, int):
-        return past[:at]
-    limit = past[0].time + at
-    return past[: next((number for number, event in enumerate(past) if event.time > limit), len(past))]
-
-
-def _status_of(journal: Journal, job: str, state: JobState, at: float | None) -> str:
-    if at is not None:
-        return state.finished or "running"
-    return next((one.status for one in journal.jobs() if one.job == job), "interrupted")
-
-
-# ------------------------------------------------------------------------------------------------------- the life of a job
-
-
-class Forked(NamedTuple):
-    """A new job that goes on from an old one: its id, the tasks whose results it has, and the irreversible ones it will do once more."""
-
-    job: str
-    kept: Sequence[str]
-    repeated: Sequence[str]
-
-
-def fork(journal: Journal, job: str, step: str, *, new_id: str = "") -> Forked:
-    """Make a new job, ready to be resumed, that has what *job* completed, but for *step* and whatever depends on it.
-
-    *job* is only read: it may have ended, or run. Raises `NotFoundError`, `InputError` for a step inside of another, and `ConflictError`
-    when *new_id* is taken.
-    """
-    header, past = journal.read(job)
-    work = _work_seen(header)
-    now = time.time()
-    _replayed(job, work, past)
-    branch = branched(work.graph, past, step, job=job, now=now)
-    new = new_id or secrets.token_hex(6)
-    journal.create(header._replace(job=new, created=now), is_fresh=not new_id)
-    try:
-        for event in branch.events:
-            journal.append(new, event)
-    finally:
-        journal.finish(new, "interrupted", now)
-    if all(one.job != job for one in journal.jobs()):
-        # What it refers to may have been thrown away with the old one, before anybody could know of the new.
-        journal.delete(new)
-        raise NotFoundError(f"job {job!r} was deleted just now")
-    return Forked(new, branch.kept, branch.repeated)
-
-
-def tell(journal: Journal, job: str, event: Event, *, patience: float = 2.0) -> bool:
-    """Tell a job what somebody outside wants; True when a process that runs it hears of it.
-
-    False when nobody runs it: whoever resumes it has to tell it then. Raises what `requests.refusal` says about a request that does not
-    fit, and `NotFoundError`. Waits up to *patience* seconds for the owner to take it, and leaves it in the mail after that.
-    """
-    header, past = journal.read(job)
-    state = _replayed(job, _work_seen(header), past)
-    if (refused := refusal(state, event)) is not None:
-        raise refused
-    letter = journal.post(job, completed_answer(state, event) if isinstance(event, Answered) else event)
-    until = time.monotonic() + patience
-    while letter:
-        heard = journal.is_heard(letter)
-        if heard is not None or time.monotonic() > until:
-            return heard is not False
-        time.sleep(_LOOK_EVERY)
-    return False
+# ------------------------------------------------------------------------------------------------------------- keeping house
 
 
 def clean(

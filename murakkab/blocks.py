@@ -39,7 +39,7 @@ class Group(Placeholder):
         if WRITING.get() is not self.inside__:
             raise mistake("outside-workflow", "the outputs of a block are given from elsewhere", "write group.outputs(...) at its end")
         if bad := next((name for name in values if not NAME.fullmatch(name)), ""):
-            raise mistake("bad-name", f"{bad!r} is no name for an output", "letters, digits, _ and -, the first a letter or _")
+            raise mistake("bad-name", f"{bad!r} is no name for an output", "letters a-z or A-Z, digits, _ and -, the first a letter or _")
         self.given__ |= {name: output_of(value) for name, value in values.items()}
 
 
@@ -105,7 +105,7 @@ def secret(name: str, /, *, env: str = "", file: str = "") -> str:
     if bool(env) == bool(file):
         raise mistake("wrong-form", f"where is the secret {name!r}?", 'write env="API_TOKEN" or file="/run/secrets/token"')
     if not NAME.fullmatch(name):
-        raise mistake("bad-name", f"{name!r} is no name for a secret", "letters, digits, _ and -, the first a letter or _")
+        raise mistake("bad-name", f"{name!r} is no name for a secret", "letters a-z or A-Z, digits, _ and -, the first a letter or _")
     place = f"env:{env}" if env else f"file:{file}"
     if recording.secrets.setdefault(name, place) != place:
         raise mistake("wrong-form", f"the secret {name!r} is in two places", "give the second another name")

@@ -50,7 +50,9 @@ def _gate(recording: Recording, usual: str, work: Mapping[str, Any], options: Ga
 
 def _asked_for(name: str, wanted: Any) -> Input:
     if not NAME.fullmatch(name):
-        raise mistake("bad-name", f"{name!r} is no name for a field of a form", "letters, digits, _ and -, the first a letter or _")
+        raise mistake(
+            "bad-name", f"{name!r} is no name for a field of a form", "letters a-z or A-Z, digits, _ and -, the first a letter or _"
+        )
     if isinstance(wanted, Input):
         return wanted
     notes = get_args(wanted)[1:] if get_origin(wanted) is Annotated else ()

@@ -141,7 +141,7 @@ def _of_type(*kinds: type) -> Callable[[str, Any], Any]:
 
 def _read_name(name: str, value: Any) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise mistake("bad-name", f"{value!r} is no name for a step", "letters, digits, _ and -, the first a letter or _")
+        raise mistake("bad-name", f"{value!r} is no name for a step", "letters a-z or A-Z, digits, _ and -, the first a letter or _")
     return value
 
 

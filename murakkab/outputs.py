@@ -14,7 +14,7 @@ from murakkab.values import File
 
 #: What the only output of a function is called that returns one value.
 ONE_VALUE: Final = "result"
-_NAME_HINT: Final = "letters, digits, _ and -, the first a letter or _"
+_NAME_HINT: Final = "letters a-z or A-Z, digits, _ and -, the first a letter or _"
 
 
 def output(value: object, type: Any = ANY, *, optional: bool = False, description: str = "") -> Any:

@@ -107,7 +107,7 @@ class Node:
     condition: Callable[[Mapping[str, Any]], bool] | None = None
     condition_source: str = ""
     needs: tuple[str, ...] = ()
-    #: Those of `needs` that may be skipped without skipping this step: `after`, and what stands in `$first` alone.
+    #: Those of `needs` that may be skipped without skipping this step: `after`, what stands in `$first` alone, what only those inside use.
     tolerant: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
     is_late: bool = False

@@ -115,6 +115,18 @@ class Letter(NamedTuple):
     event: Event
 
 
+class Records(Protocol):
+    """What a journal says, for whoever only looks."""
+
+    def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:
+        """Return a job's header and all its events. Raises `NotFoundError`, and `BackendError` for what cannot be read."""
+        ...
+
+    def jobs(self) -> Sequence[JobSummary]:
+        """Return a line per job, newest first."""
+        ...
+
+
 class Journal(Protocol):
     """The memory of jobs. Append-only; one process owns a job at a time.
 

@@ -13,11 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-import anyio
 import yaml
-from anyio.from_thread import start_blocking_portal
 
-from murakkab import app, document
+from murakkab import app, document, own_loop
 from murakkab.composition import as_expr
 from murakkab.declared import Declared, Returns
 from murakkab.declaring import Budget
@@ -100,24 +98,20 @@ class Runner:
 
     def resumed_in_new_loop(self, job: str, answers: Answers, signals: Mapping[str, Any], *, budget: Budget | None, by: str) -> JobResult:
         """Return how one job ended that was taken up again, run on an event loop of its own."""
-        return anyio.run(partial(self.resumed, job, answers, signals, budget=budget, by=by))
+        return own_loop.run(self.resumed(job, answers, signals, budget=budget, by=by))
 
     def job_in_new_loop(self, inputs: Mapping[str, Any]) -> JobResult:
         """Return how one job ended, run on an event loop of its own."""
-        return anyio.run(self.job, inputs)
+        return own_loop.run(self.job(inputs))
 
     def stream(self, inputs: Mapping[str, Any]) -> Generator[Event, None, None]:
         """Yield the events of a job as they happen; it runs in a thread of its own, and stops when the iterator is closed."""
         events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        with start_blocking_portal() as portal:
-            future = portal.start_task_soon(self.job, inputs, (_teller(events.put),))
+        with own_loop.beside(lambda: self.job(inputs, (_teller(events.put),))) as future:
             future.add_done_callback(lambda _: events.put(_END))
-            try:
-                while (event := events.get()) is not _END:
-                    yield event
-                future.result().raise_for_status()
-            finally:
-                future.cancel()
+            while (event := events.get()) is not _END:
+                yield event
+            future.result().raise_for_status()
 
     async def astream(self, inputs: Mapping[str, Any]) -> AsyncGenerator[Event, None]:
         """Yield the events of a job as they happen; it stops when the iterator is closed."""

@@ -20,6 +20,10 @@ class File:
     sha256: str = ""
 
 
+#: What most values are, and has no parts: to ask whether something is a mapping is slow.
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
 class TooDeep(ValueError):
     """A value is nested deeper than one may be."""
 
@@ -51,7 +55,7 @@ def is_deeper(value: Any, most: int, *, opened: Open = parts_of) -> bool:
 def _next_level(values: Iterable[Any], opened: Open) -> list[Iterable[Any]]:
     found: dict[int, Iterable[Any]] = {}
     for value in values:
-        if id(value) not in found and (parts := opened(value)) is not None:
+        if type(value) not in _PLAIN and id(value) not in found and (parts := opened(value)) is not None:
             found[id(value)] = parts
     return list(found.values())
 

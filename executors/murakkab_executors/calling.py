@@ -58,9 +58,10 @@ def drawn(binding: Binding, make: Make, emit: Emit | None) -> Any:
         if binding.is_generator:
             return _collected(binding, made, emit)
     except (KeyboardInterrupt, GeneratorExit) as error:
-        # Ctrl-C reaches the main thread only: here it is the function's own, and ends the step, not the process. The other would close
-        # whoever awaits the thread.
-        raise ExecutorError(f"{type(error).__name__}, raised by the function itself", reason="exception") from error
+        # Ctrl-C reaches the main thread only: here it is the function's own, and ends the step, not the process. A `GeneratorExit` that
+        # came to a coroutine out of a thread would close it.
+        said = f": {error}" if str(error) else ""
+        raise ExecutorError(f"{type(error).__name__}{said}, raised by the function itself", reason="exception") from error
     return made if isinstance(made, Awaitable) else binding.result(made)
 
 

@@ -127,7 +127,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ShellResult:
-    """How a program ended. `*_dropped` count the bytes over the output limit, which are lost."""
+    """How a program ended. `*_dropped` count the bytes over the output limit, which are lost: see the knob `excess`."""
 
     stdout: str
     stderr: str

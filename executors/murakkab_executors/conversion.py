@@ -132,9 +132,10 @@ _SUBCLASSES: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (str, lambda text: str.__str__(text)),
     (float, float),
 )
+_BYTES: Final = "return text (.decode(...)), or write them to a file and return its path"
 _CURES: Final[Mapping[type, str]] = {
-    bytes: "store them with call.artifacts.put(...) and return the file value it gives",
-    bytearray: "store it with call.artifacts.put(...) and return the file value it gives",
+    bytes: _BYTES,
+    bytearray: _BYTES,
     set: "return sorted(...), which has an order",
     frozenset: "return sorted(...), which has an order",
 }

@@ -100,10 +100,21 @@ def _module(name: str) -> ModuleType:
         near = _nearest(missing, _siblings(missing))
         where = "is it installed, or its folder on PYTHONPATH?"
         raise NotFoundError(f"there is no module {missing!r}", hint=f"{near} {where}" if near else where) from None
+    except SystemExit as error:
+        hint = 'what is to happen only when the file is run as a program belongs under `if __name__ == "__main__":`'
+        raise InputError(f"{name} cannot be imported: SystemExit({'' if error.code is None else repr(error.code)})", hint=hint) from error
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        message = f"{name} cannot be imported: {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+        message = f"{name} cannot be imported: {type(error).__name__}: {_told(error)}"
         raise InputError(message, hint="mend the module; `python -c 'import ...'` shows the whole traceback") from error
+
+
+def _told(error: BaseException) -> str:
+    """Return what an error says, and where it comes from: the line that cannot be read, else the last that ran and is in a file."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} ({error.filename}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((one for one in reversed(frames) if not one.filename.startswith("<")), frames[-1])
+    return f"{error} ({last.filename}:{last.lineno})"
 
 
 def _siblings(module: str) -> Iterable[str]:
@@ -115,7 +126,9 @@ def _siblings(module: str) -> Iterable[str]:
 def _modules_in(parent: str, _path: tuple[str, ...]) -> tuple[str, ...]:
     """Looking through all folders of a path takes long."""
     path = getattr(importlib.import_module(parent), "__path__", []) if parent else None
-    return tuple(found.name for found in pkgutil.iter_modules(path, f"{parent}." if parent else ""))
+    found = (one.name for one in pkgutil.iter_modules(path, f"{parent}." if parent else ""))
+    # Nobody means a module of Python itself: it would have been found.
+    return tuple(name for name in found if name not in sys.stdlib_module_names)
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ class _Output:
 
 
 @executor(capabilities.shell, name="shell", effect="write", cores=1.0)
-async def shell(
+async def shell(  # noqa: PLR0913 - the inputs of the capability, and knobs
     argv: list[str],
     *,
     stdin: str,
@@ -56,8 +56,9 @@ async def shell(
     cwd: str,
     ok_exit: list[int],
     max_output: Annotated[int, Knob("bytes kept of each of stdout and stderr", low=0)] = 1_048_576,
+    excess: Annotated[str, Knob("a longer stdout fails the step, or is truncated", choices=("fail", "truncate"))] = "fail",
 ) -> ShellResult:
-    """Run a program on this machine, without a shell."""
+    """Run a program on this machine, without a shell. A stdout over the limit fails, for its beginning alone would be another result."""
     if not argv:
         raise ExecutorError("argv is empty", hint="its first element is the program", reason="bad-input", retryable=False)
     out, err = _Output(max_output), _Output(max_output)
@@ -65,6 +66,8 @@ async def shell(
         status = await _finished(process, stdin.encode(), out, err)
     if status not in ok_exit:
         raise _failed(argv[0], status, err.text)
+    if out.dropped and excess != "truncate":
+        raise _too_long(argv[0], out)
     return ShellResult(out.text, err.text, status, out.dropped, err.dropped)
 
 
@@ -161,6 +164,12 @@ def _failed(program: str, status: int, stderr: str) -> ExecutorError:
     tail = stderr.strip()[-_SHOWN:]
     message = f"{program} {how}{': ' if tail else ''}{tail}"
     return ExecutorError(message, hint="list the statuses that are fine in ok_exit", reason="exit-status")
+
+
+def _too_long(program: str, out: _Output) -> ExecutorError:
+    message = f"{program} printed {out.limit + out.dropped} bytes, and max_output keeps {out.limit}"
+    hint = "raise the knob max_output, set the knob excess to truncate, or have it write to a file"
+    return ExecutorError(message, hint=hint, reason="output-limit", retryable=False)
 
 
 def _signal_name(number: int) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from murakkab.cli.entry import looking, profiling, running, writing
 from murakkab.cli.root import app, load
+from murakkab.cli.streams import open_missing
 
 __all__ = ["app", "looking", "main", "profiling", "running", "writing"]
 
@@ -37,6 +38,7 @@ def root(
 
 def main() -> None:
     """Run the command line and end the process."""
+    open_missing()
     # Functions of `call` steps may lie in the folder one works in.
     sys.path.append(str(Path.cwd()))
     if _COMPLETE in os.environ:

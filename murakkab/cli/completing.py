@@ -1,10 +1,10 @@
 """driver: completion in shells - the script that asks for it, and the answers, which the command line gives by itself."""
 
-import sys
 from importlib import import_module
 from typing import Any, Final
 
 from murakkab.cli.printing import answer
+from murakkab.cli.streams import results
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import InputError
 
@@ -21,7 +21,7 @@ def completion(shell: str, *, as_json: bool) -> None:
     if as_json:
         answer({"shell": shell, "script": script}, plain=True)
     else:
-        sys.stdout.write(script + "\n")
+        results().write(script + "\n")
 
 
 def answer_shells() -> None:

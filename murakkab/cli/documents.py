@@ -1,13 +1,16 @@
 """policy: what the commands print with --json, as plain data."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Parameter
 from murakkab.cli.rows import Row
 from murakkab.drawing.timeline import Track
 from murakkab.ports import JobSummary
 from murakkab.runtime.result import JobResult
+
+#: Statuses in which a job has come to its end.
+_OVER: Final = ("succeeded", "failed", "cancelled")
 
 
 def job_json(result: JobResult, rows: Sequence[Row], total: Row, statuses: Mapping[str, str]) -> dict[str, Any]:
@@ -33,6 +36,8 @@ def _measured(row: Row) -> dict[str, Any]:
         "device": row.device,
         "done": row.done,
         "attempts": row.attempts,
+        "failed": row.failed,
+        "cancelled": row.cancelled,
         "cached": row.cached,
         "start": row.start,
         "seconds": row.seconds,
@@ -60,8 +65,8 @@ def track_json(track: Track, begin: float) -> dict[str, Any]:
 
 
 def summary_json(job: JobSummary) -> dict[str, Any]:
-    """Return one line of the list of jobs."""
-    return job._asdict()
+    """Return one line of the list of jobs: `finished` when it is over for good, `stopped` when nothing runs in it any more."""
+    return {**job._asdict(), "finished": job.finished if job.status in _OVER else None, "stopped": job.finished}
 
 
 def catalog_json(catalog: Catalog, missing: Collection[str]) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, Final
 
-from murakkab import app
-from murakkab.cli.history import full_id, has_journal, opened
+from murakkab import app, journalled
+from murakkab.cli.history import full_id, has_journal, looked_at
 from murakkab.cli.places import ended, statuses_of
-from murakkab.cli.printing import answer, console_of, write_to
+from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.sketch import sketch
 from murakkab.diagnostics import did_you_mean
 from murakkab.drawing import Picture, dot_text, mermaid_text, svg_text, workflow_picture
@@ -50,15 +50,17 @@ def _print(picture: Picture, console: Any) -> None:
 def _picture_of(what: str, *, depth: int, profile: str, home: Path) -> Picture:
     """Return the picture of a file where there is one of that name, else of a job."""
     if Path(what).exists() or "." in what or "/" in what:
-        return _of_work(app.load_file(what, profile=profile), depth)
+        work = app.load_file(what, profile=profile, is_drawn=True)
+        tell(*(str(one) for one in work.warnings if one.code == "unknown-function"))
+        return _of_work(work, depth)
     if not has_journal(home):
         hint = "give the path of a workflow file, or name the folder of the job with --journal"
         raise NotFoundError(f"there is neither a file {what!r} nor a journal in {str(home)!r}", hint=hint)
-    with opened(home) as journal:
-        job = full_id(journal, what)
-        work, state, result = app.state_of(journal, job)
+    with looked_at(home) as records:
+        job = full_id(records, what)
+        work, state, result = journalled.state_of(records, job)
     statuses = statuses_of(state)
-    told = Told(work.deployment.choices, statuses if result.status == "running" else ended(statuses), depth)
+    told = Told(work.deployment.choices, statuses if result.status == "running" else ended(statuses, result.status), depth)
     picture = workflow_picture(work.graph.workflow, told, remarks=work.graph.rewrites, status=result.status)
     return Picture(f"{picture.title}  job {job}", picture.frame, picture.remarks, picture.status)
 

@@ -1,7 +1,5 @@
 """driver: what can be done with workflow files without running them, and what this installation has."""
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,9 @@ from murakkab.cli.inputs import read_inputs
 from murakkab.cli.plans import aim_text, forecast_lines, plan_json, plan_table, reasons_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.report import diagnostic_json, error_json, error_lines
+from murakkab.cli.streams import results
 from murakkab.cli.tables import executors_table
+from murakkab.cli.visible import json_text
 from murakkab.cli.wishes import Wishes
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
@@ -52,7 +52,7 @@ def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tupl
         tell(*map(str, work.warnings))
         steps = sum(1 for _ in every_step(work.graph.workflow))
         warnings = f", {len(work.warnings)} warning{'' if len(work.warnings) == 1 else 's'}" if work.warnings else ""
-        sys.stdout.write(f"{file}: {'ok' if ok else 'not ok'}, {steps} step{'' if steps == 1 else 's'}{warnings}\n")
+        results().write(f"{file}: {'ok' if ok else 'not ok'}, {steps} step{'' if steps == 1 else 's'}{warnings}\n")
     report = {"file": str(file), "ok": ok, "error": None, "warnings": [diagnostic_json(one) for one in work.warnings]}
     return report, 0 if ok else SpecError.exit_status
 
@@ -71,7 +71,7 @@ def plan(file: Path, wishes: Wishes, words: Sequence[str], *, home: Path, as_jso
     console = console_of()
     console.print(f"{workflow.name}: {aim_text(made.goal)}", markup=False, highlight=False, style="bold")
     is_wide = console.width >= _WIDE
-    console.print(plan_table(work.graph, made, with_reasons=is_wide))
+    console.print(plan_table(work.graph, made, with_reasons=is_wide, width=console.width))
     for reason in () if is_wide else reasons_of(made):
         console.print(f"- {reason}", markup=False, highlight=False)
     for line in forecast_lines(made):
@@ -98,4 +98,4 @@ def executors(capability: str | None, *, as_json: bool) -> None:
 
 def schema(output: Path | None) -> None:
     """Write the JSON Schema of workflow files."""
-    write_to(output, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    write_to(output, json_text(json_schema()))

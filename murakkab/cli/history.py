@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.cli.documents import job_json, summary_json, tasks_json, track_json
 from murakkab.cli.gantt import gantt, legend
 from murakkab.cli.options import journal_option, moment_of
@@ -21,7 +21,7 @@ from murakkab.diagnostics import did_you_mean
 from murakkab.drawing.timeline import timeline_of
 from murakkab.drawing.timeline_svg import timeline_svg
 from murakkab.errors import InputError, NotFoundError
-from murakkab.ports import JobSummary, Journal
+from murakkab.ports import JobSummary, Journal, Records
 from murakkab.runtime.messages import TaskSucceeded
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
@@ -32,15 +32,27 @@ _LISTED: Final = 40
 
 
 @contextmanager
+def looked_at(home: Path) -> Iterator[Records]:
+    """The journal of *home*, which must exist, to be read and not written. Raises `NotFoundError`."""
+    _refuse_missing(home)
+    with app.open_records(app.Settings(home=home)) as records:
+        yield records
+
+
+@contextmanager
 def opened(home: Path) -> Iterator[Journal]:
     """The journal of *home*, which must exist. Raises `NotFoundError`."""
-    if not has_journal(home):
-        raise NotFoundError(f"there is no journal in {str(home)!r}", hint="name its folder with --journal, or run a job first")
+    _refuse_missing(home)
     journal = app.open_journal(app.Settings(home=home))
     try:
         yield journal
     finally:
         journal.close()
+
+
+def _refuse_missing(home: Path) -> None:
+    if not has_journal(home):
+        raise NotFoundError(f"there is no journal in {str(home)!r}", hint="name its folder with --journal, or run a job first")
 
 
 def has_journal(home: Path) -> bool:
@@ -52,8 +64,8 @@ def known_jobs(home: Path, begin: str) -> list[tuple[str, str]]:
     """Return the ids that begin so, with what each is."""
     if not has_journal(home):
         return []
-    with opened(home) as journal:
-        return [(one.job, f"{one.workflow}, {one.status}") for one in journal.jobs() if one.job.startswith(begin)]
+    with looked_at(home) as records:
+        return [(one.job, f"{one.workflow}, {one.status}") for one in records.jobs() if one.job.startswith(begin)]
 
 
 def jobs(home: Path, wanted: tuple[str | None, int | None], *, as_json: bool) -> None:
@@ -63,12 +75,13 @@ def jobs(home: Path, wanted: tuple[str | None, int | None], *, as_json: bool) ->
         raise InputError(f"no job is ever {status!r}", hint=did_you_mean(status, _STATUSES, others="there are"))
     found: list[JobSummary] = []
     if has_journal(home):
-        with opened(home) as journal:
-            found = [one for one in journal.jobs() if status in (None, one.status)][:limit]
+        with looked_at(home) as records:
+            found = [one for one in records.jobs() if status in (None, one.status)][:limit]
     if as_json:
         answer([summary_json(one) for one in found], plain=True)
     elif found:
-        console_of().print(jobs_table(found))
+        console = console_of()
+        console.print(jobs_table(found, width=console.width))
     else:
         sys.stderr.write(f"no jobs in {home}\n" if status is None else f"no job in {home} is {status}\n")
 
@@ -77,9 +90,9 @@ def show(job: str, what: tuple[str | None, str | None], *, home: Path, tasks: bo
     """Print what a job, or one task of it, did; *what* is the task and the moment to look at."""
     task, moment = what
     at = None if moment is None else moment_of(moment)
-    with opened(home) as journal:
-        job = full_id(journal, job)
-        _, state, result = app.state_of(journal, job, at=at)
+    with looked_at(home) as records:
+        job = full_id(records, job)
+        _, state, result = journalled.state_of(records, job, at=at)
     now = time.time() if result.status == "running" and at is None else None
     if task is not None:
         _show_task(task, state, result, as_json=as_json)
@@ -109,7 +122,7 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     rows, total = bill_of(result)
     console = console_of()
     console.print(job_title(result, total))
-    console.print(steps_table(rows, total, _now(statuses_of(state), result)))
+    console.print(steps_table(rows, total, _now(statuses_of(state), result), width=console.width))
     timeline = timeline_of(state.graph, result.history, now=now)
     if timeline.tracks:
         console.print(gantt(timeline, width=console.width, most=_LISTED))
@@ -121,7 +134,7 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     for words in replies_of(result.job, state).values() if result.status != "running" else ():
         console.print(f"answer with: murakkab {words}{option}", style="yellow", markup=False, highlight=False)
     if result.outputs:
-        console.print_json(data=dict(result.outputs))
+        answer(dict(result.outputs), plain=False)
 
 
 def _show_task(task: str, state: JobState, result: JobResult, *, as_json: bool) -> None:
@@ -139,7 +152,7 @@ def _show_task(task: str, state: JobState, result: JobResult, *, as_json: bool) 
     for line in story:
         console.print(line, markup=False, highlight=False)
     if value is not None:
-        console.print_json(data=value)
+        answer(value, plain=False)
 
 
 def _value(task: str, state: JobState, result: JobResult) -> Any:
@@ -164,12 +177,12 @@ def _statuses(state: JobState) -> dict[str, str]:
 
 
 def _now(statuses: Mapping[str, str], result: JobResult) -> Mapping[str, str]:
-    return statuses if result.status == "running" else ended(statuses)
+    return statuses if result.status == "running" else ended(statuses, result.status)
 
 
-def full_id(journal: Journal, job: str) -> str:
+def full_id(records: Records, job: str) -> str:
     """Return the id that *job* is, or the only one that it begins."""
-    known = [one.job for one in journal.jobs()]
+    known = [one.job for one in records.jobs()]
     found = [job] if job in known else [one for one in known if one.startswith(job)]
     if len(found) == 1:
         return found[0]

@@ -54,6 +54,8 @@ class Display:
         self.note = ""
         #: Steps whose end has been told; what an earlier run has settled is no news.
         self._told = {name for name, step in state.steps.items() if status_of(step) in ("succeeded", "skipped")}
+        #: What waited for somebody before is no news either.
+        self._waited = set(state.asking)
         #: Every change since the last look.
         self._news = state.log = []
 
@@ -91,7 +93,7 @@ class Display:
     def _tell_news(self) -> None:
         """Tell of the steps that settled since the last look. Reads only what is new: a job may have many thousand steps."""
         for _, task, status, cause in self._news:
-            if status is Status.AWAITING:
+            if status is Status.AWAITING and task not in self._waited:
                 self._console.print(f"{task}: {cause}", markup=False, highlight=False)
         for step in dict.fromkeys(path_of(task) for _, task, _, _ in self._news):
             known = self._state.steps.get(step)
@@ -101,8 +103,10 @@ class Display:
     def _tell(self, line: StepLine) -> None:
         if line.is_settled and line.step not in self._told:
             self._told.add(line.step)
-            tasks = f"  {line.done}/{line.total}" if line.total != 1 else ""
-            self._console.print(f"{line.step}: {line.status}{tasks}  {seconds_text(line.seconds)}", markup=False, highlight=False)
+            tasks = self._progress.counted(line.step, self._state) if line.total != 1 else ""
+            self._console.print(
+                f"{line.step}: {line.status}{'  ' * bool(tasks)}{tasks}  {seconds_text(line.seconds)}", markup=False, highlight=False
+            )
 
     def _drawn(self) -> Group:
         lines = self._lines()

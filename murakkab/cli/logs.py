@@ -1,16 +1,16 @@
 """driver: the events of a job, a line for each - those that are there, and with --follow those that come."""
 
-import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from murakkab.cli.event_lines import event_json, event_text
-from murakkab.cli.history import full_id, opened
+from murakkab.cli.history import full_id, looked_at
+from murakkab.cli.streams import results
+from murakkab.cli.visible import json_text
 from murakkab.errors import NotFoundError
-from murakkab.ports import Journal
+from murakkab.ports import Records
 from murakkab.runtime.messages import Event
 from murakkab.runtime.records import path_of
 
@@ -20,13 +20,13 @@ _EVERY: Final = 0.3
 
 def logs(job: str, task: str | None, *, home: Path, follow: bool, as_json: bool) -> None:
     """Print the events of a job, or of one task or step."""
-    with opened(home) as journal:
-        job = full_id(journal, job)
+    with looked_at(home) as records:
+        job = full_id(records, job)
         told = 0
         while True:
             # Its status first: what ends the job is not missed then.
-            runs = follow and _runs(journal, job)
-            _, past = journal.read(job)
+            runs = follow and _runs(records, job)
+            _, past = records.read(job)
             _print(past, told, task, as_json=as_json)
             told = len(past)
             if not runs:
@@ -36,17 +36,17 @@ def logs(job: str, task: str | None, *, home: Path, follow: bool, as_json: bool)
         raise NotFoundError(f"no event of job {job} is about {task!r}", hint=f"murakkab show {job} lists its steps and tasks")
 
 
-def _runs(journal: Journal, job: str) -> bool:
-    return any(one.job == job and one.status == "running" for one in journal.jobs())
+def _runs(records: Records, job: str) -> bool:
+    return any(one.job == job and one.status == "running" for one in records.jobs())
 
 
 def _print(past: Sequence[Event], told: int, task: str | None, *, as_json: bool) -> None:
-    begin = past[0].time if past else 0.0
+    begin, out = past[0].time if past else 0.0, results()
     for number, event in enumerate(past[told:], told + 1):
         if task is None or is_about(event, task):
-            line = json.dumps(event_json(event, number, begin), ensure_ascii=False, default=str) if as_json else event_text(event, begin)
-            sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+            one = event_json(event, number, begin)
+            out.write(json_text(one, out.encoding, indent=None) if as_json else f"{event_text(event, begin)}\n")
+    out.flush()
 
 
 def is_about(event: Event, task: str) -> bool:

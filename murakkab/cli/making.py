@@ -1,12 +1,13 @@
 """driver: writes a workflow to begin with."""
 
-import json
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
 from murakkab.cli.printing import answer, tell, write_to
 from murakkab.cli.templates import STARTERS, Starter
+from murakkab.cli.visible import json_text
 from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
 from murakkab.errors import ConflictError, InputError
@@ -22,7 +23,7 @@ def new(name: str, template: str, *, as_json: bool) -> None:
     if starter is None:
         raise InputError(f"there is no template {template!r}", hint=did_you_mean(template, STARTERS, others="there are"))
     if not _NAME.fullmatch(stem):
-        raise InputError(f"{stem!r} cannot be the name of a workflow", hint="letters, digits, - and _, beginning with a letter")
+        raise InputError(f"{stem!r} cannot be the name of a workflow", hint="letters a-z or A-Z, digits, - and _, beginning with a letter")
     file, steps = folder / f"{stem}.yaml", folder / f"{stem.replace('-', '_')}_steps.py"
     for path in (file, steps):
         if path.exists():
@@ -32,13 +33,15 @@ def new(name: str, template: str, *, as_json: bool) -> None:
     write_to(file, _text(stem, steps.stem, starter, file), is_new=True)
     schema = folder / _SCHEMA
     if not schema.exists():
-        write_to(schema, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+        write_to(schema, json_text(json_schema()))
     made = [str(path) for path in (file, steps, schema)]
-    command = f"murakkab run {file} {starter.words}".rstrip()
+    # Functions are found in the folder that one works in.
+    there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    command = f"{there}murakkab run {file.name} {starter.words}".rstrip()
     if as_json:
         answer({"files": made, "run": command}, plain=True)
     else:
-        tell(f"{file}: {starter.about}", f"  try it with: {command}", f"  look at it:  murakkab graph {file}")
+        tell(f"{file}: {starter.about}", f"  try it with: {command}", f"  look at it:  {there}murakkab graph {file.name}")
 
 
 def _text(name: str, steps: str, starter: Starter, file: Path) -> str:

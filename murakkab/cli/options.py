@@ -142,6 +142,8 @@ def advise(error: JobError, journal: str | None, replies: Mapping[str, str] | No
     elif error.code == "job-waiting":
         waits = [f"murakkab {reply}{journal}" for reply in (replies or {}).values()]
         error.hint = "; or: ".join(waits[:2]) or f"when what it waits for has come: {resume}"
+    elif error.code == "job-failed" and all(cause.reason == "rejected" for cause in error.causes) and error.causes:
+        error.hint = f"a person said no; to ask once more: {resume}"
     elif error.code == "job-failed":
         story = f"; its story: murakkab show {error.job}{journal} --task {task}" if task else ""
         error.hint = f"mend the cause, then: {resume}{story}"

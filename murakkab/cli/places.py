@@ -8,18 +8,20 @@ from murakkab.plan import Node, TaskGraph
 from murakkab.runtime.records import Status, StepRecord, path_of
 from murakkab.runtime.state import JobState
 
-#: A step has the worst status of its tasks, and one that is done in several places the worst of these.
+#: A step that is done in several places has the first of their statuses: as long as something is still to come, it has not failed.
 WORST: Final = (
-    Status.FAILED,
     Status.DOUBT,
     Status.AWAITING,
     Status.RUNNING,
     Status.BACKOFF,
-    Status.CANCELLED,
     Status.WAITING,
+    Status.FAILED,
+    Status.CANCELLED,
     Status.SUCCEEDED,
     Status.SKIPPED,
 )
+#: Statuses of tasks to which something is still to happen.
+_OPEN: Final = frozenset((Status.DOUBT, Status.AWAITING, Status.RUNNING, Status.BACKOFF, Status.WAITING))
 _ROUND: Final = re.compile(r"#\d+$")
 
 
@@ -54,14 +56,17 @@ def kind_of(node: Node) -> str:
 
 
 def status_of(step: StepRecord) -> str:
-    """Return the status of a step in one place; failed or in doubt when one of its tasks is."""
-    if step.map is None:
+    """Return the status of a step in one place. That of a map is what its tasks wait for, and failed once nothing more comes of it."""
+    grown = step.map
+    if grown is None or step.status in (Status.SUCCEEDED, Status.SKIPPED):
         return str(step.status)
-    statuses = {task.status for task in step.map.tasks}
-    for worst in (Status.FAILED, Status.DOUBT, Status.AWAITING):
-        if worst in statuses and step.status is not Status.SUCCEEDED:
-            return str(worst)
-    if step.status is Status.WAITING and step.map.tasks:
+    statuses = {task.status for task in grown.tasks}
+    goes_on = not step.frame.ending and not statuses.isdisjoint(_OPEN)
+    order = (Status.DOUBT, Status.AWAITING) if goes_on else (Status.FAILED, Status.DOUBT, Status.AWAITING)
+    for status in order:
+        if status in statuses:
+            return str(status)
+    if step.status is Status.WAITING and grown.tasks:
         return str(Status.RUNNING)
     return str(step.status)
 
@@ -73,7 +78,11 @@ def statuses_of(state: JobState) -> Mapping[str, str]:
     inside: dict[str, set[str]] = {}
     for record in state.inner.values():
         if not _ROUND.search(record.id):
-            inside.setdefault(path_of(record.id), set()).add(status_of(record))
+            status = status_of(record)
+            if status in _OPEN and state.is_closed(record):
+                # Nobody waits for it any more.
+                status = str(Status.CANCELLED)
+            inside.setdefault(path_of(record.id), set()).add(status)
     found.update((path, worst_of(statuses)) for path, statuses in inside.items())
     return found
 
@@ -84,6 +93,13 @@ def worst_of(statuses: Iterable[str]) -> str:
     return next((str(status) for status in WORST if status in known), "")
 
 
-def ended(statuses: Mapping[str, str]) -> dict[str, str]:
-    """Return the statuses of a job that goes on no more: what its state thinks is under way was interrupted."""
-    return {name: "interrupted" if status in (Status.RUNNING, Status.BACKOFF) else status for name, status in statuses.items()}
+def ended(statuses: Mapping[str, str], job: str) -> dict[str, str]:
+    """Return the statuses of the steps of a job that nobody runs, *job* being its own: what its state thinks is under way was interrupted.
+
+    In a job that waits or is paused nothing was: steps that are under way hold something that waits, or has no money to go on.
+    """
+    stopped = _STOPPED.get(job, "interrupted")
+    return {name: stopped if status in (Status.RUNNING, Status.BACKOFF) else status for name, status in statuses.items()}
+
+
+_STOPPED: Final[Mapping[str, str]] = {"waiting": str(Status.AWAITING), "paused": "paused"}

@@ -1,17 +1,20 @@
 """policy: how a workflow would run, as a table, as sentences and as plain data - choices, forecasts and where these come from."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from murakkab.cli.places import kind_of, nodes_of
-from murakkab.cli.tables import KINDS, new_table, seconds_text, step_name, usd_text
+from murakkab.cli.tables import KINDS, narrowed, new_table, seconds_text, step_name, usd_text
 from murakkab.figures import Figure, Source
 from murakkab.optimizer.reasons import amount
 from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph
 from murakkab.spec import Goal
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod, OverflowMethod
 
 _STATUS: Mapping[str, str] = {
     "separate": "each step by itself: nothing binds them together",
@@ -19,6 +22,9 @@ _STATUS: Mapping[str, str] = {
     "feasible": "all steps together",
     "heuristic": "all steps together, unproven: the solver ran out of time",
 }
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod, OverflowMethod
 
 
 def aim_text(goal: Goal) -> str:
@@ -37,22 +43,30 @@ def tasks_text(node: Node, choice: Choice | None = None) -> str:
     return "·".join(part for part in (each, rounds) if part) or "1"
 
 
-def plan_table(graph: TaskGraph, deployment: Deployment, *, with_reasons: bool) -> Table:
-    """Return a line per step, those inside of a step behind it. Seconds are of one task, money and energy of all of them."""
+def plan_table(graph: TaskGraph, deployment: Deployment, *, with_reasons: bool, width: int = 10_000) -> Table:
+    """Return a line per step, those inside of a step behind it; where *width* is too little, without the columns that matter least.
+
+    Seconds are of one task, money and energy of all of them.
+    """
+    names = ("step", "executor", "tasks", "a task", "cost", "energy", "quality", "figures")
+    nodes = nodes_of(graph)
+    lines = [_cells(path, node, deployment.choices.get(path)) for path, node in nodes.items()]
+    columns = {name: [*found] for name, *found in zip(names, *lines, strict=True)}
+    if not with_reasons:
+        narrowed(columns, width, ("energy", "quality", "cost", "figures", "executor"))
     table = new_table()
-    table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=10)
-    table.add_column("executor", overflow="fold", min_width=8)
-    for name in ("tasks", "a task", "cost", "energy", "quality"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("figures", no_wrap=True)
+    for name in columns:
+        overflow: OverflowMethod = "fold" if name == "executor" else "ellipsis"
+        justify: JustifyMethod = "right" if name in ("tasks", "a task", "cost", "energy", "quality") else "left"
+        table.add_column(name, justify=justify, no_wrap=overflow != "fold", overflow=overflow, min_width=10 if name == "step" else 5)
     if with_reasons:
         table.add_column("why", overflow="fold")
-    for path, node in nodes_of(graph).items():
+    for i, path in enumerate(nodes):
         choice = deployment.choices.get(path)
-        if choice is None:
-            table.add_row(step_name(path), Text(KINDS.get(kind_of(node), ""), "dim"), tasks_text(node))
-        else:
-            table.add_row(*_cells(path, node, choice), *([choice.why] if with_reasons else []))
+        faint = set() if choice is not None and _source_of(choice) == Source.MEASURED else {"figures"}
+        faint |= {"executor"} if choice is None else set()
+        row = [Text(found[i], "dim" if name in faint else "") for name, found in columns.items()]
+        table.add_row(*row, *([choice.why if choice else ""] if with_reasons else []))
     return table
 
 
@@ -97,17 +111,22 @@ def _figure_text(figure: Figure | None, unit: str = "") -> str:
     return f"{figure.value:.3g}{unit} ({spread}{figure.of.source})"
 
 
-def _cells(path: str, node: Node, choice: Choice) -> tuple[Any, ...]:
+def _cells(path: str, node: Node, choice: Choice | None) -> tuple[str, ...]:
+    if choice is None:
+        return step_name(path), KINDS.get(kind_of(node), ""), tasks_text(node), "", "", "", "", ""
     quote, estimate = choice.executor.quote, choice.estimate
     seconds = quote.seconds if estimate is None else estimate.seconds.value
     usd = quote.usd if estimate is None else estimate.usd.value
     joules = quote.joules if estimate is None else None if estimate.joules is None else estimate.joules.value
     quality = quote.quality if estimate is None else None if estimate.quality is None else estimate.quality.value
-    source = quote.source if estimate is None else str(estimate.seconds.of.source)
-    shown = Text(source, "" if source == Source.MEASURED else "dim")
     energy = "-" if joules is None else f"{joules:.3g} J"
     good = "-" if quality is None else f"{quality:.2f}"
-    return step_name(path), who_text(choice), tasks_text(node, choice), seconds_text(seconds), usd_text(usd), energy, good, shown
+    who, tasks = who_text(choice), tasks_text(node, choice)
+    return step_name(path), who, tasks, seconds_text(seconds), usd_text(usd), energy, good, _source_of(choice)
+
+
+def _source_of(choice: Choice) -> str:
+    return choice.executor.quote.source if choice.estimate is None else str(choice.estimate.seconds.of.source)
 
 
 def who_text(choice: Choice) -> str:

@@ -1,5 +1,6 @@
 """state: how far each step of a running job is - hears its events and the changes of its `JobState`, and says a line per step."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -89,6 +90,15 @@ class Progress:
             status = "running" if running else "queued"
         growing = step.map is not None and step.map.open
         return StepLine(name, status, done, total, growing, running, self._seconds(name, status, now, step.node))
+
+    def counted(self, name: str, state: JobState) -> str:
+        """Return how many tasks of a settled step have succeeded, and what became of the others; "" for a step that is one task."""
+        grown = state.steps[name].map
+        if grown is None:
+            return ""
+        found = Counter(str(task.status) for task in grown.tasks)
+        beside = ", ".join(f"{count} {status}" for status, count in found.items() if status != Status.SUCCEEDED)
+        return f"{found[Status.SUCCEEDED]}/{len(grown.tasks)}{f' ({beside})' if beside else ''}"
 
     def _line_inside(self, path: str, state: JobState, now: float) -> StepLine:
         self._nodes = self._nodes or nodes_of(state.graph)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from murakkab.cli.visible import visible
 from murakkab.errors import Diagnostic, InvalidTransition, JobError, JobWaiting, MurakkabError, SpecError
 
 
@@ -14,16 +15,17 @@ class JobAsks(JobWaiting):
 
 
 def error_lines(error: MurakkabError) -> list[str]:
-    """Return what to print: a line per diagnostic of a declaration, else the message and what to do about it."""
+    """Return what to print: a line per diagnostic of a declaration, else the message and what to do about it. No control characters."""
     if isinstance(error, SpecError):
-        return [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(error.diagnostics, error.what)}"]
-    first, *rest = error.message.splitlines() or [""]
-    lines = [f"error[{error.code}]: {first}", *(f"  {line}" for line in rest)]
-    if isinstance(error, InvalidTransition):
-        lines.extend(f"  {line}" for line in error.story)
-    if error.hint:
-        lines.append(f"hint: {error.hint}")
-    return lines
+        lines = [*map(str, error.diagnostics), f"error[{error.code}]: {_counted(error.diagnostics, error.what)}"]
+    else:
+        first, *rest = error.message.split("\n")
+        lines = [f"error[{error.code}]: {first}", *(f"  {line}" for line in rest)]
+        if isinstance(error, InvalidTransition):
+            lines.extend(f"  {line}" for line in error.story)
+        if error.hint:
+            lines.append(f"hint: {error.hint}")
+    return [visible(line) for line in lines]
 
 
 def error_json(error: MurakkabError) -> dict[str, Any]:

@@ -6,13 +6,13 @@ A job that another process runs hears of it there. One that nobody runs is taken
 from collections.abc import Sequence
 from pathlib import Path
 
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.cli.asking import ask_fields, can_ask, confirm, user_name
 from murakkab.cli.history import full_id, opened
 from murakkab.cli.inputs import read_form
 from murakkab.cli.options import budget_of, journal_option, value_of
 from murakkab.cli.printing import answer, tell
-from murakkab.cli.replies import Question, questions_of
+from murakkab.cli.replies import Question, events_of, questions_of
 from murakkab.cli.running_jobs import Place, Request, advised, go_on, resumed
 from murakkab.errors import ConflictError, InputError, MurakkabError
 from murakkab.ports import Journal
@@ -26,7 +26,7 @@ def approve(job: str, task: str | None, said: tuple[bool, Sequence[str], str | N
     approved, words, by = said
     with opened(home) as journal:
         job = full_id(journal, job)
-        _, state, _ = app.state_of(journal, job)
+        _, state, _ = journalled.state_of(journal, job)
         asked = _asked(job, state, task)
         values = read_form(words, asked.form) if approved or words else {}
         missing = {name: one for name, one in asked.form.items() if one.required and name not in values}
@@ -59,8 +59,19 @@ def send(job: str, event: str, value: str | None, *, home: Path, no_resume: bool
     given = value_of(value)
     with opened(home) as journal:
         job = full_id(journal, job)
-        _, state, _ = app.state_of(journal, job)
+        _, state, _ = journalled.state_of(journal, job)
+        if style == "full":
+            tell(*_unawaited(event, state))
         _deliver(job, SignalReceived(_now(), event, given), state, Place(home, style, journal), no_resume=no_resume)
+
+
+def _unawaited(event: str, state: JobState) -> list[str]:
+    """Return a remark about an event that nothing waits for at present, where others are waited for: its name may be mistyped."""
+    awaited = sorted({name for name, _ in events_of(state).values()})
+    if not awaited or event in awaited:
+        return []
+    names = ", ".join(map(repr, awaited[:5]))
+    return [f"nothing waits for the event {event!r} now: it is kept until something does; waited for: {names}"]
 
 
 def cancel(job: str, task: str | None, *, branch: bool, reason: str, home: Path, as_json: bool) -> None:
@@ -70,11 +81,11 @@ def cancel(job: str, task: str | None, *, branch: bool, reason: str, home: Path,
     style = "json" if as_json else "full"
     with opened(home) as journal:
         job = full_id(journal, job)
-        _, state, _ = app.state_of(journal, job)
+        _, state, _ = journalled.state_of(journal, job)
         place = Place(home, style, journal)
         if task is not None:
             _deliver(job, SkipRequested(_now(), task, branch, reason), state, place, no_resume=False)
-        elif app.tell(journal, job, event := CancelRequested(_now(), reason)):
+        elif journalled.tell(journal, job, event := CancelRequested(_now(), reason)):
             _heard(job, place, f"job {job} is being cancelled by the process that runs it")
         else:
             result, _ = resumed(job, Request([event]), place)
@@ -92,7 +103,7 @@ def fork(job: str, what: tuple[str, str | None], *, home: Path, no_resume: bool,
     step, limits = what
     budget = budget_of(limits)
     with opened(home) as journal:
-        made = app.fork(journal, full_id(journal, job), step)
+        made = journalled.fork(journal, full_id(journal, job), step)
         place = Place(home, style, journal)
         if style == "full":
             kept = len(made.kept)
@@ -117,7 +128,7 @@ def _deliver(job: str, event: Event, state: JobState, place: Place, *, no_resume
     if journal is None:
         raise MurakkabError(f"job {job!r} has no journal")
     with advised(place):
-        heard = app.tell(journal, job, event)
+        heard = journalled.tell(journal, job, event)
     if heard:
         _heard(job, place, f"job {job} heard it in the process that runs it")
     elif no_resume:

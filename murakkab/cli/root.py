@@ -4,7 +4,6 @@ Nothing heavy is imported here or in `murakkab.cli.entry`: `murakkab --help` loa
 command does lies in the other files of this folder, imported when one runs.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from murakkab.cli.report import error_json, error_lines
+from murakkab.cli.streams import ResultLost, results, results_apart
+from murakkab.cli.usage import Commands
+from murakkab.cli.visible import json_text
 from murakkab.errors import MurakkabError
 
 app = typer.Typer(
     name="murakkab",
+    cls=Commands,
     help="Say what an AI workflow does and what matters; Murakkab decides how it runs.",
     epilog=(
         "Exit status: 0 done, 1 failed, 2 mistake in file or inputs, 3 no plan, 4 not found, 5 conflict, 6 backend down, 7 held, "
@@ -33,6 +36,8 @@ app = typer.Typer(
 )
 
 HERE = Path(".murakkab")
+#: The status of a process whose reader has gone, as shells know it.
+_UNWANTED = 141
 
 
 def load(module: str) -> Any:
@@ -47,15 +52,28 @@ def style_of(*, as_json: bool, quiet: bool) -> str:
 
 @contextmanager
 def reported(*, as_json: bool) -> Iterator[None]:
-    """Turn an error into what people or programs read, and into the exit status."""
+    """Turn an error into what people or programs read, and into the exit status; keep standard output for the result meanwhile."""
+    status = 0
     try:
-        yield
-    except MurakkabError as error:
-        if as_json:
-            sys.stdout.write(json.dumps(error_json(error), indent=2, ensure_ascii=False) + "\n")
-        else:
-            sys.stderr.write("\n".join(error_lines(error)) + "\n")
-        raise typer.Exit(error.exit_status) from None
+        with results_apart():
+            try:
+                yield
+            except typer.Exit as end:
+                status = end.exit_code
+            except ResultLost:
+                raise
+            except MurakkabError as error:
+                status = error.exit_status
+                if as_json:
+                    results().write(json_text(error_json(error), results().encoding))
+                else:
+                    sys.stderr.write("\n".join(error_lines(error)) + "\n")
+    except ResultLost as lost:
+        if not lost.is_unwanted:
+            sys.stderr.write("\n".join(error_lines(lost)) + "\n")
+        status = _UNWANTED if lost.is_unwanted else status or lost.exit_status
+    if status:
+        raise typer.Exit(status)
 
 
 def _jobs(incomplete: str) -> list[tuple[str, str]]:

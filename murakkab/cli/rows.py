@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from murakkab.cli.places import kind_of, nodes_of
-from murakkab.drawing.timeline import timeline_of
+from murakkab.drawing.timeline import Track, timeline_of
 from murakkab.plan import Choice
 from murakkab.runtime.result import JobResult, TaskRow
 
@@ -13,6 +13,7 @@ class Row(NamedTuple):
     """One step, by its path. `start` and `seconds` are of its whole span; `joules` is the sum of what was measured, None where nothing was.
 
     `metered` says how many of its attempts were measured. `kind` other than task: no executor does it, and it takes nothing of its own.
+    `failed` and `cancelled` count attempts that ended so; of a step that no executor does, its tasks.
     """
 
     step: str
@@ -28,6 +29,8 @@ class Row(NamedTuple):
     usd: float
     tokens: int = 0
     kind: str = "task"
+    failed: int = 0
+    cancelled: int = 0
 
 
 def rows_of_steps(tasks: Iterable[TaskRow], choices: Mapping[str, Choice], *, begin: float) -> list[Row]:
@@ -56,19 +59,20 @@ def _row(step: str, attempts: Sequence[TaskRow], choice: Choice | None, begin: f
         metered=len(joules),
         usd=sum(task.usd for task in attempts),
         tokens=sum(task.tokens for task in attempts),
+        failed=sum(task.status == "failed" for task in attempts),
+        cancelled=sum(task.status == "cancelled" for task in attempts),
     )
 
 
 def total_of(rows: Sequence[Row], *, seconds: float) -> Row:
-    """Return the bill of the whole job, which took *seconds*."""
+    """Return the bill of the whole job, which took *seconds*. Its counts are the sums of those of *rows*; `attempts` are of executors."""
     measured = [row.joules for row in rows if row.joules is not None]
-    tasks = [row for row in rows if row.kind == "task"]
     return Row(
         step="total",
         executor="",
         device="",
-        done=sum(row.done for row in tasks),
-        attempts=sum(row.attempts for row in tasks),
+        done=sum(row.done for row in rows),
+        attempts=sum(row.attempts for row in rows if row.kind == "task"),
         cached=sum(row.cached for row in rows),
         start=None,
         seconds=seconds,
@@ -76,6 +80,8 @@ def total_of(rows: Sequence[Row], *, seconds: float) -> Row:
         metered=sum(row.metered for row in rows),
         usd=sum(row.usd for row in rows),
         tokens=sum(row.tokens for row in rows),
+        failed=sum(row.failed for row in rows),
+        cancelled=sum(row.cancelled for row in rows),
     )
 
 
@@ -95,27 +101,25 @@ def _with_others(rows: list[Row], result: JobResult, begin: float) -> list[Row]:
     others = {path: kind for path, node in nodes.items() if (kind := kind_of(node)) != "task"}
     known = {row.step: row for row in rows}
     if others:
-        spans: dict[str, list[tuple[float, float]]] = {}
-        done: dict[str, int] = {}
+        tracks: dict[str, list[Track]] = {}
         for track in timeline_of(result.graph, result.history).tracks:
             if track.path in others:
-                spans.setdefault(track.path, []).append((track.begin, track.end))
-                done[track.path] = done.get(track.path, 0) + (track.status == "succeeded")
+                tracks.setdefault(track.path, []).append(track)
         for path, kind in others.items():
-            known[path] = _other(path, kind, spans.get(path, ()), done.get(path, 0), begin)
+            known[path] = _other(path, kind, tracks.get(path, ()), begin)
     order = {path: i for i, path in enumerate(nodes)}
     return sorted(known.values(), key=lambda row: order.get(row.step, len(order)))
 
 
-def _other(path: str, kind: str, spans: Sequence[tuple[float, float]], done: int, begin: float) -> Row:
-    start = min((one for one, _ in spans), default=None)
-    end = max((one for _, one in spans), default=None)
+def _other(path: str, kind: str, tracks: Sequence[Track], begin: float) -> Row:
+    start = min((one.begin for one in tracks), default=None)
+    end = max((one.end for one in tracks), default=None)
     return Row(
         step=path,
         executor="",
         device="",
-        done=done,
-        attempts=len(spans),
+        done=sum(one.status == "succeeded" for one in tracks),
+        attempts=len(tracks),
         cached=0,
         start=None if start is None else max(0.0, start - begin),
         seconds=None if start is None or end is None else end - start,
@@ -123,4 +127,6 @@ def _other(path: str, kind: str, spans: Sequence[tuple[float, float]], done: int
         metered=0,
         usd=0.0,
         kind=kind,
+        failed=sum(one.status == "failed" for one in tracks),
+        cancelled=sum(one.status == "cancelled" for one in tracks),
     )

@@ -1,4 +1,7 @@
-"""driver: runs one job in the foreground - its display, and what Ctrl-C does: once stops gracefully, twice at once."""
+"""driver: runs one job in the foreground - its display, and what Ctrl-C does: once stops gracefully, twice at once.
+
+SIGTERM does what Ctrl-C does, and SIGHUP, of a terminal that was closed, too; a program that `nohup` has begun is to hear of no hangup.
+"""
 
 import asyncio
 import os
@@ -6,16 +9,17 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
-from murakkab import app
+from murakkab import app, own_loop
 from murakkab.cli.live import Display
 from murakkab.errors import JobInterrupted
 from murakkab.ports import Journal, Observer
 from murakkab.runtime.result import JobResult
 
-#: Seconds that a cancelled job gets to let go before the process ends anyway. The journal survives that.
-_GRACE = 2.0
+#: Seconds that a cancelled job gets to let go before the process ends anyway: more than programs get to end. The journal survives that.
+_GRACE = 3.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Begin = Callable[[app.Runtime, list[Observer]], Awaitable[JobResult]]
 
@@ -31,7 +35,7 @@ def run_in_foreground(
                 return await begin(runtime, [display.observe] if display else [])
 
     try:
-        return asyncio.run(main())
+        return own_loop.run(main())
     except asyncio.CancelledError:
         raise JobInterrupted(f"job {job} was stopped at once", job=job) from None
 
@@ -45,15 +49,16 @@ def _stoppable(runtime: app.Runtime, display: Display | None) -> Iterator[None]:
         nonlocal asked
         asked += 1
         if asked == 1:
-            _say("stopping: running tasks get to finish; Ctrl-C again stops at once", display)
+            # First what matters: the terminal may be gone.
             runtime.stop()
+            _say("stopping: running tasks get to finish; Ctrl-C again stops at once", display)
         elif asked == 2 and task is not None:
             leave = threading.Timer(_GRACE, _leave)
             leave.daemon = True
             leave.start()
             task.cancel()
 
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = [number for number in _SIGNALS if number is signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN]
     for number in signals:
         loop.add_signal_handler(number, stop)
     try:
@@ -67,10 +72,12 @@ def _say(text: str, display: Display | None) -> None:
     if display is not None and display.is_live:
         display.note = text
     else:
-        sys.stderr.write(f"{text}\n")
+        with suppress(OSError):
+            sys.stderr.write(f"{text}\n")
 
 
 def _leave() -> None:
-    sys.stderr.write("stopped; some work did not let go in time\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write("stopped; some work did not let go in time\n")
+        sys.stderr.flush()
     os._exit(JobInterrupted.exit_status)

@@ -1,16 +1,17 @@
 """driver: jobs in the foreground - run, resumed, asked about. Results go to standard output; progress and remarks to standard error."""
 
 import secrets
-import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.choosing import chosen
-from murakkab.cli.asking import ask, can_ask
+from murakkab.cli.asking import AnsweredElsewhere, ask, can_ask
 from murakkab.cli.documents import job_json
 from murakkab.cli.history import full_id, opened
 from murakkab.cli.inputs import read_inputs
@@ -25,11 +26,14 @@ from murakkab.cli.running import run_in_foreground
 from murakkab.cli.tables import job_title, steps_table
 from murakkab.cli.wishes import Wishes
 from murakkab.errors import JobError
-from murakkab.ports import Journal
+from murakkab.ports import JobSummary, Journal
 from murakkab.runtime.driver import Work, replay
-from murakkab.runtime.messages import Event
+from murakkab.runtime.messages import Answered, Event, SignalReceived, SkipRequested
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
+
+#: Seconds between looks at a job that another process runs.
+_LOOK_EVERY: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +100,15 @@ def go_on(job: str, request: Request, place: Place) -> None:
     """Resume a job, ask what it asks, and print its outputs."""
     with advised(place):
         result, work = resumed(job, request, place)
-        finish(_asked(result, work, place), place.style)
+        # Who answers one question of many need not see the whole bill each time.
+        finish(_asked(result, work, place), place.style, is_brief=bool(request.events))
 
 
 def resumed(job: str, request: Request, place: Place, work: Work | None = None) -> tuple[JobResult, Work]:
     """Return how a resumed job ended, and its workflow."""
     verdicts = verdicts_of(request.doubt)
     with _journal(place) as journal:
-        known = work or app.work_of(journal, job)
+        known = work or journalled.work_of(journal, job)
 
         async def begin(runtime: app.Runtime, observers: Any) -> JobResult:
             return await runtime.resume(job, known, verdicts=verdicts, events=request.events, budget=request.budget, observers=observers)
@@ -122,28 +127,62 @@ def _journal(place: Place) -> Iterator[Journal]:
 
 
 def _asked(result: JobResult, work: Work, place: Place) -> JobResult:
-    """Put what the job asks to the person at the terminal, and go on, until nothing is asked or nobody answers."""
+    """Put what the job asks to the person at the terminal, and go on, until nothing is asked or nobody answers.
+
+    What is answered elsewhere meanwhile is asked no more: the result is then that of whoever went on with the job.
+    """
+    said: dict[str, Answered] = {}
     while result.status == "waiting" and place.style != "json" and can_ask():
-        state = replay(work.graph, result.history)
-        now = app.system_clock()()
-        answers = [found for one in questions_of(state) if (found := ask(one, now)) is not None]
-        if not answers:
+        questions = questions_of(replay(work.graph, result.history))
+        said = {one.task: said[one.task] for one in questions if one.task in said}
+        with _journal(place) as journal:
+            settled = partial(_is_settled, journal, result)
+            try:
+                for one in questions:
+                    if one.task not in said and (found := ask(one, app.system_clock()(), settled)) is not None:
+                        said[one.task] = found
+            except AnsweredElsewhere:
+                result = _from_elsewhere(journal, result, work, place)
+                continue
+        if not said:
             return result
+        answers, said = list(said.values()), {}
         result, _ = resumed(result.job, Request(answers), place, work)
     return result
 
 
-def finish(result: JobResult, style: str) -> None:
-    """Print the bill and the outputs; raise when the job did not succeed."""
+def _is_settled(journal: Journal, result: JobResult) -> bool:
+    """True when a job that waited has heard something since, or is run by somebody."""
+    found = _summary(journal, result.job)
+    return found is not None and (found.status != "waiting" or found.events > len(result.history))
+
+
+def _summary(journal: Journal, job: str) -> JobSummary | None:
+    return next((one for one in journal.jobs() if one.job == job), None)
+
+
+def _from_elsewhere(journal: Journal, result: JobResult, work: Work, place: Place) -> JobResult:
+    """Return how a job ended that another process goes on with; one that was only told something goes on here."""
+    while (found := _summary(journal, result.job)) is not None and found.status == "running":
+        time.sleep(_LOOK_EVERY)
+    _, _, now = journalled.state_of(journal, result.job)
+    news = now.history[len(result.history) :]
+    if now.status == "interrupted" and news and all(isinstance(event, Answered | SignalReceived | SkipRequested) for event in news):
+        now, _ = resumed(result.job, Request(), place, work)
+    return now
+
+
+def finish(result: JobResult, style: str, *, is_brief: bool = False) -> None:
+    """Print the bill, with *is_brief* not that of a job that still waits, and the outputs; raise when the job did not succeed."""
     state = None if result.graph is None else replay(result.graph, result.history)
-    statuses = {} if state is None else ended(statuses_of(state))
+    statuses = {} if state is None else ended(statuses_of(state), result.status)
     rows, total = bill_of(result)
-    if style == "full":
+    if style == "full" and not (is_brief and result.status == "waiting"):
         console = console_of(stderr=True)
         if console.is_terminal:
             # The live display, which had it in its title, is gone.
             console.print(job_title(result, total))
-        console.print(steps_table(rows, total, statuses))
+        console.print(steps_table(rows, total, statuses, width=console.width))
     if result.status == "waiting" and state is not None:
         raise _waiting(result, state)
     result.raise_for_status()
@@ -176,5 +215,5 @@ def _display(job: str, name: str, state: JobState, style: str) -> Display | None
         return None
     console = console_of(stderr=True)
     if not console.is_terminal:
-        sys.stderr.write(f"job {job}: {name}\n")
+        tell(f"job {job}: {name}")
     return Display(console, f"{name}  job {job}", state)

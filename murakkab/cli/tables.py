@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
 from rich.table import Table
@@ -11,8 +11,17 @@ from rich.text import Text
 from murakkab.catalog import Catalog, Parameter
 from murakkab.cli.rows import Row
 from murakkab.drawing.timeline_rows import named
+from murakkab.drawing.words import cells
 from murakkab.ports import JobSummary
 from murakkab.runtime.result import JobResult, TaskRow
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+#: As many columns as any table needs.
+_WIDE: Final = 10_000
+#: A column has at least so many.
+_NARROWEST: Final = 6
 
 STATUS_STYLES: Mapping[str, str] = {
     "succeeded": "green",
@@ -35,7 +44,8 @@ def seconds_text(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
+        # What is measured twice may be a little below zero.
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -67,44 +77,75 @@ def job_title(result: JobResult, total: Row) -> Text:
     return Text.assemble((name, "bold"), f"  job {result.job}  ", status_text(result.status), f"  {seconds_text(total.seconds)}")
 
 
-def steps_table(rows: Sequence[Row], total: Row, statuses: Mapping[str, str]) -> Table:
+def steps_table(rows: Sequence[Row], total: Row, statuses: Mapping[str, str], *, width: int = _WIDE) -> Table:
     """Return the bill: one line per step, a `for_each` step being one line with the number of its tasks.
 
-    Energy has a column where any was measured, else a line says so; tokens have one where any were used.
+    Energy has a column where any was measured, else a line says so; tokens have one where any were used. In less than the *width* that
+    all columns take, those that matter least are left out, and named.
     """
-    table = new_table()
     extra = [*(["energy"] if total.joules is not None else []), *(["tokens"] if total.tokens else [])]
-    table.add_column("step", overflow="ellipsis", no_wrap=True, min_width=10)
-    table.add_column("executor", overflow="fold", min_width=8)
-    table.add_column("device", no_wrap=True)
-    for name in ("tasks", "start", "duration", "cost", *extra):
-        table.add_column(name, justify="right", no_wrap=name not in ("energy", "tasks"), overflow="fold", min_width=6)
-    table.add_column("status", no_wrap=True)
-    for row in rows:
-        who = (row.executor or KINDS.get(row.kind, ""), row.device)
-        table.add_row(step_name(row.step), *who, *_figures(row, extra), status_text(statuses.get(row.step, "")))
+    names = ("step", "executor", "device", "tasks", "start", "duration", "cost", *extra, "status")
+    lines = [
+        (step_name(row.step), row.executor or KINDS.get(row.kind, ""), row.device, *_figures(row, extra), statuses.get(row.step, ""))
+        for row in rows
+    ]
+    columns = {name: [*found] for name, *found in zip(names, *lines, (total.step, "", "", *_figures(total, extra), ""), strict=True)}
+    left_out = narrowed(columns, width, ("device", "executor", "cost", "start", "tokens", "energy", "duration"))
+    table = new_table()
+    for name in columns:
+        is_figure = name not in ("step", "executor", "device", "status")
+        # What is left is never cut, but for names of steps.
+        room = _rest(columns, name, width) if name == "step" else None
+        justify: JustifyMethod = "right" if is_figure else "left"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=_NARROWEST, max_width=room)
+    for i in range(len(lines)):
+        table.add_row(*(status_text(found[i]) if name == "status" else found[i] for name, found in columns.items()))
     table.add_section()
-    table.add_row(total.step, "", "", *_figures(total, extra), "", style="bold")
-    if total.joules is None and total.attempts:
-        table.caption, table.caption_justify = "energy: not measured", "left"
+    table.add_row(*(found[-1] for found in columns.values()), style="bold")
+    remarks = ["energy: not measured"] if total.joules is None and total.attempts else []
+    remarks += [f"not shown, for want of room: {', '.join(left_out)}"] if left_out else []
+    table.caption, table.caption_justify = "; ".join(remarks) or None, "left"
     return table
+
+
+def narrowed(columns: dict[str, list[str]], width: int, least: Sequence[str]) -> list[str]:
+    """Take columns out of *columns*, the first of *least* first, until a table of the rest fits *width*; return the names of those."""
+    left_out: list[str] = []
+    for name in least:
+        if _room_of(columns) <= width:
+            break
+        if columns.pop(name, None) is not None:
+            left_out.append(name)
+    return left_out
+
+
+def _room_of(columns: Mapping[str, Sequence[str]]) -> int:
+    """Return how wide a table of these columns is: each has two spaces beside it, and the first one more."""
+    return 1 + sum(2 + max(_NARROWEST, *map(cells, (name, *column))) for name, column in columns.items())
+
+
+def _rest(columns: Mapping[str, Sequence[str]], name: str, width: int) -> int:
+    """Return how wide the column *name* may be beside the others."""
+    return max(_NARROWEST, width - _room_of({one: found for one, found in columns.items() if one != name}) - 2)
 
 
 def _figures(row: Row, extra: Sequence[str]) -> tuple[str, ...]:
     """Return tasks, start, duration and cost, and what of energy and tokens is wanted."""
     start = "-" if row.start is None else f"+{seconds_text(row.start)}"
     if row.kind != "task":
-        return str(row.done) if row.attempts else "-", start, seconds_text(row.seconds), "", *("" for _ in extra)
-    tasks = str(row.done)
-    if row.cached:
-        tasks += f" ({row.cached} cached)"
-    if row.attempts > row.done:
-        tasks += f" ({row.attempts - row.done} failed)"
+        return _count(row) if row.attempts else "-", start, seconds_text(row.seconds), "", *("" for _ in extra)
     more = {
         "energy": joules_text(row.joules, row.metered, row.attempts) if row.attempts else "-",
         "tokens": f"{row.tokens:,}" if row.tokens else "-",
     }
-    return tasks, start, seconds_text(row.seconds), usd_text(row.usd), *(more[name] for name in extra)
+    return _count(row), start, seconds_text(row.seconds), usd_text(row.usd), *(more[name] for name in extra)
+
+
+def _count(row: Row) -> str:
+    """Return how many tasks were done, and what else became of attempts."""
+    beside = ((row.cached, "cached"), (row.failed, "failed"), (row.cancelled, "cancelled"))
+    words = ", ".join(f"{count} {what}" for count, what in beside if count)
+    return f"{row.done} ({words})" if words else str(row.done)
 
 
 #: What stands in the place of an executor where none does the work.
@@ -134,16 +175,25 @@ def tasks_table(tasks: Sequence[TaskRow], statuses: Mapping[str, str], *, limit:
     return table
 
 
-def jobs_table(jobs: Sequence[JobSummary]) -> Table:
-    """Return one line per job."""
+def jobs_table(jobs: Sequence[JobSummary], *, width: int = _WIDE) -> Table:
+    """Return one line per job; where *width* is too little for all, without the columns that matter least. Ids are never cut."""
+    names = ("job", "workflow", "status", "created", "took", "events")
+    columns = {name: [*found] for name, *found in zip(names, *map(_summary, jobs), strict=True)}
+    narrowed(columns, width, ("events", "took", "created"))
     table = new_table()
-    for name in ("job", "workflow", "status", "created", "took", "events"):
-        table.add_column(name, justify="right" if name in ("took", "events") else "left")
-    for job in jobs:
-        created = datetime.fromtimestamp(job.created, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        took = None if job.finished is None else job.finished - job.created
-        table.add_row(job.job, job.workflow, status_text(job.status), created, seconds_text(took), str(job.events))
+    for name in columns:
+        room = _rest(columns, name, width) if name == "workflow" else None
+        justify: JustifyMethod = "right" if name in ("took", "events") else "left"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=_NARROWEST, max_width=room)
+    for i in range(len(jobs)):
+        table.add_row(*(status_text(found[i]) if name == "status" else found[i] for name, found in columns.items()))
     return table
+
+
+def _summary(job: JobSummary) -> tuple[str, ...]:
+    created = datetime.fromtimestamp(job.created, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    took = None if job.finished is None else job.finished - job.created
+    return job.job, job.workflow, job.status, created, seconds_text(took), str(job.events)
 
 
 def executors_table(catalog: Catalog, *, missing: Mapping[str, str]) -> Table:

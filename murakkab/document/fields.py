@@ -212,5 +212,7 @@ def _record_field(key: str, inner: Type) -> Field:
     except TypeSyntaxError:
         record = Type("record")
     if len(record.fields) != 1:
-        raise WrongField("bad-type", f"{key[:40]!r} is not the name of a field", "letters, digits, _ and -, the first a letter or _")
+        raise WrongField(
+            "bad-type", f"{key[:40]!r} is not the name of a field", "letters a-z or A-Z, digits, _ and -, the first a letter or _"
+        )
     return Field(record.fields[0].name, inner, record.fields[0].optional)

@@ -97,12 +97,15 @@ class _Tracks:
         self._since: dict[str, tuple[Status, float]] = {}
         self._last = 0.0
         self._broken = False
+        #: The task of which an attempt fails at present.
+        self._failing = ""
 
     def hear(self, event: Event) -> None:
         """Go on by one event."""
         if isinstance(event, JobResumed) and event.time - self._last > _AT_ONCE:
             self._interrupt(event.time)
         started = event.started if isinstance(event, _ENDS) else None
+        self._failing = event.task if isinstance(event, TaskFailed) else ""
         if not self._broken:
             try:
                 self._state.handle(event)
@@ -142,7 +145,8 @@ class _Tracks:
         if task in self._since and self._since[task][0] is status:
             track.status = str(status)
             return
-        self._close(task, time, started, failed=status in (Status.FAILED, Status.BACKOFF))
+        # Where others make up for it, what fails is skipped or takes its default, and failed all the same.
+        self._close(task, time, started, failed=task == self._failing or status in (Status.FAILED, Status.BACKOFF))
         track.status = str(status)
         if status in _OPEN:
             self._since[task] = status, time
@@ -182,7 +186,8 @@ def _holders(task: str) -> Iterator[str]:
 
 def _mark_critical(tracks: Sequence[Track], graph: TaskGraph) -> None:
     """Mark the tasks that the end waited for: the last to end, the one that this waited for, and so on to the beginning."""
-    leaves = sorted((track for track in tracks if track.is_leaf), key=lambda one: one.end)
+    # Of those that end at once, nobody waited for what was cancelled then.
+    leaves = sorted((track for track in tracks if track.is_leaf), key=lambda one: (one.end, one.status != str(Status.CANCELLED)))
     if not leaves:
         return
     nodes: dict[str, Node] = {}

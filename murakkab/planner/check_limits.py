@@ -53,7 +53,7 @@ def _rounds(step: Step, at: Standing) -> Found:
     if repeat is None:
         return
     if repeat.at_most == 0:
-        yield Diagnostic("unbounded-loop", "nothing says how many rounds there may be", "write at_most: 5", path)
+        yield Diagnostic("unbounded-loop", "at_most, the number of rounds there may be, is missing or 0", "write at_most: 5", path)
     elif not between(repeat.at_most, 1, _MAX_ROUNDS):
         hint = range_hint(1, _MAX_ROUNDS)
         yield Diagnostic("out-of-range", f"repeat.at_most cannot be {repeat.at_most}", hint, (*path, "at_most"))

@@ -14,7 +14,7 @@ from murakkab.planner.standing import Standing
 from murakkab.references import NAME
 from murakkab.spec import Rescue, Step
 
-NAME_HINT: Final = "letters, digits, _ and -, the first a letter or _"
+NAME_HINT: Final = "letters a-z or A-Z, digits, _ and -, the first a letter or _"
 _OTHER: Final = "give it another name"
 _LONGEST: Final = 200
 _STEPS: Final = ("inputs", "item", "secrets", "loop", "result", "error", "job", "finally")

@@ -80,7 +80,7 @@ def _why_skipped(step: StepRecord) -> str:
     node = step.node
     needs = (*node.needs, *([node.stream.source] if node.stream else ()))
     steps = step.frame.steps
-    skipped = (name for name in needs if name not in node.tolerant and name not in node.late and steps[name].status is not Status.SUCCEEDED)
+    skipped = (name for name in needs if name not in node.tolerant and steps[name].status is not Status.SUCCEEDED)
     return f"{next(skipped, 'what it goes over')} was skipped"
 
 

@@ -4,7 +4,7 @@ import math
 from typing import Any, Final, NamedTuple
 
 from murakkab.ports import Call, Report
-from murakkab.runtime.guarding import facts_of, guarded, is_from_outside, refuse_misfit
+from murakkab.runtime.guarding import facts_of, guarded, is_for_others, refuse_misfit
 from murakkab.runtime.messages import StartTask, TaskFailed, TaskSucceeded
 from murakkab.runtime.way import Desk, Outside, Way, way_of
 
@@ -37,7 +37,7 @@ def _amount(said: Any) -> float | None:
 
 
 async def attempt(job: str, start: StartTask, way: Way, outside: Outside, desk: Desk) -> TaskSucceeded | TaskFailed:
-    """Run it and return how it ended. Raises nothing but cancellation and `KeyboardInterrupt`; what it spent until then is on the desk."""
+    """Run it and return how it ended. Raises nothing but cancellation and Ctrl-C; what it spent until then is on the desk."""
     began = desk.began = outside.clock()
     cached = False
     try:
@@ -51,7 +51,7 @@ async def attempt(job: str, start: StartTask, way: Way, outside: Outside, desk: 
             call = Call(start.task, start.attempt, start.inputs, knobs, outside.artifacts, way.target, report)
             value, cached = await _with_report(job, call, way, outside, desk)
     except BaseException as exc:
-        if is_from_outside(exc):
+        if is_for_others(exc, desk.worker):
             raise
         # `sys.exit` in a step ends the step, not the process and its other jobs.
         reason, message, retryable = facts_of(exc)

@@ -14,7 +14,7 @@ from typing import Protocol
 from murakkab.ports import Observer, Report
 from murakkab.runtime.attempt import Desk, Outside, Way, attempt, bill_of
 from murakkab.runtime.gate import Gate
-from murakkab.runtime.guarding import STUBBORN, is_from_outside
+from murakkab.runtime.guarding import STUBBORN, is_for_others
 from murakkab.runtime.messages import Event, StartTask, TaskCancelled, TaskFailed
 from murakkab.steps import CURRENT
 
@@ -189,7 +189,12 @@ class Attempts:
         burst = 0
         try:
             while ready:
-                await self._run_one(ready.popleft(), desk)
+                try:
+                    await self._run_one(ready.popleft(), desk)
+                except GeneratorExit as exc:
+                    # Out of a future it closes every coroutine between there and here, and comes on; it has been told as a failure.
+                    if is_for_others(exc, worker):
+                        raise
                 if not ready or desk.is_stopped or worker.cancelling() or not _is_same(copy_context(), untouched):
                     break
                 burst += 1
@@ -200,12 +205,6 @@ class Attempts:
                 self._spread_soon()
             else:
                 self._width = _SPREAD
-        except GeneratorExit as exc:
-            # See `_run_one`, where its attempt has failed; the others are for other workers.
-            if is_from_outside(exc):
-                raise
-            if ready:
-                self._spread_soon()
         except Exception as exc:
             self._owner.crash(exc)
         finally:
@@ -235,12 +234,9 @@ class Attempts:
                 raise
             event = self._stopped(task, desk)
         except GeneratorExit as exc:
-            # Something that the step awaits ended with it: that does not raise it in the step, but closes all that await it.
-            if is_from_outside(exc):
+            if is_for_others(exc, desk.worker):
                 raise
-            report, desk.report = desk.report, None
-            message = "GeneratorExit, raised by what it awaited"
-            event = TaskFailed(self._outside.clock(), task, "exception", message, True, desk.began, way.name, *bill_of(report))  # noqa: FBT003
+            event = self._closed(task, desk)
         finally:
             if way.needs or self._cancelling:
                 self._release(task, desk)
@@ -280,6 +276,12 @@ class Attempts:
             return TaskCancelled(now, task, desk.began, name, *bill, left=report.left if report is not None else "")
         message = "it was cancelled from within"
         return TaskFailed(now, task, "cancelled", message, True, desk.began, name, *bill)  # noqa: FBT003 - in the order of the tuple
+
+    def _closed(self, task: str, desk: Desk) -> Event:
+        """Return how an attempt ended in which a future raised `GeneratorExit`: what it said is lost on the way."""
+        now, name = self._outside.clock(), desk.start[1].name if desk.start is not None else ""
+        bill, desk.report = bill_of(desk.report), None
+        return TaskFailed(now, task, "exception", "GeneratorExit", True, desk.began, name, *bill)  # noqa: FBT003 - in the order of the tuple
 
 
 def _is_same(one: Context, other: Context) -> bool:

@@ -19,11 +19,12 @@ from murakkab.runtime.attempt import Outside, Way, way_of
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.job import RunningJob
 from murakkab.runtime.messages import Answered, CancelRequested, DoubtResolved, Event, JobResumed, JobSubmitted
+from murakkab.runtime.metering import energy_book
 from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.state import JobState
-from murakkab.runtime.vault import missing_secrets
+from murakkab.runtime.vault import missing_secrets, short_secrets
 from murakkab.spec import Workflow
 
 _log = logging.getLogger("murakkab.runtime")
@@ -106,6 +107,7 @@ class Runtime:
             raise ConflictError(f"job {job!r} is running", hint="give the new job another id")
         refuse_missing_secrets(work.graph.workflow)
         given, job = job, job or secrets.token_hex(6)
+        warn_of_short_secrets(job, work.graph.workflow)
         running = self._running(job, work, JobState(work.graph), observers, budget)
         now = self._outside.clock()
         if self._journal is not None:
@@ -133,6 +135,7 @@ class Runtime:
         self._journal.claim(job)
         try:
             refuse_missing_secrets(work.graph.workflow)
+            warn_of_short_secrets(job, work.graph.workflow)
             header, past = self._journal.read(job)
             state = _replayed(job, work.graph, past)
             running = self._running(job, work, state, observers, budget)
@@ -181,7 +184,7 @@ class Runtime:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
         if "energy" in _limits(work, state, budget):
-            running.meter_energy(self._meter)
+            running.energy = energy_book(self._meter, job)
         return running
 
     def _letters(self, job: str, state: JobState) -> list[Letter]:
@@ -366,6 +369,12 @@ def refuse_missing_secrets(workflow: Workflow) -> None:
     """Raise `InputError` with every secret that is not there."""
     if missing := missing_secrets(workflow):
         raise InputError("; ".join(missing), hint="set it where the job runs, then run it again")
+
+
+def warn_of_short_secrets(job: str, workflow: Workflow) -> None:
+    """Say of every secret that it is too short to be masked."""
+    for line in short_secrets(workflow):
+        _log.warning("job %s: %s", job, line)
 
 
 def _replayed(job: str, graph: TaskGraph, past: Sequence[Event]) -> JobState:

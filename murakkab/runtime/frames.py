@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from murakkab.errors import ExecutorError, Failure
 from murakkab.plan import Again, Body
+from murakkab.references import refs_in
 from murakkab.runtime.ending import abandon, tasks_of, wake
 from murakkab.runtime.messages import WaitRetry, WaitTimer
 from murakkab.runtime.records import Frame, Rounds, Status, StepRecord, TaskRecord
@@ -122,7 +123,7 @@ def _ended(job: "JobState", record: TaskRecord, frame: Frame) -> None:
 def _round_done(job: "JobState", record: TaskRecord, work: Rounds, frame: Frame) -> None:
     problems: list[Failure] = []
     value = value_of_body(frame, problems)
-    if problems and (gone := _gone(frame)) and all(problem.reason == "skipped-output" for problem in problems):
+    if problems and (gone := _gone(frame)):
         # A step that needs what was skipped is skipped; that some steps inside did not need it makes no difference.
         settle_task(job, record, Status.SKIPPED, cause=f"{gone} was skipped")
     elif problems:
@@ -137,9 +138,28 @@ def _round_done(job: "JobState", record: TaskRecord, work: Rounds, frame: Frame)
 
 
 def _gone(frame: Frame) -> str:
-    """Return the name of a step around a block that steps inside needed and that was skipped; "" where there is none."""
-    late = frame.body.late if frame.body is not None else {}
-    return next((name for name in late if frame.steps[name].status is not Status.SUCCEEDED), "")
+    """Return the step around a block whose being skipped is why outputs have no value, "" where one lacks it for another reason."""
+    body = frame.body
+    if body is None:
+        return ""
+    gone = {name: name for name in body.late if frame.steps[name].status is not Status.SUCCEEDED}
+    for name, node in body.nodes.items():
+        lost = next((gone[need] for need in node.needs if need in gone and need not in node.tolerant), "")
+        if lost and frame.steps[name].status is Status.SKIPPED:
+            gone[name] = lost
+    found = ""
+    for name, value in body.outputs.items():
+        if name in body.optional_outputs or not gone:
+            continue
+        try:
+            value_of(value, {}, frame.known)
+        except InputSkipped:
+            found = next((gone[ref.source] for ref in refs_in(value) if ref.source in gone), "")
+            if not found:
+                return ""
+        except ReferenceFailed:
+            return ""
+    return found
 
 
 def _next_round(job: "JobState", record: TaskRecord, work: Rounds, done: tuple[Again, Any, Frame]) -> None:

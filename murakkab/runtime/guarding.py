@@ -1,6 +1,9 @@
 """driver: what stands between the loop and an executor, where something must - a cache, a trace, secrets, a stream, a time limit."""
 
 import asyncio
+import signal
+import threading
+import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -142,27 +145,43 @@ async def _unsealed(call: Call, way: Way, outside: Outside) -> Any:
 
 
 async def _kept(call: Call, way: Way, grace: float, redaction: Redaction) -> tuple[Any, ExecutorError | None]:
+    worker = asyncio.current_task()
     try:
         return await _timed(call, way, grace), None
     except BaseException as exc:
-        if is_from_outside(exc):
+        if is_for_others(exc, worker):
             call.report.left = redaction.message(call.report.left)
             raise
         reason, message, retryable = facts_of(exc)
         return None, ExecutorError(redaction.message(message), reason=redaction.message(reason), retryable=retryable)
 
 
-def is_from_outside(exc: BaseException) -> bool:
-    """True for what is no end of an attempt, but of whoever makes it: it must go on its way.
+def is_for_others(exc: BaseException, worker: "asyncio.Task[Any] | None") -> bool:
+    """Return whether what came out of an attempt was not raised by the step itself, and is to go on to whoever runs *worker*.
 
-    `GeneratorExit` is that where a coroutine is closed with which its loop will not go on; the code of a step may raise it, too.
+    That is: its cancellation, Ctrl-C, and the end of a coroutine that nobody runs any more.
     """
-    if not isinstance(exc, GeneratorExit):
-        return isinstance(exc, asyncio.CancelledError | KeyboardInterrupt)
+    if isinstance(exc, GeneratorExit):
+        return worker is None or not _is_running(worker)
+    if isinstance(exc, KeyboardInterrupt):
+        return _is_interrupted(exc)
+    return isinstance(exc, asyncio.CancelledError)
+
+
+def _is_running(worker: "asyncio.Task[Any]") -> bool:
     try:
-        return asyncio.current_task() is None
+        return asyncio.current_task() is worker
     except RuntimeError:
-        return True
+        return False
+
+
+def _is_interrupted(exc: KeyboardInterrupt) -> bool:
+    """Return whether Ctrl-C raised it: its handler, in the main thread. Where that handler only tells the loop, the step itself did."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
+        return threading.current_thread() is threading.main_thread()
+    code = getattr(getattr(handler, "func", handler), "__code__", None)
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(exc.__traceback__))
 
 
 def facts_of(exc: BaseException) -> tuple[str, str, bool]:

@@ -1,12 +1,11 @@
 """driver: one running job - journals events, lets `JobState` decide, and carries out its commands."""
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING
 
 from murakkab.errors import ExecutorError
-from murakkab.ports import Journal, Letter, Meter, Observer
+from murakkab.ports import Journal, Letter, Observer
 from murakkab.runtime.attempt import Outside, Way
 from murakkab.runtime.attempts import Attempts
 from murakkab.runtime.gate import Gate
@@ -17,7 +16,6 @@ from murakkab.runtime.messages import (
     Event,
     FinishJob,
     StartTask,
-    TaskCancelled,
     TaskFailed,
     TaskStarted,
     TaskSucceeded,
@@ -28,9 +26,8 @@ from murakkab.runtime.state import JobState
 from murakkab.runtime.timers import Timers
 from murakkab.spec import Effect
 
-_log = logging.getLogger("murakkab.runtime")
-
-_ENDS: Final = frozenset((TaskSucceeded, TaskFailed, TaskCancelled))
+if TYPE_CHECKING:
+    from murakkab.runtime.metering import EnergyBook
 
 
 class RunningJob:
@@ -43,10 +40,10 @@ class RunningJob:
         self.state = state
         self.finish: FinishJob | None = None
         self.observers: list[Observer] = []
+        #: Where an energy budget is to see what the machine takes.
+        self.energy: EnergyBook | None = None
         self._clock = outside.clock
         self._journal = journal
-        self._meter: Meter | None = None
-        self._metered: float | None = None
         self._loop = asyncio.get_running_loop()
         self._attempts = Attempts(self, ways, outside, gate)
         self._timers = Timers(self.deliver, outside.clock, self._attempts.context)
@@ -57,16 +54,6 @@ class RunningJob:
         #: How many requests are on their way.
         self._requests = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
-
-    def meter_energy(self, meter: Meter | None) -> None:
-        """From now on, book what the machine takes on the attempts during which it does, so that a budget sees it.
-
-        Where nothing can be measured a warning says what the budget still counts.
-        """
-        self._meter = meter
-        self._metered = None if meter is None else meter.read()
-        if self._metered is None:
-            _log.warning("job %s: energy is not measured here; its budget counts only the joules that steps and executors report", self.job)
 
     async def run(self, *events: Event | Letter) -> None:
         """Deliver *events* and return when the job is over. Cancelling it stops every attempt and leaves the job resumable."""
@@ -94,8 +81,8 @@ class RunningJob:
         if type(event) is TaskYielded and self._is_known(event):
             return
         try:
-            if self._metered is not None and type(event) in _ENDS:
-                event = self._with_energy(event)  # type: ignore[arg-type]
+            if self.energy is not None:
+                event = self.energy.booked(event)
             if self._journal is not None:
                 event = self._journalled(event, self._journal, letter)
             for observer in self.observers:
@@ -135,15 +122,6 @@ class RunningJob:
             event = TaskStarted(self._clock(), start.task, start.attempt)
             for observer in self.observers:
                 observer(self.job, event)
-
-    def _with_energy(self, event: TaskSucceeded | TaskFailed | TaskCancelled) -> Event:
-        """Return *event* with what the machine took since the last attempt ended, where the attempt does not know it itself."""
-        if event.joules is not None or self._meter is None:
-            return event
-        before, self._metered = self._metered, self._meter.read()
-        if before is None or self._metered is None:
-            return event
-        return event._replace(joules=max(0.0, self._metered - before))
 
     def _is_known(self, event: TaskYielded) -> bool:
         """True for an element that an earlier attempt has given already. Raises `ExecutorError` where it gave another one."""

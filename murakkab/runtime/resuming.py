@@ -171,4 +171,4 @@ def _restore_failed(frame: Frame) -> None:
 
 
 def _hard_needs(step: StepRecord) -> list[str]:
-    return [name for name in step.node.needs if name not in step.node.tolerant and name not in step.node.late]
+    return [name for name in step.node.needs if name not in step.node.tolerant]

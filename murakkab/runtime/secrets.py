@@ -1,7 +1,8 @@
 """policy: secrets on their way to an executor - marks in the place of values, put in just before it runs, and taken out of what it says.
 
 Nobody but the attempt looks behind a mark. What comes back is text like any other: the secret itself, and the usual ways of writing it
-(JSON, Python, HTML, URL, base64, hex), become `[secret NAME]`, in keys as well as in values.
+(JSON, Python, HTML, URL, base64, hex), become `[secret NAME]`, in keys as well as in values. One of fewer than `SHORTEST` characters
+does not: it is in every text by chance, and taking it out would spoil what is none.
 """
 
 import base64
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote_from_bytes
 
-#: Shorter ones are in every text by chance: they cannot be taken out again.
-_SHORTEST: Final = 4
+#: Characters that a secret needs to be taken out again.
+SHORTEST: Final = 4
 #: Parts of one (a line, the middle of a base64 text, what is left of it where a message was cut) are looked for from this length on.
 _SHORTEST_PART: Final = 8
 _ESCAPED: Final = re.compile("%[0-9A-F]{2}")
@@ -121,7 +122,7 @@ def _forms(text: str) -> Iterator[str]:
     """Yield the ways in which a secret may stand in a text."""
     lines = {line for line in map(str.strip, text.splitlines()) if len(line) >= _SHORTEST_PART and not line.startswith("-----")}
     for whole in {text, text.strip(), *lines}:
-        if len(whole) >= _SHORTEST:
+        if len(whole) >= SHORTEST:
             yield from _escaped(whole)
             yield from _encoded(_bytes(whole))
 

@@ -26,6 +26,8 @@ from murakkab.runtime.sqlite_rows import (
     no_job,
     owner_of,
     put_letter,
+    reading,
+    summaries,
     take,
     texts_in,
     unwritable,
@@ -115,7 +117,7 @@ class SqliteJournal:
             try:
                 self._tail.flush()
             except OSError as exc:
-                raise unwritable(exc) from exc
+                raise unwritable(exc, self._path) from exc
 
     def finish(self, job: str, status: str, time: float) -> None:
         """See `ports.Journal`."""
@@ -130,7 +132,7 @@ class SqliteJournal:
             else:
                 self._fold()
                 status_before, end_before = self._before.get(job, ("interrupted", None))
-                with self._database, writing(), self._db:
+                with self._database, writing(self._path), self._db:
                     end(self._db, job, self._tail.owner, status_before, end_before)
         finally:
             self._before.pop(job, None)
@@ -142,33 +144,29 @@ class SqliteJournal:
         """See `ports.Journal`."""
         self._recover()
         owner = self._unowned(job)
-        with self._database, writing(), self._db:
+        with self._database, writing(self._path), self._db:
             self._before[job], self._numbers[job] = take(self._db, job, owner, self._tail.owner)
 
     def read(self, job: str) -> tuple[JobHeader, Sequence[Event]]:
         """See `ports.Journal`."""
         self._recover()
         self._fold()
-        with self._database:
+        with self._database, reading(self._path):
             sql = "SELECT header, document FROM jobs JOIN workflows ON digest = digest_of WHERE job = ?"
             row = self._db.execute(sql, (job,)).fetchone()
             if row is None:
                 raise no_job(job)
             rows = self._db.execute("SELECT kind, body FROM events WHERE job = ? ORDER BY number", (job,)).fetchall()
-        events = [decoded(kind, whole(body, self._artifacts)) for kind, body in rows]
-        return decoded_header(whole(row[0], self._artifacts), json.loads(whole(row[1], self._artifacts))), events
+        with reading(self._path):
+            events = [decoded(kind, whole(body, self._artifacts)) for kind, body in rows]
+            return decoded_header(whole(row[0], self._artifacts), json.loads(whole(row[1], self._artifacts))), events
 
     def jobs(self) -> Sequence[JobSummary]:
         """See `ports.Journal`."""
         self._recover()
         self._fold()
-        with self._database:
-            rows = job_rows(self._db)
-        living = {owner: is_alive(self._folder, owner) for owner in {row[5] for row in rows if row[5]} - {self._tail.owner}}
-        return [
-            JobSummary(job, name, _status(status, is_owned=living.get(owner, bool(owner))), created, finished, count)
-            for job, name, status, created, finished, owner, count in rows
-        ]
+        with self._database, reading(self._path):
+            return summaries(job_rows(self._db), self._folder, own=self._tail.owner)
 
     def post(self, job: str, event: Event) -> int:
         """See `ports.Journal`."""
@@ -179,14 +177,14 @@ class SqliteJournal:
             raise no_job(job)
         if owner is None or not (owner == self._tail.owner or is_alive(self._folder, owner)):
             return 0
-        with self._database, writing(), self._db:
+        with self._database, writing(self._path), self._db:
             return put_letter(self._db, (job, type(event).__name__, body), owner)
 
     def mail(self) -> Sequence[Letter]:
         """See `ports.Journal`."""
         if not self._numbers:
             return ()
-        with writing():
+        with writing(self._path):
             found = letters_of(self._mail, self._tail.owner)
         letters = []
         for number, job, kind, body in found:
@@ -207,28 +205,28 @@ class SqliteJournal:
         """See `ports.Journal`."""
         self._recover()
         self._fold()
-        with self._database, writing(), self._db:
+        with self._database, writing(self._path), self._db:
             return is_heard(self._db, letter)
 
     def delete(self, job: str) -> None:
         """See `ports.Journal`."""
         self._recover()
         owner = self._unowned(job)
-        with self._database, writing(), self._db:
+        with self._database, writing(self._path), self._db:
             erase(self._db, job, owner)
 
     def texts(self, *, without: Collection[str] = ()) -> Iterator[str]:
         """See `ports.Journal`."""
         self._recover()
         self._fold()
-        with closing(sqlite3.connect(self._path)) as db:
+        with reading(self._path), closing(sqlite3.connect(self._path)) as db:
             yield from texts_in(db, without)
 
     def compact(self) -> None:
         """See `ports.Journal`."""
         self._recover()
         # Nobody opens the file before this is done.
-        with writing(), Recovery(self._folder), self._database:
+        with writing(self._path), Recovery(self._folder), self._database:
             is_alone = living_owners(self._folder) == [self._tail.owner]
             if is_alone and not self._numbers:
                 # Others, and jobs begun here, may rely on the text of a workflow that no job in the database has.
@@ -251,7 +249,7 @@ class SqliteJournal:
         with self._database:
             try:
                 self._fold()
-                with writing(), self._db:
+                with writing(self._path), self._db:
                     disown(self._db, self._tail.owner)
                 is_folded = True
             finally:
@@ -277,7 +275,7 @@ class SqliteJournal:
     def _owner(self, job: str) -> str | None:
         """Return who owns *job*, None when nobody does, and `_NO_JOB` when there is no such job."""
         self._fold()
-        with self._database:
+        with self._database, reading(self._path):
             found = owner_of(self._db, job)
         return _NO_JOB if found is None else found[0]
 
@@ -297,7 +295,7 @@ class SqliteJournal:
         """Return *body*, or where in the artifact store it is when it is too long for the journal."""
         if len(body) <= _SPILL:
             return body
-        with writing():
+        with writing(self._path):
             return "@" + str(self._artifacts.put(body.encode(), suffix=".json", media_type="application/json")["uri"])
 
     def _write(self, job: str, kind: str, body: str) -> None:
@@ -324,12 +322,12 @@ class SqliteJournal:
                 # Told to whoever writes next: a journal that cannot keep up must stop the jobs. The tail still has it all.
                 with self._mutex:
                     if self._pending:
-                        self._broken = exc if isinstance(exc, BackendError) else unwritable(exc)
+                        self._broken = exc if isinstance(exc, BackendError) else unwritable(exc, self._path)
                 self._closing.wait(_FOLD_AGAIN)
 
     def _fold(self) -> None:
         """Move what the tail holds into the database."""
-        with self._database, writing():
+        with self._database, writing(self._path):
             with self._mutex:
                 if not self._pending:
                     self._some.clear()
@@ -353,7 +351,7 @@ class SqliteJournal:
 
     def _recover(self) -> None:
         """Fold the tails of processes that died, and give up their jobs."""
-        with writing():
+        with writing(self._path):
             if not dead_owners(self._folder):
                 return
             with Recovery(self._folder):
@@ -380,7 +378,3 @@ def _opened(path: Path, folder: Path, *, sync: bool) -> tuple[sqlite3.Connection
     except OSError as exc:
         message = f"{path.parent} cannot hold a journal: {exc.strerror or exc}"
         raise InputError(message, hint="give another folder, or make that one writable") from exc
-
-
-def _status(kept: str, *, is_owned: bool) -> str:
-    return "interrupted" if kept == "running" and not is_owned else kept

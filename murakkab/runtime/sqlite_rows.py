@@ -2,14 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from murakkab.errors import BackendError, ConflictError, InputError, NotFoundError
-from murakkab.ports import Artifacts
-from murakkab.runtime.tail import Line
+from murakkab.ports import Artifacts, JobSummary
+from murakkab.runtime.tail import Line, is_alive
 
 #: The format of the file, in its `user_version`. An older one is brought up to it; a file of a newer format is refused.
 _VERSION: Final = 2
@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS mail (
 );
 """,
 }
+#: How every database of SQLite begins.
+_MAGIC: Final = b"SQLite format 3\0"
 #: The status of a job that is no more. Its row stays for a while: a tail that is folded once more must not bring it back.
 DELETED: Final = "deleted"
 #: Pages that are given back at a time; others may write in between.
@@ -48,10 +50,7 @@ def connected(path: Path, *, sync: bool) -> sqlite3.Connection:
     try:
         with ExitStack() as stack:
             db = stack.enter_context(closing(sqlite3.connect(path, timeout=30.0, check_same_thread=False)))
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                message = f"{path} was written by a newer version of Murakkab: format {version}, and this one knows up to {_VERSION}"
-                raise InputError(message, hint="update Murakkab, or give another place")
+            version = refuse_other(db, path)
             # Holds for a new file only; an old one is brought to it by `give_back`.
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
@@ -61,7 +60,25 @@ def connected(path: Path, *, sync: bool) -> sqlite3.Connection:
             stack.pop_all()
             return db
     except sqlite3.Error as exc:
+        if is_damaged(exc, path):
+            raise damaged(exc, path) from exc
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise unwritable(exc, path) from exc
         raise InputError(f"{path} cannot be used as a journal: {exc}", hint="give another place, or move that file away") from exc
+
+
+def refuse_other(db: sqlite3.Connection, path: Path) -> int:
+    """Return the format of a file. Raises `InputError` for one that is newer than this version."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > _VERSION:
+        message = f"{path} was written by a newer version of Murakkab: format {version}, and this one knows up to {_VERSION}"
+        raise InputError(message, hint="update Murakkab, or give another place")
+    return version
+
+
+def make_tables(db: sqlite3.Connection) -> None:
+    """Make an empty journal of *db*."""
+    _upgrade(db, 0)
 
 
 def _upgrade(db: sqlite3.Connection, version: int) -> None:
@@ -70,19 +87,59 @@ def _upgrade(db: sqlite3.Connection, version: int) -> None:
     db.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} PRAGMA user_version = {_VERSION}; COMMIT;" if version != _VERSION else _SCHEMA)
 
 
+# ------------------------------------------------------------------------------------------------------------------ errors
+
+
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Tell what SQLite and the disk refuse as `BackendError`."""
     try:
         yield
     except (sqlite3.Error, OSError) as exc:
-        raise unwritable(exc) from exc
+        raise unwritable(exc, path) from exc
 
 
-def unwritable(exc: Exception) -> BackendError:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell what SQLite and the disk refuse, and what is no journal any more, as `BackendError`; as `InputError` what never was one."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as exc:
+        if not isinstance(exc, sqlite3.Error | OSError) or is_damaged(exc, path):
+            raise damaged(exc, path) from exc
+        if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            raise InputError(f"{path} cannot be used as a journal: {exc}", hint="give another place, or move that file away") from exc
+        raise BackendError(f"the journal {path} cannot be read: {_reason(exc)}", hint="mend that, then look again") from exc
+
+
+def unwritable(exc: Exception, path: Path) -> BackendError:
     """Return what to tell of an error of SQLite or of the disk."""
-    reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-    return BackendError(f"the journal cannot be written: {reason}", hint="mend that (is the disk full?), then resume the job")
+    if is_damaged(exc, path):
+        return damaged(exc, path)
+    return BackendError(f"the journal cannot be written: {_reason(exc)}", hint="mend that (is the disk full?), then resume the job")
+
+
+def is_damaged(exc: Exception, path: Path) -> bool:
+    """True where an error means that the journal at *path* is not what was written; a file that never was one is not damaged."""
+    code = getattr(exc, "sqlite_errorcode", None)
+    if code is None:
+        # Of the module itself: text that is not UTF-8, say.
+        return isinstance(exc, sqlite3.OperationalError)
+    if code & 0xFF == sqlite3.SQLITE_NOTADB:
+        with suppress(OSError), path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+        return False
+    return bool(code & 0xFF == sqlite3.SQLITE_CORRUPT)
+
+
+def damaged(exc: Exception, path: Path) -> BackendError:
+    """Return what to tell of a journal that cannot be read as it stands."""
+    hint = f"restore a copy; or save what is left: sqlite3 {path} .recover | sqlite3 mended.db; or move it away, and a new one is begun"
+    return BackendError(f"the journal {path} is damaged, and cannot be read as it stands: {_reason(exc)}", hint=hint)
+
+
+def _reason(exc: Exception) -> str:
+    return exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc) or type(exc).__name__
 
 
 def no_job(job: str) -> NotFoundError:
@@ -187,6 +244,19 @@ def job_rows(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
     sql = f"""SELECT job, workflow, status, created, finished, owner,
         ifnull((SELECT max(number) FROM events e WHERE e.job = j.job), 0) FROM jobs j WHERE status != '{DELETED}' ORDER BY created DESC"""
     return db.execute(sql).fetchall()
+
+
+def summaries(rows: Sequence[tuple[Any, ...]], folder: Path, *, own: str = "") -> list[JobSummary]:
+    """Return what `job_rows` has found; a job that runs and whose owner, in *folder*, lives no more was interrupted. *own* lives."""
+    living = {owner: is_alive(folder, owner) for owner in {row[5] for row in rows if row[5]} - {own}}
+    return [
+        JobSummary(job, name, _status(status, is_owned=living.get(owner, bool(owner))), created, finished, count)
+        for job, name, status, created, finished, owner, count in rows
+    ]
+
+
+def _status(kept: str, *, is_owned: bool) -> str:
+    return "interrupted" if kept == "running" and not is_owned else kept
 
 
 def texts_in(db: sqlite3.Connection, without: Collection[str]) -> Iterator[str]:

@@ -129,15 +129,16 @@ def is_known(folder: Path, owner: str) -> bool:
 
 def dead_owners(folder: Path) -> list[str]:
     """Return the owners whose process has died and left its tail or its lock."""
-    return [owner for owner in _owners(folder) if not is_alive(folder, owner)]
+    return [owner for owner in every_owner(folder) if not is_alive(folder, owner)]
 
 
 def living_owners(folder: Path) -> list[str]:
     """Return the owners whose process lives."""
-    return [owner for owner in _owners(folder) if is_alive(folder, owner)]
+    return [owner for owner in every_owner(folder) if is_alive(folder, owner)]
 
 
-def _owners(folder: Path) -> list[str]:
+def every_owner(folder: Path) -> list[str]:
+    """Return the owners who have a tail or a lock, whether or not they live."""
     if not folder.exists():
         return []
     return sorted({path.name.partition(".")[0] for path in (*folder.glob("*.lock"), *folder.glob("*.tail"))} - {"recovery"})

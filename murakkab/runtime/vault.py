@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from murakkab.errors import InputError
+from murakkab.runtime.secrets import SHORTEST
 from murakkab.spec import Workflow
 
 _LONGEST: Final = 1_048_576
@@ -56,14 +57,26 @@ _READERS: Final[dict[str, Callable[[str], str]]] = {"env": _from_environment, "f
 
 def missing_secrets(workflow: Workflow) -> list[str]:
     """Return why secrets that a workflow or its sub-workflows declare cannot be had, a line for each; none when all are there."""
-    return list(dict.fromkeys(_missing(workflow)))
+    return list(dict.fromkeys(f"the secret {name!r} is missing: {error}" for name, _, error in _looked_up(workflow) if error))
 
 
-def _missing(workflow: Workflow) -> Iterator[str]:
+def short_secrets(workflow: Workflow) -> list[str]:
+    """Return a line for each secret that is too short to be taken out of results and messages."""
+    lines = (
+        f"the secret {name!r} has {length} character{'' if length == 1 else 's'}: too short to be masked where it turns up in results, "
+        f"messages and the journal (from {SHORTEST} on it is)"
+        for name, length, error in _looked_up(workflow)
+        if not error and length < SHORTEST
+    )
+    return list(dict.fromkeys(lines))
+
+
+def _looked_up(workflow: Workflow) -> Iterator[tuple[str, int, str]]:
+    """Yield the name of each secret, its length, and why it cannot be had."""
     for name, source in workflow.secrets.items():
         try:
-            read_secret(source)
+            yield name, len(read_secret(source)), ""
         except InputError as error:
-            yield f"the secret {name!r} is missing: {error}"
+            yield name, 0, str(error)
     for inner in workflow.workflows.values():
-        yield from _missing(inner)
+        yield from _looked_up(inner)

@@ -216,7 +216,7 @@ MONSTERS: Final[tuple[Monster, ...]] = (
     Monster("a-ring-of-steps", _steps(3_000, lambda i: f"{{wait: 1s, after: s{(i + 1) % 3_000}}}")),
     Monster("many-profiles", _one(_profiles)),
     Monster("a-large-profile", _one(_profile), profile="big"),
-    Monster("defaults-for-all", _steps(1_000, lambda i: _fetch("x"), f"defaults: {{on_error: {{default: [{'x, ' * 20_000}x]}}}}\n")),
+    Monster("defaults-for-all", _steps(1_000, lambda i: _fetch("x"), f"defaults: {{on_error: {{default: [{'x, ' * 10_000}x]}}}}\n")),
     Monster("spaces", _one(lambda: f"{_HEAD}timeout: '{' ' * 900_000}x'\n")),
     Monster("digits", _one(lambda: f"{_HEAD}timeout: {'9' * 900_000}\n")),
     Monster("nulls", _one(lambda: "\0" * 900_000)),

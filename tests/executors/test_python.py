@@ -180,8 +180,8 @@ def test_a_misspelt_function_is_not_found_with_the_nearest(package: str) -> None
 def test_a_misspelt_module_is_not_found_with_the_nearest(package: str) -> None:
     with pytest.raises(NotFoundError, match=rf"there is no module '{package}\.stepps'; did you mean '{package}\.steps'\?"):
         load_function(f"{package}.stepps:clean")
-    with pytest.raises(NotFoundError, match="did you mean 'json'"):
-        load_function("jsom:loads")
+    with pytest.raises(NotFoundError, match="did you mean 'pydantic'"):
+        load_function("pydantik:BaseModel")
 
 
 def test_what_is_no_function_is_said_to_be_none(package: str) -> None:
@@ -192,6 +192,19 @@ def test_what_is_no_function_is_said_to_be_none(package: str) -> None:
 def test_a_module_that_fails_says_where(package: str) -> None:
     with pytest.raises(InputError, match=r"cannot be imported: ZeroDivisionError: division by zero \(.*broken\.py:2\)"):
         load_function(f"{package}.broken:f")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [("sys.exit(3)", "SystemExit(3)"), ("sys.exit()", "SystemExit()"), ("sys.exit('no')", "SystemExit('no')")]
+)
+def test_a_module_that_ends_the_program_is_a_mistake(line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended the whole process, without a word."""
+    (tmp_path / "leaving.py").write_text(f"import sys\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError) as refused:
+        load_function("leaving:f")
+    assert refused.value.message == f"leaving cannot be imported: {said}"
+    assert "__main__" in refused.value.hint
 
 
 def test_a_module_that_misses_another_names_it(package: str) -> None:
@@ -230,8 +243,22 @@ async def test_a_step_that_raises_keyboard_interrupt_in_its_thread_fails_alone()
 
 def test_a_misspelt_module_may_also_be_out_of_reach_and_a_missing_function_is_not() -> None:
     with pytest.raises(NotFoundError) as no_module:
+        load_function("pydantik:BaseModel")
+    assert no_module.value.hint == "did you mean 'pydantic'? is it installed, or its folder on PYTHONPATH?"
+    with pytest.raises(NotFoundError) as no_guess:
         load_function("jsom:loads")
-    assert no_module.value.hint == "did you mean 'json'? is it installed, or its folder on PYTHONPATH?"
+    assert no_guess.value.hint == "is it installed, or its folder on PYTHONPATH?"
     with pytest.raises(NotFoundError) as no_function:
         load_function("os:no_such_thing_here")
     assert "PYTHONPATH" not in str(no_function.value)
+
+
+def test_a_module_that_python_cannot_read_is_told_with_the_line_at_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "cannot_be_read.py"
+    file.write_text("def f() -> int:\n    return (1\n")
+    with pytest.raises(InputError) as wrong:
+        load_function("cannot_be_read:f")
+    assert str(file) in wrong.value.message
+    assert wrong.value.message.endswith(":2)")
+    assert "frozen" not in wrong.value.message

@@ -61,10 +61,27 @@ async def test_a_program_runs_where_it_is_told(tmp_path: Path) -> None:
 
 async def test_output_over_the_limit_is_dropped_and_counted() -> None:
     script = "import sys; sys.stdout.write('x' * 300_000); sys.stderr.write('yy')"
-    result = await ran(sys.executable, "-c", script, knobs={"max_output": 1000})
+    result = await ran(sys.executable, "-c", script, knobs={"max_output": 1000, "excess": "truncate"})
 
     assert (result["stdout"], result["stdout_dropped"]) == ("x" * 1000, 299_000)
     assert (result["stderr"], result["stderr_dropped"]) == ("yy", 0)
+
+
+async def test_output_over_the_limit_is_a_failure_unless_it_may_be_truncated() -> None:
+    """Its beginning went on as if it were the whole."""
+    error = await failure(sys.executable, "-c", "print('x' * 1_048_576)")
+
+    assert (error.reason, error.retryable) == ("output-limit", False)
+    assert "printed 1048577 bytes, and max_output keeps 1048576" in error.message
+    assert "truncate" in error.hint
+
+
+async def test_output_up_to_the_limit_and_a_long_stderr_are_no_failures() -> None:
+    script = "import sys; sys.stdout.write('x' * 1000); sys.stderr.write('y' * 3000)"
+    result = await ran(sys.executable, "-c", script, knobs={"max_output": 1000})
+
+    assert (len(result["stdout"]), result["stdout_dropped"]) == (1000, 0)
+    assert (len(result["stderr"]), result["stderr_dropped"]) == (1000, 2000)
 
 
 async def test_output_that_is_no_text_is_replaced() -> None:

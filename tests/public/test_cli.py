@@ -1,6 +1,7 @@
 """The command line as a user meets it: a process, its output, its exit status."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -215,7 +216,7 @@ def until_it_says(process: subprocess.Popen[str], text: str) -> None:
         assert process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_first_interrupt_lets_running_tasks_finish_and_the_job_be_resumed(shell: Shell, number: signal.Signals) -> None:
     with begun(shell) as process:
         process.send_signal(number)
@@ -231,11 +232,12 @@ def test_a_first_interrupt_lets_running_tasks_finish_and_the_job_be_resumed(shel
     assert shell.json("resume", summary["job"])["outputs"] == {"text": "Ann!"}
 
 
-def test_a_second_interrupt_stops_at_once_and_the_job_can_still_be_resumed(shell: Shell) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_interrupt_stops_at_once_and_the_job_can_still_be_resumed(shell: Shell, number: signal.Signals) -> None:
     with begun(shell) as process:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         until_it_says(process, "Ctrl-C again stops at once")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
@@ -243,3 +245,48 @@ def test_a_second_interrupt_stops_at_once_and_the_job_can_still_be_resumed(shell
     (summary,) = shell.json("jobs")
     assert summary["status"] == "interrupted"
     assert shell.json("resume", summary["job"])["outputs"] == {"text": "Ann!"}
+
+
+PROGRAM = """
+workflow: program
+steps:
+  a: {uses: shell, with: {argv: [sh, -c, 'trap "" TERM HUP; echo $$ > number; while true; do sleep 0.1; done'], cwd: "FOLDER"}}
+"""
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopping_at_once_leaves_no_program_behind(shell: Shell, number: signal.Signals) -> None:
+    (shell.folder / "program.yaml").write_text(PROGRAM.replace("FOLDER", str(shell.folder)))
+    process = subprocess.Popen(
+        shell.command("run", "program.yaml"), cwd=shell.folder, env=shell.environment, stderr=subprocess.PIPE, text=True
+    )
+    started = shell.folder / "number"
+    try:
+        until = time.monotonic() + 10
+        while not (started.exists() and started.read_text().strip()) and time.monotonic() < until:
+            time.sleep(0.01)
+        process.send_signal(number)
+        until_it_says(process, "Ctrl-C again stops at once")
+        process.send_signal(number)
+        assert "Traceback" not in process.communicate(timeout=10)[1]
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+def test_a_program_that_is_to_outlive_its_terminal_does(shell: Shell) -> None:
+    """As `nohup` begins one."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with begun(shell) as process:
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.2)
+            (shell.folder / "go").touch()
+            out, _ = process.communicate()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (process.returncode, json.loads(out)) == (0, {"text": "Ann!"})

@@ -197,6 +197,70 @@ def test_a_workflow_is_written_in_other_forms_that_mean_the_same(files: Shell) -
     assert files("validate", "again.json").status == 0
 
 
+def test_a_workflow_that_is_written_as_python_runs_as_it_stands(files: Shell) -> None:
+    assert files("convert", "greeting.yaml", "--to", "python", "-o", "written.py").status == 0
+    command = [sys.executable, "written.py", '{"names": ["Ann", "Bob"]}']
+    done = subprocess.run(command, cwd=files.folder, env=files.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"text": "Hello Ann, Hello Bob"}
+
+
+@pytest.mark.parametrize("words", [["convert", "cli_steps.py", "--to", "yaml"], ["run", "cli_steps.py"], ["graph", "cli_steps.py"]])
+def test_a_file_of_python_is_told_how_to_give_its_yaml(files: Shell, words: list[str]) -> None:
+    done = files(*words)
+    assert done.status == 2
+    assert "'cli_steps.py' is Python, and files of workflows are YAML or JSON" in done.err
+    assert ".to_yaml()" in done.err
+
+
+def test_a_new_workflow_elsewhere_says_where_to_run_it(files: Shell) -> None:
+    done = files("new", "some where/greeting")
+    command = next(line for line in done.err.splitlines() if "try it with" in line).partition(": ")[2]
+    assert command == "cd 'some where' && murakkab run greeting.yaml -i who=Ann"
+    ran = subprocess.run(
+        files.command("run", "greeting.yaml", "-i", "who=Ann"),
+        cwd=files.folder / "some where",
+        env=files.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(ran.stdout) == {"text": "Hello, Ann!"}
+
+
+# ----------------------------------------------------------------------------------------------------- functions that are lacking
+
+
+LACKING = 'workflow: lacking\nsteps: {a: {call: "steps_beside:f"}}\noutputs: {a: "${a}"}\n'
+
+
+def test_a_function_beside_the_file_is_told_with_the_folder_to_run_from(files: Shell) -> None:
+    folder = files.folder / "flows"
+    folder.mkdir()
+    (folder / "lacking.yaml").write_text(LACKING)
+    missing = files("validate", "flows/lacking.yaml").err
+    assert "unknown-function: there is no module 'steps_beside'; is it installed, or its folder on PYTHONPATH?" in missing
+    (folder / "steps_beside.py").write_text("def f() -> int:\n    return 7\n")
+    told = files("validate", "flows/lacking.yaml").err
+    assert "it lies beside lacking.yaml: run it from flows, or set PYTHONPATH=flows" in told
+    (files.folder / "around.yaml").write_text(
+        'workflow: around\nsteps: {inner: {workflow: flows/lacking.yaml}}\noutputs: {a: "${inner.a}"}\n'
+    )
+    assert "flows/lacking.yaml:2:" in (inner := files("validate", "around.yaml").err)
+    assert "set PYTHONPATH=flows" in inner
+    files.environment["PYTHONPATH"] = f"{files.environment.get('PYTHONPATH', '')}:flows"
+    assert json.loads(files.process("run", "around.yaml", "--quiet").out) == {"a": 7}
+
+
+def test_a_picture_is_drawn_of_a_file_whose_functions_are_lacking(files: Shell) -> None:
+    (files.folder / "lacking.yaml").write_text(LACKING)
+    done = files("graph", "lacking.yaml")
+    assert done.status == 0, done.err
+    assert "steps_beside:f" in done.out
+    assert "warning: unknown-function: there is no module 'steps_beside'" in done.err
+    assert files("graph", "wrong.yaml").status == 2
+
+
 # -------------------------------------------------------------------------------------------------------- shells and signals
 
 
@@ -228,7 +292,11 @@ def test_shells_complete_commands_options_and_jobs(files: Shell) -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
 def test_an_interrupt_while_the_command_is_being_loaded_is_no_traceback(files: Shell, delay: float) -> None:
-    code = "import sys; from murakkab.cli.start import main; sys.stdout.write('up'); sys.stdout.flush(); main()"
+    # Before `main` has begun it can do nothing about the interrupt.
+    code = (
+        "import signal, sys; from murakkab.cli.start import main; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "sys.stdout.write('up'); sys.stdout.flush(); main()"
+    )
     command = [sys.executable, "-c", code, "validate", "nested.yaml"]
     with subprocess.Popen(command, cwd=files.folder, env=files.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -114,7 +114,9 @@ def test_a_no_fails_the_task(life: Shell) -> None:
     job = waiting(life)
     answer = life.json("approve", job, "--reject", status=1)
     assert answer["causes"][0]["reason"] == "rejected"
+    assert answer["hint"] == f"a person said no; to ask once more: murakkab resume {job}"
     assert calls(life) == ["letter"]
+    assert life.json("resume", job, status=8)["questions"][0]["task"] == "ok"
 
 
 def test_an_answer_can_be_left_for_whoever_resumes_the_job(life: Shell) -> None:
@@ -161,6 +163,31 @@ def test_an_event_is_sent_with_its_value(life: Shell) -> None:
     assert life("send", job, "payed", "--value", "{}").status == 4
     assert life("send", job, "paid", "--value", '{"amount": "much"}').status == 2
     assert life.json("send", job, "paid", "--value", '{"amount": 12.5}')["outputs"] == {"amount": 12.5}
+
+
+def test_an_event_of_a_name_that_nothing_waits_for_is_told_what_is_waited_for(life: Shell) -> None:
+    named = """
+workflow: named
+inputs: {number: int}
+steps: {paid: {wait: {event: {$template: "paid ${inputs.number}"}, type: int}}}
+outputs: {amount: "${paid}"}
+"""
+    (life.folder / "named.yaml").write_text(named)
+    job = life.json("run", "named.yaml", "-i", "number=7", status=8)["job"]
+    told = life("send", job, "paid 8", "--value", "5")
+    assert told.err.splitlines()[0] == "nothing waits for the event 'paid 8' now: it is kept until something does; waited for: 'paid 7'"
+    done = life("send", job, "paid 7", "--value", "5", "--quiet")
+    assert (json.loads(done.out), done.err) == ({"amount": 5}, "")
+
+
+def test_a_job_that_waits_is_not_finished(life: Shell) -> None:
+    job = waiting(life, "several.yaml")
+    (one,) = life.json("jobs")
+    assert (one["finished"], one["stopped"] >= one["created"]) == (None, True)
+    for task in ("ok[0]", "ok[1]"):
+        life("approve", job, task)
+    (one,) = life.json("jobs")
+    assert one["finished"] == one["stopped"]
 
 
 # ------------------------------------------------------------------------------------------------------- cancelled and forked
@@ -407,3 +434,37 @@ def test_without_a_journal_a_question_is_answered_in_the_same_process(life: Shel
         terminal.until("end!")
         assert terminal.end() == 0
     assert life.json("jobs") == []
+
+
+def test_a_prompt_ends_when_the_question_is_answered_elsewhere_and_the_result_is_printed(life: Shell) -> None:
+    with Terminal(life, "run", "payment.yaml", "-i", "amount=3") as terminal:
+        terminal.until("[l]ater")
+        (job,) = (one["job"] for one in life.json("jobs"))
+        assert life.json("approve", job, "--set", "who=Ann")["outputs"] == {"limit": 5.0, "paid": "Ann"}
+        terminal.until("answered elsewhere")
+        terminal.until('"paid": "Ann"')
+        assert terminal.end() == 0
+    assert calls(life) == ["letter", "Ann"]
+
+
+def test_of_several_questions_those_that_nobody_has_answered_are_asked_on(life: Shell) -> None:
+    with Terminal(life, "run", "several.yaml") as terminal:
+        terminal.until("ok[0] asks: Go on?")
+        terminal.until("[l]ater: ")
+        (job,) = (one["job"] for one in life.json("jobs"))
+        assert life("approve", job, "ok[0]").status == 8
+        terminal.until("answered elsewhere")
+        terminal.until("ok[1] asks: Go on?")
+        terminal.until("[l]ater: ")
+        assert life("approve", job, "ok[1]", "--no-resume").status == 0
+        terminal.until("end!")
+        assert terminal.end() == 0
+    assert life.json("jobs")[0]["status"] == "succeeded"
+
+
+def test_one_answer_of_several_is_not_followed_by_all_that_is_known_already(life: Shell) -> None:
+    job = waiting(life, "several.yaml")
+    told = life("approve", job, "ok[0]").err.splitlines()
+    assert [line for line in told if "asks: Go on?" in line] == [f"error[job-waiting]: job {job} waits: ok[1] asks: Go on?"]
+    assert not any("duration" in line for line in told)
+    assert any("duration" in line for line in life("approve", job, "ok[1]").err.splitlines())

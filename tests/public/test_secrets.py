@@ -169,3 +169,15 @@ async def test_a_job_does_not_begin_without_its_secrets(folder: Path, monkeypatc
     monkeypatch.delenv("HOSTILE_TOKEN")
     with pytest.raises(InputError, match="the secret 'token' is missing: the environment variable HOSTILE_TOKEN is not set"):
         await app.run_work(app.load_file(folder / "hostile.yaml"), {}, settings=app.Settings(home=folder / "home"))
+
+
+@pytest.mark.parametrize(("pin", "warns"), [("123", True), ("1234", False)])
+def test_a_job_warns_of_a_secret_that_is_too_short_to_be_masked(tmp_path: Path, pin: str, warns: bool) -> None:
+    (tmp_path / "pin.yaml").write_text(
+        'workflow: pin\nsecrets: {pin: "env:PIN"}\nsteps: {a: {uses: shell, with: {argv: [printf, "%s", "${secrets.pin}"]}}}\n'
+        'outputs: {said: "${a.stdout}"}\n'
+    )
+    line = [sys.executable, "-c", "from murakkab.cli.app import main; main()", "run", "pin.yaml", "--quiet"]
+    ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PIN": pin}, check=False)
+    assert json.loads(ended.stdout) == {"said": pin if warns else "[secret pin]"}
+    assert ("the secret 'pin' has 3 characters: too short to be masked" in ended.stderr) == warns

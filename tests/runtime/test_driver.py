@@ -1,6 +1,7 @@
 """Jobs on a real event loop: many at once, user code of every kind, failures from every side."""
 
 import asyncio
+import sys
 import threading
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from murakkab.errors import BackendError, ConflictError, ExecutorError, NotFound
 from murakkab.ports import Call
 from murakkab.runtime.cache import MemoryResultCache
 from murakkab.runtime.messages import TaskCancelled
+from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.spec import CachePolicy, Effect, Retry
 from murakkab.types import INT
@@ -218,25 +220,41 @@ async def test_whatever_user_code_raises_ends_its_task_and_not_the_process(raise
     assert reasons(result) == ["exception"]
 
 
+INTERRUPTED = """
+import asyncio, os, signal
+import murakkab
+
+@murakkab.step
+async def interrupted() -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(5)
+    return ''
+
+@murakkab.workflow
+def one() -> str:
+    return interrupted()
+
+loop = asyncio.new_event_loop()
+try:
+    loop.run_until_complete(one.arun())
+except KeyboardInterrupt:
+    print("interrupted")
+    os._exit(0)
+"""
+
+
 async def test_the_interrupt_of_the_keyboard_is_not_for_a_task_to_catch() -> None:
-    async def main() -> None:
-        await runtime(FakeExecutor(does(KeyboardInterrupt()))).run(work(step("a")), {})
+    """It arrives in whatever code runs, on a loop that does not listen for it itself."""
+    done = await anyio.run_process([sys.executable, "-u", "-c", INTERRUPTED], check=False)
+    assert done.stdout == b"interrupted\n", done.stderr
 
-    def elsewhere() -> type[BaseException] | None:
-        loop = asyncio.new_event_loop()
-        try:
-            loop.run_until_complete(main())
-        except BaseException as raised:
-            return type(raised)
-        finally:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.close()
-        return None
 
-    assert await anyio.to_thread.run_sync(elsewhere) is KeyboardInterrupt
+async def test_where_ctrl_c_cannot_come_from_the_interrupt_is_the_own_of_the_task() -> None:
+    async def main() -> JobResult:
+        return await runtime(FakeExecutor(does(KeyboardInterrupt()))).run(work(step("a")), {})
+
+    result = await anyio.to_thread.run_sync(lambda: asyncio.run(main()))
+    assert (result.status, reasons(result)) == ("failed", ["exception"])
 
 
 async def test_a_task_that_raises_cancelled_by_itself_has_failed_and_the_job_goes_on() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from murakkab.errors import InputError
 from murakkab.runtime.secrets import Redaction, SealedText, Secret, redacted, unsealed
-from murakkab.runtime.vault import missing_secrets, read_secret
+from murakkab.runtime.vault import missing_secrets, read_secret, short_secrets
 from murakkab.spec import Workflow
 
 TOKEN = 'p"ss/wörd+&= \\x'
@@ -208,3 +208,17 @@ def test_a_sealed_input_shows_no_value() -> None:
     value: Any = {"a": SealedText(("x ", Secret("token", "env:T")))}
 
     assert TOKEN not in repr(value)
+
+
+def test_a_secret_too_short_to_be_masked_is_named_and_stays_in_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"PIN": "123", "LETTER": "x", "LONG": "1234"}.items():
+        monkeypatch.setenv(name, text)
+    inner = Workflow("inner", secrets={"letter": "env:LETTER", "gone": "env:NOT_THERE_AT_ALL"})
+    outer = Workflow("outer", secrets={"pin": "env:PIN", "long": "env:LONG"}, workflows={"inner": inner})
+
+    assert [line.partition(":")[0] for line in short_secrets(outer)] == [
+        "the secret 'pin' has 3 characters",
+        "the secret 'letter' has 1 character",
+    ]
+    assert "123" not in "".join(short_secrets(outer)[1:])
+    assert redacted(["123", "1234"], {"pin": "123", "long": "1234"}) == ["123", "[secret long]"]

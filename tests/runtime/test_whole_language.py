@@ -436,6 +436,15 @@ def test_a_block_is_skipped_that_must_give_what_it_cannot_for_what_it_needs_was_
     assert finish(t).outputs == {"z": 2}
 
 
+def test_a_block_is_not_skipped_for_a_value_that_it_lacks_by_itself() -> None:
+    """What was skipped around it may be done without; that a step inside was not done is another matter, and no silent one."""
+    inner = "x: {uses: work, with: {v: {$first: ['${a}', 1]}}}, y: {uses: work, when: 1 > 2}"
+    t = talk(f"steps: {{a: {{uses: work, when: 1 > 2}}, g: {{steps: {{{inner}}}, outputs: {{x: '${{x}}', y: '${{y}}'}}}}}}")
+    done(t, "g/x", 1)
+    ended = finish(t)
+    assert (ended.status, [failure.reason for failure in ended.failures]) == ("failed", ["skipped-output"])
+
+
 def test_blocks_in_blocks_in_maps_wait_for_what_is_far_around_them() -> None:
     inner = "{steps: {h: {steps: {x: {uses: work, with: {v: '${a}', i: '${item}'}}, y: {uses: work}}}}, for_each: [7, 8]}"
     t = talk(f"steps: {{a: {{uses: work}}, g: {inner}}}\noutputs: {{g: '${{g}}'}}")

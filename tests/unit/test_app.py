@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.errors import BackendError, InputError, MurakkabError, NotFoundError, PlanError, SpecError
 from murakkab.ports import Call, JobHeader
 from murakkab.runtime.messages import TaskStarted, TaskSucceeded
@@ -422,12 +422,12 @@ async def test_a_durable_job_can_be_looked_at_afterwards(tmp_path: Path, steps: 
     ran = await app.run_work(work, {"n": 4}, settings=durable)
     journal = app.open_journal(durable)
     try:
-        again = app.work_of(journal, ran.job)
-        _, state, result = app.state_of(journal, ran.job)
+        again = journalled.work_of(journal, ran.job)
+        _, state, result = journalled.state_of(journal, ran.job)
         with pytest.raises(NotFoundError):
-            app.work_of(journal, "nobody")
+            journalled.work_of(journal, "nobody")
         with pytest.raises(NotFoundError):
-            app.state_of(journal, "nobody")
+            journalled.state_of(journal, "nobody")
     finally:
         journal.close()
 
@@ -450,13 +450,13 @@ async def test_a_job_whose_functions_are_gone_can_be_looked_at_but_not_taken_up(
     journal = app.memory_journal()
     async with app.open_runtime(settings(tmp_path), journal=journal) as runtime:
         ran = await runtime.run(work, {})
-    _, state, result = app.state_of(journal, ran.job)
+    _, state, result = journalled.state_of(journal, ran.job)
 
     assert state.results() == {"a": 6, "b": 12}
     assert result.outputs == {"b": 12}
     with pytest.raises(SpecError, match="unknown-function"):
-        app.work_of(journal, ran.job)
-    assert app.work_of(journal, ran.job, {"gone:thrice": thrice}).functions["gone:thrice"] is thrice
+        journalled.work_of(journal, ran.job)
+    assert journalled.work_of(journal, ran.job, {"gone:thrice": thrice}).functions["gone:thrice"] is thrice
 
 
 def test_a_job_keeps_the_executor_it_began_with() -> None:
@@ -466,8 +466,8 @@ def test_a_job_keeps_the_executor_it_began_with() -> None:
     journal.create(JobHeader("j1", document, {"a": names[0]}, {}, 1.0))
     journal.create(JobHeader("j2", document, {"a": "uninstalled"}, {}, 1.0))
 
-    assert app.work_of(journal, "j1").chosen == {"a": names[0]}
-    assert app.work_of(journal, "j2").chosen == {"a": "http"}
+    assert journalled.work_of(journal, "j1").chosen == {"a": names[0]}
+    assert journalled.work_of(journal, "j2").chosen == {"a": "http"}
 
 
 # ---------------------------------------------------------------------------------------------------------------- plug-ins

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from murakkab import app
+from murakkab import app, journalled
 from murakkab.errors import ConflictError, InputError, InvalidTransition, NotFoundError
 from murakkab.ports import Journal
 from murakkab.runtime.messages import Answered, Event, JobForked, SignalReceived, SkipRequested, TaskSucceeded
@@ -93,7 +94,7 @@ async def ran(settings: app.Settings, journal: Journal, text: str = TEXT, **inpu
 
 async def resumed(settings: app.Settings, journal: Journal, job: str, *events: Event) -> app.JobResult:
     async with app.open_runtime(settings, journal=journal) as runtime:
-        return await runtime.resume(job, app.work_of(journal, job), events=events)
+        return await runtime.resume(job, journalled.work_of(journal, job), events=events)
 
 
 # -------------------------------------------------------------------------------------------------------------- time travel
@@ -102,12 +103,12 @@ async def resumed(settings: app.Settings, journal: Journal, job: str, *events: E
 async def test_any_past_state_of_a_job_can_be_looked_at(settings: app.Settings, journal: Journal, done: list[str]) -> None:
     job = await ran(settings, journal, n=1)
     count = len(journal.read(job)[1])
-    seen = [app.state_of(journal, job, at=number) for number in range(count + 1)]
+    seen = [journalled.state_of(journal, job, at=number) for number in range(count + 1)]
 
     assert [len(result.history) for _, _, result in seen] == list(range(count + 1))
     assert [result.status for _, _, result in seen] == ["running"] * count + ["succeeded"]
     assert seen[0][1].results() == {}
-    assert seen[-1][1].results() == app.state_of(journal, job)[1].results() == {"a": 2, "b": 20, "c": 10}
+    assert seen[-1][1].results() == journalled.state_of(journal, job)[1].results() == {"a": 2, "b": 20, "c": 10}
     assert seen[-1][2].outputs == {"b": 20, "c": 10}
     values = [len(state.results()) for _, state, _ in seen]
     assert values == sorted(values)
@@ -118,14 +119,14 @@ async def test_a_moment_is_a_number_of_events_or_of_seconds(settings: app.Settin
     history = journal.read(job)[1]
     began = history[0].time
     for number, event in enumerate(history):
-        _, _, result = app.state_of(journal, job, at=event.time - began)
+        _, _, result = journalled.state_of(journal, job, at=event.time - began)
         assert len(result.history) > number
 
-    assert len(app.state_of(journal, job, at=0.0)[2].history) == 1
-    assert len(app.state_of(journal, job, at=1e6)[2].history) == len(history)
+    assert len(journalled.state_of(journal, job, at=0.0)[2].history) == 1
+    assert len(journalled.state_of(journal, job, at=1e6)[2].history) == len(history)
     for never in (-1, len(history) + 1, -0.5):
         with pytest.raises(InputError, match=rf"the job has no moment {never:g}; it has {len(history)} events"):
-            app.state_of(journal, job, at=never)
+            journalled.state_of(journal, job, at=never)
 
 
 # --------------------------------------------------------------------------------------------------------------------- fork
@@ -134,7 +135,7 @@ async def test_a_moment_is_a_number_of_events_or_of_seconds(settings: app.Settin
 async def test_fork_reuses_what_completed(settings: app.Settings, journal: Journal, done: list[str]) -> None:
     old = await ran(settings, journal, n=1)
     done.clear()
-    forked = app.fork(journal, old, "b")
+    forked = journalled.fork(journal, old, "b")
     assert (sorted(forked.kept), forked.repeated) == (["a", "c"], [])
     assert {one.job: one.status for one in journal.jobs()} == {old: "succeeded", forked.job: "interrupted"}
     assert journal.read(forked.job)[0][1:4] == journal.read(old)[0][1:4]
@@ -144,20 +145,20 @@ async def test_fork_reuses_what_completed(settings: app.Settings, journal: Journ
     assert (result.status, result.outputs) == ("succeeded", {"b": 20, "c": 10})
     history = journal.read(forked.job)[1]
     assert next(event for event in history if isinstance(event, JobForked))[1:] == (old, "b")
-    assert app.state_of(journal, old)[2].status == "succeeded"
-    assert app.state_of(journal, forked.job)[1].results() == {"a": 2, "b": 20, "c": 10}
+    assert journalled.state_of(journal, old)[2].status == "succeeded"
+    assert journalled.state_of(journal, forked.job)[1].results() == {"a": 2, "b": 20, "c": 10}
 
 
 async def test_a_fork_may_be_given_an_id_that_is_free(settings: app.Settings, journal: Journal, done: list[str]) -> None:
     old = await ran(settings, journal, n=1)
 
-    assert app.fork(journal, old, "a", new_id="mine").job == "mine"
+    assert journalled.fork(journal, old, "a", new_id="mine").job == "mine"
     with pytest.raises(ConflictError, match="exists already"):
-        app.fork(journal, old, "a", new_id="mine")
+        journalled.fork(journal, old, "a", new_id="mine")
     with pytest.raises(NotFoundError, match=r"has no step 'd'; there are a, b, c"):
-        app.fork(journal, old, "d")
+        journalled.fork(journal, old, "d")
     with pytest.raises(NotFoundError):
-        app.fork(journal, "nobody", "a")
+        journalled.fork(journal, "nobody", "a")
     assert len(journal.jobs()) == 2
 
 
@@ -168,7 +169,7 @@ async def test_a_job_that_waits_and_one_that_runs_elsewhere_can_be_forked(
     assert [one.status for one in journal.jobs()] == ["waiting"]
     with closing(app.open_journal(settings)) as owner:
         owner.claim(job)
-        forked = app.fork(journal, job, "paid")
+        forked = journalled.fork(journal, job, "paid")
         assert {one.job: one.status for one in journal.jobs()} == {job: "running", forked.job: "interrupted"}
     done.clear()
     result = await resumed(settings, journal, forked.job, YES, SignalReceived(1.0, "paid", {"id": "x"}))
@@ -180,10 +181,10 @@ async def test_a_job_that_waits_and_one_that_runs_elsewhere_can_be_forked(
 async def test_large_results_are_shared_with_the_fork(settings: app.Settings, journal: Journal, done: list[str]) -> None:
     text = 'workflow: w\nsteps:\n  l: {call: "life_steps:large", with: {n: 1}}\n  z: {call: "life_steps:first", with: {n: 1}}\n'
     old = await ran(settings, journal, text)
-    forked = app.fork(journal, old, "z")
+    forked = journalled.fork(journal, old, "z")
     journal.delete(old)
 
-    assert len(app.state_of(journal, forked.job)[1].results()["l"]) == 100_000
+    assert len(journalled.state_of(journal, forked.job)[1].results()["l"]) == 100_000
     assert app.clean(settings, older_than=0.0).artifacts == 0
 
 
@@ -199,7 +200,7 @@ async def test_a_fork_of_a_job_that_is_deleted_meanwhile_is_no_job(
 
     monkeypatch.setattr(journal, "create", deleting)
     with pytest.raises(NotFoundError, match="was deleted just now"):
-        app.fork(journal, old, "b")
+        journalled.fork(journal, old, "b")
     assert list(journal.jobs()) == []
 
 
@@ -211,8 +212,11 @@ async def test_a_job_whose_workflow_compiles_otherwise_now_is_refused(
     def broken(*_: object) -> None:
         raise InvalidTransition("TaskSucceeded for task 'a', which does not exist")
 
-    monkeypatch.setattr(app, "replay", broken)
-    for ask in (lambda: app.fork(journal, job, "b"), lambda: app.state_of(journal, job), lambda: app.tell(journal, job, YES)):
+    monkeypatch.setattr(journalled, "replay", broken)
+    tried = [
+        partial(ask, journal, job) for ask in (partial(journalled.fork, step="b"), journalled.state_of, partial(journalled.tell, event=YES))
+    ]
+    for ask in tried:
         with pytest.raises(ConflictError, match="does not fit the workflow as it compiles now: TaskSucceeded for task 'a'"):
             ask()
 
@@ -240,7 +244,7 @@ class Owner(threading.Thread):
         """Return the id of the job once it asks something, as others see it."""
         self.start()
         for _ in range(1000):
-            if journal.jobs() and "ok" in app.state_of(journal, "told")[1].asking:
+            if journal.jobs() and "ok" in journalled.state_of(journal, "told")[1].asking:
                 return "told"
             time.sleep(0.01)
         raise AssertionError("it does not ask")
@@ -251,27 +255,27 @@ def test_who_runs_a_job_elsewhere_is_told(settings: app.Settings, journal: Journ
     owner = Owner(settings, ASKING.replace("steps:", "steps:\n  pause: {wait: 30s}", 1))
     job = owner.asks(journal)
 
-    assert app.tell(journal, job, YES, patience=10.0)
-    assert app.tell(journal, job, SignalReceived(1.0, "paid", {"id": "x"}), patience=10.0)
-    _, state, _ = app.state_of(journal, job)
+    assert journalled.tell(journal, job, YES, patience=10.0)
+    assert journalled.tell(journal, job, SignalReceived(1.0, "paid", {"id": "x"}), patience=10.0)
+    _, state, _ = journalled.state_of(journal, job)
     assert state.known["ok"] == {"approved": True, "by": "Ada", "n": 4, "note": "fine"}
     with pytest.raises(ConflictError, match="task 'ok' asks nothing: it is succeeded"):
-        app.tell(journal, job, YES)
-    assert app.tell(journal, job, SkipRequested(1.0, "pause"), patience=10.0)
+        journalled.tell(journal, job, YES)
+    assert journalled.tell(journal, job, SkipRequested(1.0, "pause"), patience=10.0)
     owner.join(10.0)
 
     assert owner.result is not None
     assert owner.result.outputs == {"b": 40, "note": "fine", "id": "x"}
-    assert app.state_of(journal, job)[1].statuses()["pause"] == Status.SKIPPED
+    assert journalled.state_of(journal, job)[1].statuses()["pause"] == Status.SKIPPED
 
 
 async def test_nobody_is_told_of_a_job_that_nobody_runs_and_who_resumes_it_tells_it(
     settings: app.Settings, journal: Journal, done: list[str]
 ) -> None:
     job = await ran(settings, journal, ASKING)
-    looked = app.state_of(journal, job)[2]
+    looked = journalled.state_of(journal, job)[2]
     assert (looked.status, [failure.task for failure in looked.failures]) == ("waiting", ["paid", "ok"])
-    assert app.tell(journal, job, YES) is False
+    assert journalled.tell(journal, job, YES) is False
     waits = await resumed(settings, journal, job, YES)
     assert (waits.status, done) == ("waiting", ["first", "second"])
     result = await resumed(settings, journal, job, SignalReceived(1.0, "paid", {"id": "x"}))
@@ -284,11 +288,11 @@ async def test_a_request_that_does_not_fit_is_refused_at_once(settings: app.Sett
     job = await ran(settings, journal, ASKING)
 
     with pytest.raises(InputError, match=r"field 'n' \(int\) is missing"):
-        app.tell(journal, job, YES._replace(values={}))
+        journalled.tell(journal, job, YES._replace(values={}))
     with pytest.raises(NotFoundError, match="no step waits for the event 'piad'; did you mean 'paid'"):
-        app.tell(journal, job, SignalReceived(1.0, "piad", {"id": "x"}))
+        journalled.tell(journal, job, SignalReceived(1.0, "piad", {"id": "x"}))
     with pytest.raises(NotFoundError, match="no job 'x'"):
-        app.tell(journal, "x", YES)
+        journalled.tell(journal, "x", YES)
 
 
 async def test_an_owner_that_leaves_without_looking_at_its_mail_is_no_owner(
@@ -300,7 +304,7 @@ async def test_an_owner_that_leaves_without_looking_at_its_mail_is_no_owner(
         leave = threading.Timer(0.2, owner.finish, (job, "waiting", 5.0))
         leave.start()
         began = time.monotonic()
-        assert app.tell(journal, job, YES, patience=10.0) is False
+        assert journalled.tell(journal, job, YES, patience=10.0) is False
         assert time.monotonic() - began < 5.0
         leave.join()
     result = await resumed(settings, journal, job, YES)
@@ -313,7 +317,7 @@ async def test_an_owner_that_is_busy_hears_of_it_later(settings: app.Settings, j
     with closing(app.open_journal(settings)) as owner:
         owner.claim(job)
 
-        assert app.tell(journal, job, YES, patience=0.1) is True
+        assert journalled.tell(journal, job, YES, patience=0.1) is True
         (letter,) = owner.mail()
         assert letter.event == YES._replace(values={"n": 4, "note": "fine"})
 

@@ -8,7 +8,7 @@ from murakkab.cli.live import Display
 from murakkab.plan import Node, TaskGraph
 from murakkab.runtime.messages import CancelRequested, Event, JobSubmitted, TaskCancelled, TaskFailed, TaskStarted, TaskSucceeded
 from murakkab.runtime.state import JobState
-from murakkab.spec import Loop, Ref, Workflow
+from murakkab.spec import Loop, OnError, Ref, Rescue, Workflow
 
 MAP = Node("a", "echo", loops=(Loop("item", Ref("inputs", ("items",))),), consumers=("b",), opens=("b",))
 AFTER = Node("b", "echo", needs=("a",))
@@ -93,3 +93,13 @@ def test_a_cancelled_job_tells_every_step_that_never_ran() -> None:
         for event in (JobSubmitted(0.0, {"items": [1]}), CancelRequested(1.0), TaskCancelled(1.5, "a[0]", 0.5)):
             shown.observe("1", event)
     assert [line.split()[:2] for line in text.getvalue().splitlines()] == [["a:", "cancelled"], ["b:", "cancelled"]]
+
+
+def test_tasks_that_were_passed_over_are_not_counted_as_done() -> None:
+    tolerant = Node("a", "echo", loops=MAP.loops, on_error=OnError(Rescue.SKIP))
+    shown, text = display(terminal=False, state=state_of(tolerant))
+    failed = TaskFailed(2.0, "a[0]", "failed", "no", False, 1.0)
+    with shown.shown():
+        for event in (JobSubmitted(0.0, {"items": [1, 2, 3]}), *EVENTS[:2], failed, EVENTS[2], TaskSucceeded(3.0, "a[2]", 1, 1.0)):
+            shown.observe("1", event)
+    assert text.getvalue().splitlines() == ["a: succeeded  2/3 (1 skipped)  2.00 s"]

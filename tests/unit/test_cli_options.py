@@ -114,6 +114,7 @@ CAUSES = [Failure("frames[0]", "failed", "no")]
             JobFailed("m", job="j1", causes=[Failure("", "deadline", "late")]),
             "mend the cause, then: murakkab resume j1",
         ),
+        (JobFailed("m", job="j1", causes=[Failure("ok", "rejected", "no")]), "a person said no; to ask once more: murakkab resume j1"),
         (
             JobPaused("m", job="j1", causes=[Failure("a", "budget", "energy: 5 J of 4 J")]),
             "go on with a larger budget: murakkab resume j1 --budget energy=AMOUNT",

@@ -72,7 +72,46 @@ def test_a_step_has_the_worst_status_of_the_places_where_it_is_done() -> None:
     statuses = statuses_of(found)
     assert [statuses[path] for path in ("first", "loop", "loop/draft", "loop/mark")] == ["succeeded", "running", "running", "running"]
     assert statuses["finally/tidy"] == "waiting"
-    assert ended(statuses)["loop/draft"] == "interrupted"
+    assert ended(statuses, "interrupted")["loop/draft"] == "interrupted"
+
+
+ROUND = graph(
+    {
+        "ok": {"approve": "Fine?", "for_each": "${inputs.xs}", "need": "1 of 2"},
+        "each": {
+            "steps": {"say": {**WORK, "with": {"x": "${item}"}}, "sign": {"approve": "Sign?", "after": ["say"]}},
+            "for_each": "${inputs.xs}",
+            "need": "1 of 2",
+        },
+        "poll": {"wait": {"event": "ready", "type": "int"}, "repeat": {"at_most": 3, "until": "result > 1"}},
+    },
+)
+
+
+def test_a_step_that_holds_something_that_waits_waits_itself() -> None:
+    found = state(ROUND, m.TaskSucceeded(1.0, "each[0]/say", 1, 0.0), m.TaskSucceeded(1.0, "each[1]/say", 1, 0.0))
+    assert found.finished == "waiting"
+    statuses = ended(statuses_of(found), "waiting")
+    assert statuses == {"ok": "awaiting", "each": "awaiting", "each/say": "succeeded", "each/sign": "awaiting", "poll": "awaiting"}
+
+
+def test_what_can_still_succeed_has_not_failed() -> None:
+    found = state(
+        ROUND,
+        m.Answered(1.0, "ok[0]", False, {}),
+        m.TaskFailed(1.0, "each[0]/say", "failed", "no", False, 0.0),
+        m.TaskSucceeded(1.0, "each[1]/say", 1, 0.0),
+    )
+    statuses = ended(statuses_of(found), found.finished)
+    assert (found.finished, statuses["ok"], statuses["each"], statuses["each/sign"]) == ("waiting", "awaiting", "awaiting", "awaiting")
+    found.handle(m.Answered(2.0, "ok[1]", False, {}))
+    assert ended(statuses_of(found), found.finished)["ok"] == "failed"
+
+
+def test_what_has_no_money_to_go_on_is_paused() -> None:
+    found = state(NESTED, m.TaskSucceeded(1.0, "first", 1, 0.0))
+    statuses = ended(statuses_of(found), "paused")
+    assert (statuses["loop"], statuses["loop/draft"], statuses["again"]) == ("paused", "paused", "waiting")
 
 
 def test_progress_tells_of_steps_inside_once_they_have_begun() -> None:

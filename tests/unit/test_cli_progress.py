@@ -69,4 +69,4 @@ def test_a_failed_task_makes_its_step_failed() -> None:
 def test_a_map_that_has_begun_is_running_and_interrupted_when_its_job_goes_on_no_more() -> None:
     job = Job(a_map(), AFTER)
     assert statuses_of(job.state) == {"a": "running", "b": "waiting"}
-    assert ended(statuses_of(job.state)) == {"a": "interrupted", "b": "waiting"}
+    assert ended(statuses_of(job.state), "interrupted") == {"a": "interrupted", "b": "waiting"}

@@ -5,8 +5,9 @@ from rich.console import Console, RenderableType
 
 from murakkab.catalog import Capability, Catalog, Device, ExecutorCard, Parameter
 from murakkab.cli.rows import Row, rows_of_steps, total_of
-from murakkab.cli.tables import executors_table, joules_text, knob_text, seconds_text, step_name, steps_table, usd_text
+from murakkab.cli.tables import executors_table, jobs_table, joules_text, knob_text, seconds_text, step_name, steps_table, usd_text
 from murakkab.plan import Choice
+from murakkab.ports import JobSummary
 from murakkab.runtime.result import TaskRow
 
 CARD = ExecutorCard("opencv", "object-detection", "Finds objects.")
@@ -29,6 +30,7 @@ def task(step: str, index: int, **changes: object) -> TaskRow:
     [
         (None, "-"),
         (0.0, "0 ms"),
+        (-0.0001, "0 ms"),
         (0.04, "40 ms"),
         (0.9996, "1.00 s"),
         (1.254, "1.25 s"),
@@ -58,7 +60,7 @@ def test_energy_measured_in_part_says_so() -> None:
 def test_the_tasks_of_a_map_are_one_row_over_their_whole_span() -> None:
     tasks = [task("frames", 0), task("frames", 1, cached=True), task("frames", 2, status="failed", usd=0.0)]
     (row,) = rows_of_steps(tasks, {"frames": Choice("frames", CARD)}, begin=9.0)
-    assert row == Row("frames", "opencv", "cpu", 2, 3, 1, 1.0, 4.0, None, 0, 0.5)
+    assert row == Row("frames", "opencv", "cpu", 2, 3, 1, 1.0, 4.0, None, 0, 0.5, failed=1)
 
 
 def test_a_step_that_never_ran_has_its_chosen_executor_and_no_figures() -> None:
@@ -114,7 +116,45 @@ def test_a_step_that_no_executor_does_takes_nothing_of_its_own() -> None:
     row = Row("ok", "", "", 1, 1, 0, 1.0, 2.0, None, 0, 0.0, kind="approve")
     (line,) = (line for line in text_of(steps_table([row], total_of([row], seconds=3.0), {})).splitlines() if " ok " in line)
     assert line.split() == ["ok", "a", "person", "1", "+1.00", "s", "2.00", "s"]
-    assert total_of([row], seconds=3.0).done == 0
+    assert total_of([row], seconds=3.0).attempts == 0
+
+
+def table_of(rows: list[Row], width: int) -> list[str]:
+    return text_of(steps_table(rows, total_of(rows, seconds=3.0), {row.step: "succeeded" for row in rows}, width=width)).splitlines()
+
+
+def test_failed_and_cancelled_attempts_are_counted_apart_and_the_total_sums_the_column() -> None:
+    tasks = [*(task("vote", i) for i in range(8)), *(task("vote", i, status="failed") for i in range(5))]
+    tasks += [task("vote", i, status="cancelled") for i in range(2)]
+    rows = [*rows_of_steps(tasks, {}, begin=10.0), Row("ok", "", "", 2, 3, 0, 1.0, 2.0, None, 0, 0.0, kind="approve", failed=1)]
+    lines = table_of(rows, 160)
+    assert any("8 (5 failed, 2 cancelled)" in line for line in lines)
+    assert any("2 (1 failed)" in line for line in lines)
+    (total,) = (line for line in lines if line.strip().startswith("total"))
+    assert "10 (6 failed, 2 cancelled)" in total
+
+
+def test_in_little_room_the_columns_that_matter_least_are_left_out_and_named() -> None:
+    rows = rows_of_steps([task("detect-objects", 0), task("detect-objects", 1)], {}, begin=10.0)
+    for width in (160, 70, 60, 45, 30):
+        lines = table_of(rows, width)
+        assert max(len(line.rstrip()) for line in lines[:-1]) <= width, width
+        (row,) = (line for line in lines if line.strip().startswith("detect"))
+        assert (row.split()[-1], "2" in row.split()) == ("succeeded", True)
+    assert lines[1].split() == ["step", "tasks", "status"]
+    said = " ".join(" ".join(lines).split())
+    assert "not shown, for want of room: device, executor, cost, start, duration" in said
+
+
+@pytest.mark.parametrize("width", [160, 70, 50, 40])
+def test_ids_of_jobs_are_never_cut(width: int) -> None:
+    jobs = [JobSummary("3f9a1c2b7d40", "a-workflow-with-a-long-name", "interrupted", 1.0e9, 1.0e9 + 5, 1234)]
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(jobs_table(jobs, width=width))
+    (line,) = (line for line in capture.get().splitlines() if "3f9a1c2b7d40" in line)
+    assert "interrupted" in line
+    assert len(line.rstrip()) <= width
 
 
 def test_executors_say_what_is_to_be_installed() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from murakkab import app, block, default_to, loop, step, workflow
+from murakkab import app, block, default_to, journalled, loop, step, workflow
 from murakkab.api import WorkflowHandle
 from murakkab.cli.app import app as commands
 from murakkab.document import from_document, to_document
@@ -177,7 +177,7 @@ def test_what_is_accepted_can_be_written_down_and_read_again(tmp_path: Path) -> 
         assert from_document(written).diagnostics == []
         assert parse(given.to_yaml()).diagnostics == []
         with closing(app.open_journal(app.Settings(home=tmp_path))) as journal:
-            assert app.state_of(journal, result.job)[2].outputs == {"result": 1}
+            assert journalled.state_of(journal, result.job)[2].outputs == {"result": 1}
 
 
 # ----------------------------------------------------------------------------------------------------------------- at run time

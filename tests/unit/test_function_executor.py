@@ -275,7 +275,7 @@ def endless() -> list[Any]:
         ({"a": [1, Thing()]}, r"result\.a\[1\] is Thing", "annotate the function"),
         (float("nan"), "result is nan", "return None"),
         ([0.5, float("inf")], r"result\[1\] is inf", "return None"),
-        (b"bytes", "result is bytes", r"call\.artifacts\.put"),
+        (b"bytes", "result is bytes", r"write them to a file and return its path"),
         ({"a": {1}}, r"result\.a is set", "sorted"),
         ({1: "a"}, "result has the key 1", "use '1'"),
         (endless(), r"nested more than 200 deep", "does it contain itself"),

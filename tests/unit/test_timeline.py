@@ -14,7 +14,7 @@ from murakkab.drawing.timeline_rows import cells_of, named, ticks_of, timeline_r
 from murakkab.drawing.timeline_svg import timeline_svg
 from murakkab.plan import TaskGraph
 from murakkab.planner.compile import compile_workflow
-from murakkab.runtime.messages import Answered, Event, JobResumed, JobSubmitted, RetryDue, TaskFailed, TaskSucceeded
+from murakkab.runtime.messages import Answered, Event, JobResumed, JobSubmitted, RetryDue, TaskCancelled, TaskFailed, TaskSucceeded
 from tests.fakes import CATALOG
 
 WORK = {"uses": "work"}
@@ -53,6 +53,30 @@ def test_a_failed_attempt_its_wait_and_the_next_one_are_told_apart() -> None:
     failed = TaskFailed(1.0, "a", "failed", "no", True, 0.0)
     timeline = timeline_of(graph({"a": {**WORK, "retry": 2}}), [BEGIN, failed, RetryDue(2.0, "a"), done("a", 2.0, 3.0)])
     assert spans(timeline, "a") == [("failed", 0.0, 1.0), ("backoff", 1.0, 2.0), ("run", 2.0, 3.0)]
+
+
+@pytest.mark.parametrize("rescue", ["skip", {"default": 0}])
+def test_a_failed_attempt_is_marked_where_others_make_up_for_it(rescue: Any) -> None:
+    steps = {"a": {**WORK, "for_each": "${inputs.xs}", "with": {"x": "${item}"}, "on_error": rescue}}
+    timeline = timeline_of(graph(steps), [BEGIN, TaskFailed(1.0, "a[0]", "failed", "no", False, 0.0), done("a[1]", 0.0, 2.0)])
+    assert spans(timeline, "a[0]") == [("failed", 0.0, 1.0)]
+    assert spans(timeline, "a[1]") == [("run", 0.0, 2.0)]
+
+
+def test_the_path_leads_to_the_task_with_which_there_were_enough_not_to_those_cancelled_then() -> None:
+    steps = {
+        "a": {**WORK, "for_each": "${inputs.xs}", "with": {"x": "${item}"}, "need": "2 of 3", "effect": "read"},
+        "b": {**WORK, "after": ["a"]},
+    }
+    events = [
+        JobSubmitted(0.0, {"xs": [1, 2, 3]}),
+        done("a[1]", 0.0, 1.0),
+        done("a[0]", 0.0, 2.0),
+        TaskCancelled(2.5, "a[2]", 0.0),
+        done("b", 2.0, 3.0),
+    ]
+    assert critical(timeline_of(graph(steps), events)) == ["a[0]", "b"]
+    assert critical(timeline_of(graph({"a": steps["a"]}), events[:-1])) == ["a[0]"]
 
 
 def test_who_waits_for_a_person_is_seen_waiting_while_no_process_has_the_job() -> None:
