@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from murakkab import app
-from murakkab.optimizer.choose import choose
+from murakkab.optimizer.choose import decide
 from murakkab.optimizer.situation import Situation
 from murakkab.profiles import Profile
+from murakkab.rechoosing import Again
 from murakkab.spec import Goal
 
 
@@ -24,7 +26,9 @@ def chosen(
     aim = work.deployment.goal if goal is None else goal
     view = app.installation().view
     at = Situation(view, _profiles_by_executor(settings), inputs, capacity=app.slots_of(settings).capacity)
-    return replace(work, deployment=choose(work.graph, app.catalog(), aim, at))
+    decision = decide(work.graph, app.catalog(), aim, at)
+    is_open = any(len(ways) > 1 for ways in decision.ways.values())
+    return replace(work, deployment=decision.deployment, again=partial(Again, decision) if is_open else None)
 
 
 def _profiles_by_executor(settings: app.Settings) -> Mapping[str, Sequence[Profile]]:

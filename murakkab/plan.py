@@ -193,6 +193,10 @@ class Choice:
     estimate: Estimate | None = None
     runner_up: Other | None = None
 
+    def more_than(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the knobs that were chosen beside those that the step itself asks for."""
+        return {name: value for name, value in self.knobs.items() if name not in asked}
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

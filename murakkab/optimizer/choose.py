@@ -5,7 +5,8 @@ they are one selection (`together`), and the answer is run on virtual time to se
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
@@ -17,11 +18,35 @@ from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.spec import Goal
 
+if TYPE_CHECKING:
+    from murakkab.optimizer.problem import Problem
+
 _WORST: Final = float("inf")
 Ways = Mapping[str, Sequence[Configuration]]
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was chosen, and what from: the `ways` to do each step of which what matters is known. Steps can be chosen again from it.
+
+    `chosen`: the way of each step. `scene` is None where nothing was forecast, `problem` where each step was chosen for itself.
+    """
+
+    deployment: Deployment
+    graph: TaskGraph
+    ways: Ways
+    chosen: Mapping[str, Configuration]
+    scene: Scene | None = None
+    problem: "Problem | None" = None
+    situation: Situation = field(default_factory=Situation)
+
+
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Deployment:
+    """Return one choice per step that an executor does; `decide` says how."""
+    return decide(graph, catalog, goal, situation).deployment
+
+
+def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Decision:
     """Return one choice per step that an executor does, the best by the goal of those that keep its limits.
 
     What a step pins is kept. An executor that lacks a library or a setting is chosen only where it is pinned or there is no other. Under
@@ -37,11 +62,14 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
     apt = {path: _apt(found, goal) for path, found in ways.items()}
     if is_separate(goal, apt) and at.is_hurried:
-        return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, goal)
+        best = {path: best_of(found, goal) for path, found in apt.items()}
+        deployment = Deployment({path: _bare(nodes[path], best[path], ways[path], goal) for path in ways}, goal)
+        return Decision(deployment, graph, apt, best, situation=at)
     scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
     if is_separate(goal, apt):
-        made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
-        return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
+        made = forecast(scene, {path: best_of(found, goal) for path, found in apt.items()})
+        deployment = Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
+        return Decision(deployment, graph, apt, made.chosen, scene, situation=at)
     # NumPy and SciPy are loaded for a selection alone: most jobs have none to make.
     from murakkab.optimizer.together import select
 
@@ -49,7 +77,8 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     made, answer = found.made, found.answer
     choices = _choices(scene, nodes, ways, made, goal)
     path, status = made.timeline.critical, answer.status.value
-    return Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
+    deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
+    return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
 
 
 def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
@@ -76,7 +105,8 @@ def is_separate(goal: Goal, ways: Ways) -> bool:
     return "latency" not in goal.minimize or goal.minimize == ("latency",) or all(len(found) == 1 for found in ways.values())
 
 
-def _best(ways: Sequence[Configuration], goal: Goal) -> Configuration:
+def best_of(ways: Sequence[Configuration], goal: Goal) -> Configuration:
+    """Return the best way by the goal; under equal figures the first."""
     return min(ways, key=lambda one: _score(one, goal))
 
 
@@ -97,7 +127,12 @@ def _capacity(at: Situation) -> dict[str, float]:
 
 
 def _bare(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> Choice:
-    return Choice(node.path, way.card, way.knobs, why(node, way, ways, goal), model=way.model, pool=way.pool)
+    return choice_of(node.path, way, why(node, way, ways, goal))
+
+
+def choice_of(path: str, way: Configuration, why: str) -> Choice:
+    """Return a way to do a step as a choice, of which nothing is forecast."""
+    return Choice(path, way.card, way.knobs, why, model=way.model, pool=way.pool)
 
 
 def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, goal: Goal) -> dict[str, Choice]:

@@ -52,6 +52,11 @@ def problem_of(
     return Problem(tuple(maker.tasks), pools, bounds=bounds, minimize=tuple(one for one in goal.minimize if one in known))
 
 
+def label_of(way: Configuration) -> str:
+    """Return what names a way among those of its step in a selection."""
+    return f"{way.label}@{way.pool}"
+
+
 def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str]:
     """Return the measures of which anything is known: the rest can be neither minimised nor limited."""
     every = [one.taken for configurations in ways.values() for one in configurations]
@@ -123,7 +128,7 @@ class _Maker:
         cores = way.card.needs.cores
         use = {way.pool: total * seconds * cores} if way.pool and cores else {}
         return Option(
-            label=f"{way.label}@{way.pool}",
+            label=label_of(way),
             seconds=seconds * waves,
             # Of many tasks in a row, some are slow and some are quick: it is the tail of the last that counts.
             tail=seconds * waves + (tail - seconds if waves else 0.0),

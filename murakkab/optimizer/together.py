@@ -25,10 +25,14 @@ Ways = Mapping[str, Sequence[Configuration]]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """All steps chosen at once: what the job is expected to take, and how sure the solver is. `beyond`: limits that it does not keep."""
+    """All steps chosen at once: what the job is expected to take, and how sure the solver is.
+
+    `problem`: what was solved, its limit on latency as much lower as the run on virtual time asks for. `beyond`: limits that are not kept.
+    """
 
     made: Forecast
     answer: Solution
+    problem: Problem
     beyond: tuple[str, ...] = ()
 
 
@@ -65,7 +69,7 @@ def _solved(scene: Scene, goal: Goal, ways: Ways, at: Situation, limits: Mapping
     """Return the best selection with *limits* in the place of those of the goal, None where there is none."""
     problem = problem_of(scene.graph, ways, scene.counts, scene.view, Goal(goal.minimize, {**goal.limits, **limits}))
     answer = solve(problem, time_limit=at.time_limit, gap=at.gap)
-    return Selection(forecast(scene, _picked(problem, answer, ways)), answer) if answer.picks else None
+    return Selection(forecast(scene, _picked(problem, answer, ways)), answer, problem) if answer.picks else None
 
 
 def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Selection | None) -> Selection:
@@ -81,7 +85,7 @@ def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Select
     if not all(figure is not None and figure.of.source is Source.ASSUMED for figure in figures):
         raise _infeasible(conflict, goal, estimate)
     said = tuple(f"{one} (by figures that are assumed)" for one in broken_limits(estimate, goal.limits))
-    return Selection(nearest.made, nearest.answer, said)
+    return replace(nearest, beyond=said)
 
 
 def _picked(problem: Problem, answer: Solution, ways: Ways) -> dict[str, Configuration]:

@@ -34,6 +34,7 @@ _KINDS: Final[Mapping[str, type]] = {
         messages.JobResumed,
         messages.JobForked,
         messages.DoubtResolved,
+        messages.ChoicesChanged,
     )
 }
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode

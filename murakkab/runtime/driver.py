@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
@@ -27,6 +27,9 @@ from murakkab.runtime.state import JobState
 from murakkab.runtime.vault import missing_secrets, short_secrets
 from murakkab.spec import Workflow
 
+if TYPE_CHECKING:
+    from murakkab.rechoosing import Again
+
 _log = logging.getLogger("murakkab.runtime")
 #: Seconds between looks for letters.
 _MAIL_EVERY: Final = 0.2
@@ -41,6 +44,8 @@ class Work:
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     #: What was noticed when it was checked, and stops nobody.
     warnings: tuple[Diagnostic, ...] = ()
+    #: Makes what decides between the steps of a job whether the rest is done otherwise; None: all stays as it was chosen.
+    again: "Callable[[], Again] | None" = None
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
@@ -183,6 +188,11 @@ class Runtime:
     ) -> RunningJob:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
+        if work.again is not None:
+            running.again = work.again()
+            running.way_of = partial(self._way_of, work)
+            for event in state.heard:
+                running.again.hear(event)
         if "energy" in _limits(work, state, budget):
             running.energy = energy_book(self._meter, job)
         return running
@@ -254,7 +264,7 @@ class Runtime:
             outputs=finish.outputs if finish else {},
             failures=finish.failures if finish else (),
             graph=work.graph,
-            deployment=work.deployment,
+            deployment=_as_changed(work.deployment, running.choices),
             history=running.state.heard,
             joules=None if before is None or after is None else after - before,
         )
@@ -293,13 +303,20 @@ class Runtime:
                 )
                 way = alike.get(likeness)
                 if way is None:
-                    way = self._way(node, work, choice.executor.name, choice.knobs)
-                    if node.on_error.fallback:
-                        way = replace(way, fallback=self._way(node, work, node.on_error.fallback, {}))
+                    way = self._whole_way(node, work, choice)
                     alike[likeness] = way
                 ways[node.path] = way
             self._prepared[work] = ways
         return ways
+
+    def _way_of(self, work: Work, path: str, choice: Choice) -> Way:
+        """Return how a step is run that is done otherwise than it was first chosen. Raises `PlanError` where it cannot be."""
+        node = next(node for node in work.graph.every_node() if node.path == path and node.is_plain)
+        return self._whole_way(node, work, choice)
+
+    def _whole_way(self, node: Node, work: Work, choice: Choice) -> Way:
+        way = self._way(node, work, choice.executor.name, choice.knobs)
+        return replace(way, fallback=self._way(node, work, node.on_error.fallback, {})) if node.on_error.fallback else way
 
     def _way(self, node: Node, work: Work, name: str, knobs: Mapping[str, Any]) -> Way:
         executor = self._executors.get(name)
@@ -327,8 +344,12 @@ class Runtime:
 
 
 def _written(choice: Choice, asked: Mapping[str, Any]) -> Any:
-    more = {name: value for name, value in choice.knobs.items() if name not in asked}
+    more = choice.more_than(asked)
     return {"executor": choice.executor.name, "knobs": more} if more else choice.executor.name
+
+
+def _as_changed(deployment: Deployment, choices: Mapping[str, Choice]) -> Deployment:
+    return replace(deployment, choices={**deployment.choices, **choices}) if choices else deployment
 
 
 def _limits(work: Work, state: JobState, budget: Mapping[str, float] | None) -> Mapping[str, float]:

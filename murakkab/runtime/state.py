@@ -25,6 +25,7 @@ class JobState:
         "asking",
         "backing_off",
         "began",
+        "choices",
         "commands",
         "finale",
         "finales",
@@ -75,6 +76,8 @@ class JobState:
         self.skipping: dict[str, str] = {}
         #: What may be spent; None when there is no limit.
         self.purse: Purse | None = None
+        #: What was chosen again, by path of a step, and when.
+        self.choices: dict[str, tuple[float, Mapping[str, Any]]] = {}
         #: The task whose body the last steps are, once the rest is over; and how often it has come to that.
         self.finale: StepRecord | None = None
         self.finales = 0
@@ -171,6 +174,10 @@ class JobState:
             self.purse = Purse(limits, {})
         else:
             self.purse.limits.update(limits)
+
+    def is_chosen_anew(self, path: str, began: float) -> bool:
+        """Return whether the step is done otherwise than when an attempt of it *began*."""
+        return path in self.choices and began < self.choices[path][0]
 
     def story(self, task: str) -> list[str]:
         """Return why a task or step is where it is: each change with its time and cause, then what it waits for."""
