@@ -8,16 +8,16 @@ import os
 import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from errno import EINVAL
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
@@ -51,6 +51,9 @@ from murakkab_cluster.energy import open_meter
 from murakkab_cluster.site import Installation
 from murakkab_cluster.site import installation as look_around
 from murakkab_executors.python import load_function
+
+if TYPE_CHECKING:
+    from murakkab.learning import Learner
 
 __all__ = ["Cleaned", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
@@ -386,17 +389,28 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         lacking=_lacking,
     )
     learner = _learner(settings, stack)
-    return Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=learner)
+    heard = learner.hear if learner is not None else None
+    runtime = Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=heard)
+    if learner is not None:
+        loop = asyncio.get_running_loop()
+        learner.drifted = lambda executor, ratio: _on_loop(loop, partial(runtime.drifted, executor, ratio))
+    return runtime
 
 
-def _learner(settings: Settings, stack: ExitStack) -> Callable[[JobResult], None] | None:
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Let *call* be made on a loop, from any thread; where that has ended nobody is left to hear."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
+
+
+def _learner(settings: Settings, stack: ExitStack) -> "Learner | None":
     """Return what hears of jobs that have ended; None where nobody is to learn from them."""
     path = settings.home / _PROFILES
     if settings.learn is False or (settings.learn is None and not path.exists()):
         return None
     from murakkab.learning import Learner
 
-    return stack.enter_context(closing(Learner(lambda: open_profiles(settings)))).hear
+    return stack.enter_context(closing(Learner(lambda: open_profiles(settings))))
 
 
 def open_profiles(settings: Settings) -> ProfileStore:

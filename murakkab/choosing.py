@@ -8,7 +8,9 @@ from typing import Any
 
 from murakkab import app
 from murakkab.optimizer.choose import decide
+from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.situation import Situation
+from murakkab.plan import Choice
 from murakkab.profiles import Profile
 from murakkab.rechoosing import Again
 from murakkab.spec import Goal
@@ -29,6 +31,32 @@ def chosen(
     decision = decide(work.graph, app.catalog(), aim, at)
     is_open = any(len(ways) > 1 for ways in decision.ways.values())
     return replace(work, deployment=decision.deployment, again=partial(Again, decision) if is_open else None)
+
+
+def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None) -> app.Work:
+    """Return the *work* of a job that goes on: as it was chosen, and done otherwise only where a way of doing a step fails.
+
+    What the job was expected to take says nothing any more once it has stood still. Blocks like `chosen`.
+    """
+    settings = settings or app.Settings()
+    at = Situation(app.installation().view, _profiles_by_executor(settings), inputs, is_hurried=True)
+    goal = work.deployment.goal
+    decision = decide(work.graph, app.catalog(), Goal(goal.minimize), at)
+    ways = {path: _with_own(found, work.deployment.choices[path]) for path, found in decision.ways.items()}
+    if all(len(found) == 1 for found in ways.values()):
+        return work
+    kept = replace(decision, deployment=work.deployment, ways=ways, chosen={path: found[0] for path, found in ways.items()})
+    return replace(work, again=partial(Again, kept))
+
+
+def _with_own(ways: Sequence[Configuration], choice: Choice) -> Sequence[Configuration]:
+    """Return the ways to do a step, that which is chosen for it first."""
+    same = [way for way in ways if way.card.name == choice.executor.name]
+    mine = next((way for way in same if dict(way.knobs) == dict(choice.knobs)), None)
+    if mine is None:
+        usual = same or ways
+        mine = replace(usual[0], card=choice.executor, knobs=choice.knobs, model=choice.model, pool=choice.pool)
+    return [mine, *(way for way in ways if way is not mine)]
 
 
 def _profiles_by_executor(settings: app.Settings) -> Mapping[str, Sequence[Profile]]:

@@ -15,6 +15,7 @@ from murakkab.optimizer.options import label_of
 from murakkab.plan import Choice, Node
 from murakkab.runtime.ending import SETTLED
 from murakkab.runtime.messages import (
+    ChoicesChanged,
     Command,
     Event,
     JobResumed,
@@ -91,6 +92,8 @@ class Again:
         self._paces: dict[str, _Pace] = {}
         #: How many times slower an executor has become than its profile says, where somebody noticed.
         self._drifts: dict[str, float] = {}
+        #: What the last look reckoned with, by executor: how many times longer than expected.
+        self._reckoned: dict[str, float] = {}
         #: Seconds, and parts of other amounts, by which what happened is off since the last look.
         self._news = 0.0
         self._lists: dict[str, int] = {}
@@ -113,7 +116,24 @@ class Again:
             account.began = account.last = event.time
         elif kind is JobResumed:
             account.idle += max(0.0, event.time - account.last)
+        elif isinstance(event, ChoicesChanged):
+            self._picks |= self._labels_of(event)
         account.last = max(account.last, event.time)
+
+    def _labels_of(self, event: ChoicesChanged) -> dict[str, str]:
+        """Return the labels of what was chosen again before the job was resumed, where such ways are known."""
+        asked = {node.path: node.knobs for node in self._decision.graph.every_node() if node.path in event.choices}
+        found: dict[str, str] = {}
+        for path, written in event.choices.items():
+            knobs = {**asked[path], **written["knobs"]}
+            alike = (
+                label
+                for label, way in self._ways.get(path, {}).items()
+                if way.card.name == written["executor"] and {**asked[path], **way.knobs} == knobs
+            )
+            if (label := next(alike, None)) is not None:
+                found[path] = label
+        return found
 
     def drifted(self, executor: str, ratio: float) -> None:
         """Take note that what *executor* does takes *ratio* times what its profile says."""
@@ -136,7 +156,7 @@ class Again:
             expected, taken = way.taken.seconds.value, event.time - event.started
             pace.taken += taken
             pace.expected += expected
-            self._news += abs(taken - expected)
+            self._news += abs(taken - expected * self._reckoned.get(way.card.name, 1.0))
 
     def _at(self, time: float) -> float:
         return time - self._account.began - self._account.idle
@@ -200,6 +220,7 @@ class Again:
     def _chosen_again(self, problem: "Problem", state: JobState) -> Change | None:
         found = self._rechoice(problem, self._now(problem, state))
         self._news = 0.0
+        self._reckoned = {way.card.name: self._lag(way) for ways in self._ways.values() for way in ways.values()}
         over, value = found.kept
         if found.excess >= over * (1 - 1e-6) and over > 0:
             # It can be made no better.
@@ -317,16 +338,19 @@ class Again:
         return choice.tasks if choice is not None else 1.0
 
     def _lag(self, way: Configuration) -> float:
-        """Return how many times longer its tasks take than expected, by what was observed, as far as that is enough to go by."""
+        """Return how many times longer its tasks will take than expected, by what was observed, as far as that is enough to go by.
+
+        Never less than once: what was quick has saved time, but to count on more of that would risk a limit.
+        """
         pace = self._paces.get(way.card.name)
         prior = self._drifts.get(way.card.name, 1.0)
         estimate = self._decision.deployment.estimate
         weight = _PRIOR * (estimate.seconds.value if estimate is not None else 0.0)
         if pace is not None and pace.expected + weight > 0:
-            return (pace.taken + prior * weight) / (pace.expected + weight)
+            return max(1.0, (pace.taken + prior * weight) / (pace.expected + weight))
         # Of those that have not been seen: what slows one down slows the others.
-        taken, expected = (sum(getattr(pace, name) for pace in self._paces.values()) for name in ("taken", "expected"))
-        return float((taken + prior * weight) / (expected + weight)) if expected + weight > 0 else prior
+        taken, expected = sum(pace.taken for pace in self._paces.values()), sum(pace.expected for pace in self._paces.values())
+        return max(1.0, prior, prior * (taken + weight) / (expected + weight)) if expected + weight > 0 else prior
 
 
 def _settled(option: "Option", step: _Step, scale: tuple[float, float], now: float | None) -> "Settled":

@@ -66,8 +66,7 @@ def _told(event: Event) -> tuple[str, str]:
             budget = f", with the budget {_value(dict(event.budget))}" if event.budget else ""
             return _JOB, f"taken up again{ending}{budget}"
         case ChoicesChanged():
-            ways = "; ".join(f"{path} by {_way(written)}" for path, written in event.choices.items())
-            return _JOB, f"chosen again: {ways} ({event.why})"
+            return _JOB, change_text(event)
         case JobForked():
             return _JOB, f"branched off from job {event.job} before {event.step}"
         case _:
@@ -111,6 +110,12 @@ def _of_request(event: Event) -> tuple[str, str] | None:
             return event.task, f"a person says: {event.verdict}"
         case _:
             return None
+
+
+def change_text(event: ChoicesChanged) -> str:
+    """Return what is done otherwise from now on, and why."""
+    ways = "; ".join(f"{path} by {_way(written)}" for path, written in event.choices.items())
+    return f"chosen again: {ways} ({event.why})"
 
 
 def _way(written: Mapping[str, Any]) -> str:

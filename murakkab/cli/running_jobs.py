@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from murakkab import app, journalled
-from murakkab.choosing import chosen
+from murakkab.choosing import chosen, going_on
 from murakkab.cli.asking import AnsweredElsewhere, ask, can_ask
 from murakkab.cli.documents import job_json
 from murakkab.cli.history import full_id, opened
@@ -108,7 +108,7 @@ def resumed(job: str, request: Request, place: Place, work: Work | None = None) 
     """Return how a resumed job ended, and its workflow."""
     verdicts = verdicts_of(request.doubt)
     with _journal(place) as journal:
-        known = work or journalled.work_of(journal, job)
+        known = work or going_on(journalled.work_of(journal, job), place.settings, inputs=journal.read(job)[0].inputs)
 
         async def begin(runtime: app.Runtime, observers: Any) -> JobResult:
             return await runtime.resume(job, known, verdicts=verdicts, events=request.events, budget=request.budget, observers=observers)

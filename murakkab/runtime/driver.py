@@ -188,14 +188,30 @@ class Runtime:
     ) -> RunningJob:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
+        running.way_of = partial(self._way_of, work)
+        running.use(self._chosen_since(work, state))
         if work.again is not None:
             running.again = work.again()
-            running.way_of = partial(self._way_of, work)
             for event in state.heard:
                 running.again.hear(event)
         if "energy" in _limits(work, state, budget):
             running.energy = energy_book(self._meter, job)
         return running
+
+    def _chosen_since(self, work: Work, state: JobState) -> dict[str, Choice]:
+        """Return the choices that were made again before the job was resumed, as far as they can still be had."""
+        asked = {node.path: node.knobs for node in work.graph.every_node()} if state.choices else {}
+        return {
+            path: replace(work.deployment.choices[path], executor=self._executors[name].card, knobs={**asked[path], **written["knobs"]})
+            for path, (_, written) in state.choices.items()
+            if (name := written["executor"]) in self._executors
+        }
+
+    def drifted(self, executor: str, ratio: float) -> None:
+        """Let running jobs know that what *executor* does takes *ratio* times what its profile said when they began."""
+        for running in self._jobs.values():
+            if running.again is not None:
+                running.again.drifted(executor, ratio)
 
     def _letters(self, job: str, state: JobState) -> list[Letter]:
         """Return what came by mail for a job that was just claimed, as far as it fits its *state*; letters for others are delivered."""

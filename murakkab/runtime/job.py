@@ -140,7 +140,15 @@ class RunningJob:
         asked = {node.path: node.knobs for node in self.state.graph.every_node() if node.path in ways}
         written = {path: {"executor": one.executor.name, "knobs": one.more_than(asked[path])} for path, one in change.choices.items()}
         self.state.handle(self._told(ChoicesChanged(self._clock(), written, change.why)))
-        self.choices |= change.choices
+        self._use(change.choices, ways)
+
+    def use(self, choices: Mapping[str, "Choice"]) -> None:
+        """Do steps as *choices* say, which were made before. Raises `PlanError` where one cannot be done so."""
+        if choices and self.way_of is not None:
+            self._use(choices, {path: self.way_of(path, choice) for path, choice in choices.items()})
+
+    def _use(self, choices: Mapping[str, "Choice"], ways: Mapping[str, Way]) -> None:
+        self.choices |= choices
         for path, way in ways.items():
             self._attempts.change(path, way)
 

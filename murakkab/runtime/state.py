@@ -175,9 +175,12 @@ class JobState:
         else:
             self.purse.limits.update(limits)
 
-    def is_chosen_anew(self, path: str, began: float) -> bool:
-        """Return whether the step is done otherwise than when an attempt of it *began*."""
-        return path in self.choices and began < self.choices[path][0]
+    def is_done_otherwise(self, path: str, began: float, executor: str) -> bool:
+        """Return whether a step is done otherwise now than by an attempt of it that *began* then and was made by *executor*."""
+        if path not in self.choices:
+            return False
+        changed, written = self.choices[path]
+        return began < changed or written["executor"] != executor
 
     def story(self, task: str) -> list[str]:
         """Return why a task or step is where it is: each change with its time and cause, then what it waits for."""

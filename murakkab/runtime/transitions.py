@@ -156,7 +156,7 @@ def _failed(job: "JobState", record: TaskRecord, event: TaskFailed) -> None:
         job.note(record, Status.BACKOFF, f"attempt {record.attempt}: {event.reason}: {event.message}")
         job.backing_off.add(record.id)
         job.commands.append(WaitRetry(record.id, backoff(retry, record.attempt, record.id)))
-    elif job.is_chosen_anew(record.step.node.path, event.started) and not record.executor:
+    elif job.is_done_otherwise(record.step.node.path, event.started, event.executor) and not record.executor:
         job.note(record, Status.WAITING, f"attempt {record.attempt}: {event.reason}: {event.message}; it is done otherwise now")
         record.attempt += 1
         job.ready.append(record)
