@@ -26,8 +26,9 @@ def chosen(
     """
     settings = settings or app.Settings()
     aim = work.deployment.goal if goal is None else goal
-    view = app.installation().view
-    at = Situation(view, _profiles_by_executor(settings), inputs, capacity=app.slots_of(settings).capacity)
+    here = app.installation()
+    view, known = here.view, here.known
+    at = Situation(view, _profiles_by_executor(settings), inputs, capacity=app.slots_of(settings).capacity, known=known)
     decision = decide(work.graph, app.catalog(), aim, at)
     is_open = any(len(ways) > 1 for ways in decision.ways.values())
     return replace(work, deployment=decision.deployment, again=partial(Again, decision) if is_open else None)
@@ -38,8 +39,8 @@ def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Ma
 
     What the job was expected to take says nothing any more once it has stood still. Blocks like `chosen`.
     """
-    settings = settings or app.Settings()
-    at = Situation(app.installation().view, _profiles_by_executor(settings), inputs, is_hurried=True)
+    settings, here = settings or app.Settings(), app.installation()
+    at = Situation(here.view, _profiles_by_executor(settings), inputs, is_hurried=True, known=here.known)
     goal = work.deployment.goal
     decision = decide(work.graph, app.catalog(), Goal(goal.minimize), at)
     ways = {path: _with_own(found, work.deployment.choices[path]) for path, found in decision.ways.items()}

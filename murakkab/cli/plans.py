@@ -9,6 +9,7 @@ from rich.text import Text
 from murakkab.cli.places import kind_of, nodes_of
 from murakkab.cli.tables import KINDS, narrowed, new_table, seconds_text, step_name, usd_text
 from murakkab.figures import Figure, Source
+from murakkab.optimizer.configurations import UNTOLD
 from murakkab.optimizer.reasons import amount
 from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph
 from murakkab.spec import Goal
@@ -131,7 +132,8 @@ def _source_of(choice: Choice) -> str:
 
 def who_text(choice: Choice) -> str:
     """Return an executor and its knobs, as far as they are known."""
-    knobs = ", ".join(f"{name}={value}" for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool))
+    told = {name: value for name, value in choice.knobs.items() if name not in UNTOLD and isinstance(value, str | int | float | bool)}
+    knobs = ", ".join(f"{name}={value}" for name, value in told.items())
     where = f" on {choice.pool}" if choice.pool not in ("", "cpu") else ""
     return f"{choice.executor.name} ({knobs}){where}" if knobs else f"{choice.executor.name}{where}"
 
@@ -187,7 +189,13 @@ def _step_json(path: str, node: Node, choices: Mapping[str, Choice]) -> dict[str
     }
     if choice is not None:
         other = choice.runner_up
-        found |= {"executor": choice.executor.name, "device": str(choice.executor.device), "pool": choice.pool, "why": choice.why}
+        found |= {
+            "executor": choice.executor.name,
+            "device": str(choice.executor.device),
+            "pool": choice.pool,
+            "model": choice.model,
+            "why": choice.why,
+        }
         found["knobs"] = {name: value for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool | None)}
         found["expected"] = estimate_json(choice.estimate)
         found["runner_up"] = None if other is None else {"label": other.label, "lost": other.lost, "job": estimate_json(other.estimate)}

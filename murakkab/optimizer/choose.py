@@ -13,6 +13,7 @@ from murakkab.optimizer.cards import cards_for
 from murakkab.optimizer.configurations import Configuration, configurations
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.expected import expected_counts
+from murakkab.optimizer.models import model_ways
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
@@ -84,8 +85,12 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
 def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
     cards = cards_for(node, catalog)
     able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
+    asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
+    # What an environment variable would name, an engine of the installation can be instead.
+    reach = [card for card in cards if not card.extra or card.name not in catalog.lacking]
+    served = [way for card in reach for way in model_ways(card, asked, at.view, at.known, at.profiles.get(card.name, ()))]
     # Where none is, what is lacking is told when the job begins.
-    return configurations(node, able or cards, at.view, at.profiles)
+    return [*configurations(node, able or ([] if served else cards), at.view, at.profiles), *served]
 
 
 def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:

@@ -14,6 +14,8 @@ from murakkab.profiles import Profile
 _DOUBT: Final[Mapping[Source, float]] = {Source.MEASURED: 1.1, Source.PUBLISHED: 1.3, Source.MODELLED: 1.5, Source.ASSUMED: 3.0}
 #: The ninth decile over the median, where only an expectation is known.
 _TAIL: Final = 1.3
+#: Knobs that say where an engine is: the pool has a name.
+UNTOLD: Final = frozenset({"url", "key"})
 #: How many ways of doing one step are looked at.
 MOST: Final = 64
 
@@ -48,7 +50,7 @@ class Configuration:
     @property
     def label(self) -> str:
         """Return how messages name it: `haar-cascades(scale=1.1)`."""
-        shown = ", ".join(f"{name}={value}" for name, value in self.knobs.items())
+        shown = ", ".join(f"{name}={value}" for name, value in self.knobs.items() if name not in UNTOLD)
         return f"{self.card.name}({shown})" if shown else self.card.name
 
 
@@ -82,11 +84,11 @@ def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[
             settings.setdefault(profile.setting.knobs, []).append(profile)
     base = tuple(sorted({**defaults, **asked}.items(), key=_by_name))
     mine = settings.pop(base, None)
-    taken = _quoted(card.quote, card, pool) if mine is None else _profiled(_nearest(mine, load), card, pool)
+    taken = quoted(card.quote, card, pool) if mine is None else profiled(_nearest(mine, load), card, pool)
     yield Configuration(card, asked, str(asked.get("model", "")), pool.name if pool else "", taken)
     for knobs, profiles in settings.items():
         changed = {name: value for name, value in knobs if name in asked or value != defaults.get(name)}
-        taken = _profiled(_nearest(profiles, load), card, pool)
+        taken = profiled(_nearest(profiles, load), card, pool)
         yield Configuration(card, changed, str(changed.get("model", "")), pool.name if pool else "", taken)
 
 
@@ -123,7 +125,8 @@ def _nearest(profiles: Sequence[Profile], load: int) -> Profile:
 # ------------------------------------------------------------------------------------------------------------------ figures
 
 
-def _profiled(profile: Profile, card: ExecutorCard, pool: Pool | None) -> Taken:
+def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None) -> Taken:
+    """Return what a task takes by a profile; what that leaves out is taken from the card."""
     seconds = profile.seconds
     spread = _DOUBT[profile.of.source]
     middle = Figure(seconds.p50, min(seconds.p50, seconds.p50 / spread), seconds.p50 * spread, profile.of)
@@ -133,7 +136,8 @@ def _profiled(profile: Profile, card: ExecutorCard, pool: Pool | None) -> Taken:
     return Taken(middle, max(seconds.p90, seconds.p50), usd, joules, quality)
 
 
-def _quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
+def quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
+    """Return what a task takes by the card of its executor."""
     of = _of(quote)
     doubt = _DOUBT[of.source]
     seconds = Figure(quote.seconds, quote.seconds / doubt, quote.seconds * doubt, of)

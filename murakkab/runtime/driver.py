@@ -348,7 +348,8 @@ class Runtime:
         if target is not None and not on_loop and "threads" in self._slots.capacity:
             # A plain function waits here for its thread, not behind the start of its attempt: the wait is no part of its timeout.
             wanted["threads"] = 1.0
-        if lacking := self._outside.lacking(card):
+        lacking = self._outside.lacking(card)
+        if lacking and not (lacking in card.settings and knobs.get("url")):
             hint = "set it in the environment" if lacking in card.settings else f"pip install 'murakkab[{card.extra}]'"
             raise PlanError(f"step {node.path!r} needs {lacking} for {name!r}", hint=hint)
         try:
