@@ -31,6 +31,12 @@ def work_of(journal: Records, job: str, functions: Mapping[str, Callable[..., An
     return _as_chosen(app.prepare(_declared(header), functions), header)
 
 
+def as_begun(journal: Records, job: str, work: Work) -> Work:
+    """Return *work* with the choices that a journalled job of it was started with. Raises `NotFoundError`."""
+    header, _ = journal.read(job)
+    return _as_chosen(work, header)
+
+
 def _declared(header: JobHeader) -> Workflow:
     read = from_document(header.workflow)
     wrong = [one for one in read.diagnostics if not one.is_warning]

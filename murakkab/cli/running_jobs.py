@@ -73,7 +73,7 @@ def run(file: Path, words: Sequence[str], wishes: Wishes, *, home: Path, durable
     if style == "full":
         tell(*map(str, work.warnings))
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs))
-    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal), with_others=False)
     if style == "full":
         tell(*work.deployment.beyond)
     job = secrets.token_hex(6)

@@ -32,22 +32,23 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
     nodes = {node.path: node for node in graph.every_node() if node.is_plain}
+    goal, asked = (Goal(goal.minimize) if at.is_hurried else goal), goal
     # Work may be left undone where a limit says how much quality that may cost.
     undone = "quality" in goal.limits
     ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
     apt = {path: _apt(found, goal) for path, found in ways.items()}
-    if is_separate(goal, apt) and at.is_hurried:
-        return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, goal)
+    if at.is_hurried:
+        return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, asked)
     scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
     if is_separate(goal, apt):
         made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
-        return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
+        return Deployment(_choices(scene, nodes, ways, made, at, goal), goal, made.estimate, made.timeline.critical)
     # NumPy and SciPy are loaded for a selection alone: most jobs have none to make.
     from murakkab.optimizer.together import select
 
     found = select(scene, goal, apt, at)
     made, answer = found.made, found.answer
-    choices = _choices(scene, nodes, ways, made, goal)
+    choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
     return Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
 
@@ -100,7 +101,7 @@ def _bare(node: Node, way: Configuration, ways: Sequence[Configuration], goal: G
     return Choice(node.path, way.card, way.knobs, why(node, way, ways, goal), model=way.model, pool=way.pool)
 
 
-def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, goal: Goal) -> dict[str, Choice]:
+def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, at: Situation, goal: Goal) -> dict[str, Choice]:
     return {
         path: Choice(
             path,
@@ -111,7 +112,7 @@ def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast
             pool=way.pool,
             tasks=made.tasks[path],
             estimate=made.steps[path],
-            runner_up=runner_up(path, ways[path], scene, goal, made),
+            runner_up=runner_up(path, ways[path], scene, goal, made) if at.with_others else None,
         )
         for path, way in made.chosen.items()
     }
