@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from murakkab import app
 from murakkab.document import from_document
 from murakkab.errors import ConflictError, InputError, InvalidTransition, NotFoundError, SpecError
+from murakkab.forecasts import with_forecast
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.planner.compile import compile_workflow
@@ -54,7 +55,7 @@ def _as_chosen(work: Work, header: JobHeader) -> Work:
         if name in known:
             card, why = known[name].card, "chosen when the job began"
             choices[path] = replace(choice, executor=card, knobs={**choice.knobs, **knobs}, why=why)
-    return Work(work.graph, replace(work.deployment, choices=choices), work.functions)
+    return Work(work.graph, with_forecast(replace(work.deployment, choices=choices), header.forecast), work.functions)
 
 
 def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:

@@ -65,9 +65,14 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
     found = []
     for name, limit in limits.items():
         value = measure_of(estimate, name)
-        if value is not None and (value < limit - _HAIR if name == "quality" else value > limit + _HAIR):
+        if value is not None and not is_kept(name, value, limit):
             found.append(f"{name} would be {amount(name, value)}, and its limit is {amount(name, limit)}")
     return found
+
+
+def is_kept(name: str, value: float, limit: float) -> bool:
+    """Return whether a value of what *name* limits keeps its limit."""
+    return value >= limit - _HAIR if name == "quality" else value <= limit + _HAIR
 
 
 def measure_of(estimate: Estimate, name: str) -> float | None:
