@@ -47,11 +47,11 @@ def with_forecast(deployment: Deployment, data: Mapping[str, Any]) -> Deployment
 
 def goal_json(goal: Goal) -> dict[str, Any]:
     """Return a goal as plain data."""
-    return {"minimize": list(goal.minimize), "limits": dict(goal.limits)}
+    return {"minimize": list(goal.minimize), "limits": dict(goal.limits), "quality": str(goal.quality)}
 
 
 def _goal_from(data: Mapping[str, Any]) -> Goal:
-    return Goal(tuple(data["minimize"]), dict(data["limits"]))
+    return Goal(tuple(data["minimize"]), dict(data["limits"]), data["quality"])
 
 
 def _choice_json(choice: Choice) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from rich.text import Text
 from murakkab.cli.predictions import Compared, Kept, Pair, Step, compared
 from murakkab.cli.tables import narrowed, new_table, seconds_text, usd_text
 from murakkab.figures import Figure
-from murakkab.optimizer.reasons import amount
+from murakkab.optimizer.reasons import amount, said
 from murakkab.runtime.result import JobResult
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def kept_lines(found: Compared) -> Iterator[Text]:
 
 
 def _kept(one: Kept) -> str:
-    wanted = f"limit {one.name} {amount(one.name, one.limit)}"
+    wanted = f"limit {said(one.name)} {amount(one.name, one.limit)}"
     if one.is_kept is None:
         figure = one.pair.figure
         return f"{wanted}: not measured" + ("" if figure is None else f"; predicted {amount(one.name, figure.value)}")

@@ -5,6 +5,7 @@ they are one selection (`together`), and the answer is run on virtual time to se
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from murakkab.catalog import Catalog, Device
@@ -12,6 +13,7 @@ from murakkab.optimizer.cards import cards_for
 from murakkab.optimizer.configurations import Configuration, configurations
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.expected import expected_counts
+from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
@@ -32,14 +34,14 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
     nodes = {node.path: node for node in graph.every_node() if node.is_plain}
-    goal, asked = (Goal(goal.minimize) if at.is_hurried else goal), goal
+    goal, asked = (replace(goal, limits={}) if at.is_hurried else goal), goal
     # Work may be left undone where a limit says how much quality that may cost.
     undone = "quality" in goal.limits
     ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
     apt = {path: _apt(found, goal) for path, found in ways.items()}
     if at.is_hurried:
         return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, asked)
-    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
+    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at), Rule(goal.quality))
     if is_separate(goal, apt):
         made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
         return Deployment(_choices(scene, nodes, ways, made, at, goal), goal, made.estimate, made.timeline.critical)

@@ -34,7 +34,8 @@ _ESTIMATES = st.builds(Estimate, _FIGURES, _NUMBERS, _FIGURES, st.none() | _FIGU
 _GOALS = st.builds(
     Goal,
     st.lists(st.sampled_from(["latency", "cost", "energy", "quality"]), unique=True).map(tuple),
-    st.dictionaries(st.sampled_from(["latency", "cost", "energy", "quality"]), _NUMBERS),
+    st.dictionaries(st.sampled_from(["latency", "latency_p90", "cost", "energy", "quality"]), _NUMBERS),
+    st.sampled_from(["mean", "product"]),
 )
 
 
