@@ -42,7 +42,7 @@ def test_as_json_it_is_an_object_and_the_same_later(summed: Shell) -> None:
     later = summed.json("show", now["job"])["predicted"]
     predicted = now["predicted"]
 
-    assert predicted["goal"] == {"minimize": ["latency"], "limits": {"latency": 60.0, "quality": 0.01}}
+    assert predicted["goal"] == {"minimize": ["latency"], "limits": {"latency": 60.0, "quality": 0.01}, "quality": "mean"}
     assert [(one["limit"], one["kept"]) for one in predicted["limits"]] == [("latency", True), ("quality", None)]
     assert predicted["job"]["seconds"]["predicted"]["low"] <= predicted["job"]["seconds"]["predicted"]["value"]
     assert predicted["job"]["quality"]["measured"] is None
