@@ -224,7 +224,7 @@ def _load(parsed: Parsed, *, with_profiles: bool = False, is_drawn: bool = False
     if parsed.workflow is None or not all(one.is_warning for one in found):
         raise SpecError(found)
     graph = compile_workflow(parsed.workflow, catalog(), described)
-    return Work(graph, choose(graph, catalog()), functions, warnings=tuple(found))
+    return Work(graph, choose(graph, catalog(), situation=Situation(is_hurried=True)), functions, warnings=tuple(found))
 
 
 def _with_folders(lacking: Sequence[Diagnostic], parsed: Parsed) -> Iterator[Diagnostic]:
@@ -282,7 +282,10 @@ def _function(name: str) -> Callable[..., Any] | Diagnostic:
 def prepare(
     workflow: Workflow, functions: Mapping[str, Callable[..., Any]] | None = None, *, goal: Goal | None = None, checked: bool = False
 ) -> Work:
-    """Return the workflow compiled, with a choice per step. Raises `SpecError`, or `PlanError` when nothing provides a capability."""
+    """Return the workflow compiled, each step chosen for itself by what its executors say of themselves: see `choosing` for a job of it.
+
+    *goal* instead of its own. Raises `SpecError`, or `PlanError` when nothing provides a capability.
+    """
     functions = dict(functions or {})
     described = {name: describe(function) for name, function in functions.items()}
     found: list[Diagnostic] = []
@@ -295,9 +298,8 @@ def prepare(
             raise SpecError(found)
     graph = compile_workflow(workflow, catalog(), described)
     # What limits ask for is known when a job is to run, and what it is about.
-    aim = graph.workflow.goal if goal is None else goal
-    deployment = choose(graph, catalog(), Goal(aim.minimize), Situation(is_hurried=True))
-    return Work(graph, replace(deployment, goal=aim), functions, warnings=tuple(found))
+    deployment = choose(graph, catalog(), goal, Situation(is_hurried=True))
+    return Work(graph, deployment, functions, warnings=tuple(found))
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -411,6 +413,11 @@ def _learner(settings: Settings, stack: ExitStack) -> "Learner | None":
     from murakkab.learning import Learner
 
     return stack.enter_context(closing(Learner(lambda: open_profiles(settings))))
+
+
+def has_journal(settings: Settings) -> bool:
+    """True where jobs were journalled below `home`."""
+    return (settings.home / _JOURNAL).exists()
 
 
 def open_profiles(settings: Settings) -> ProfileStore:

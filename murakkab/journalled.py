@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from murakkab import app
 from murakkab.document import from_document
 from murakkab.errors import ConflictError, InputError, InvalidTransition, NotFoundError, SpecError
+from murakkab.forecasts import with_forecast
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.planner.compile import compile_workflow
@@ -31,6 +32,12 @@ def work_of(journal: Records, job: str, functions: Mapping[str, Callable[..., An
     return _as_chosen(app.prepare(_declared(header), functions), header, past)
 
 
+def as_begun(journal: Records, job: str, work: Work) -> Work:
+    """Return *work* with the choices that a journalled job of it was started with. Raises `NotFoundError`."""
+    header, past = journal.read(job)
+    return _as_chosen(work, header, past)
+
+
 def _declared(header: JobHeader) -> Workflow:
     read = from_document(header.workflow)
     wrong = [one for one in read.diagnostics if not one.is_warning]
@@ -51,7 +58,7 @@ def _as_chosen(work: Work, header: JobHeader, past: Sequence[Event]) -> Work:
         name, knobs = (written["executor"], written["knobs"]) if isinstance(written, Mapping) else (written, {})
         if name in known:
             choices[path] = replace(choice, executor=known[name].card, knobs={**asked[path], **knobs}, why=why)
-    return Work(work.graph, replace(work.deployment, choices=choices), work.functions)
+    return Work(work.graph, with_forecast(replace(work.deployment, choices=choices), header.forecast), work.functions)
 
 
 def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:

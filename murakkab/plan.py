@@ -203,7 +203,7 @@ class Deployment:
     """The choices for every plain node of a graph, by its path, under the goal they were made for.
 
     `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds
-    them together), optimal, feasible (within `gap` of the optimum), or heuristic (the solver ran out of time; `bound` is what the objective
+    them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
     """
 

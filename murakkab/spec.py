@@ -262,12 +262,28 @@ class Output:
     description: str = ""
 
 
+class QualityRule(StrEnum):
+    """How the quality of steps makes that of a job: their mean, or their product, where each works on what the one before it left."""
+
+    MEAN = "mean"
+    PRODUCT = "product"
+
+
+#: What can be minimised, and what can be limited.
+MEASURES: Final = ("latency", "energy", "cost", "quality")
+LIMITS: Final = ("latency", "latency_p90", "energy", "cost", "quality")
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What to minimise, most important first, and the limits (`latency` s, `cost` USD, `energy` J, `quality` 0-1)."""
+    """What to minimise, most important first, the limits, and of what the quality of a job is made (`QualityRule`).
+
+    Limits are on `latency` (s, as expected), `latency_p90` (s, nine times out of ten), `cost` (USD), `energy` (J) and `quality` (0-1).
+    """
 
     minimize: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
+    quality: str = QualityRule.MEAN.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,10 @@ step_maps = _step_maps(_deep_work(depth=2), most=3)
 goals = st.builds(
     Goal,
     st.lists(st.sampled_from(["latency", "energy", "cost", "quality"]), max_size=4).map(tuple),
-    st.fixed_dictionaries({}, optional={"latency": numbers, "energy": numbers, "cost": numbers, "quality": st.floats(0, 1)}),
+    st.fixed_dictionaries(
+        {}, optional={**dict.fromkeys(("latency", "latency_p90", "energy", "cost"), numbers), "quality": st.floats(0, 1)}
+    ),
+    st.sampled_from(["mean", "product"]),
 )
 #: What no reference is looked for in.
 plain_data: st.SearchStrategy[Any] = st.recursive(

@@ -9,10 +9,11 @@ from rich.text import Text
 from murakkab.cli.places import kind_of, nodes_of
 from murakkab.cli.tables import KINDS, narrowed, new_table, seconds_text, step_name, usd_text
 from murakkab.figures import Figure, Source
+from murakkab.forecasts import goal_json
 from murakkab.optimizer.configurations import UNTOLD
-from murakkab.optimizer.reasons import amount
+from murakkab.optimizer.reasons import amount, said
 from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph
-from murakkab.spec import Goal
+from murakkab.spec import Goal, QualityRule
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, OverflowMethod
@@ -21,7 +22,7 @@ _STATUS: Mapping[str, str] = {
     "separate": "each step by itself: nothing binds them together",
     "optimal": "all steps together, proven best",
     "feasible": "all steps together",
-    "heuristic": "all steps together, unproven: the solver ran out of time",
+    "heuristic": "all steps together, not proven best",
 }
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 def aim_text(goal: Goal) -> str:
     """Return what matters: `minimizes energy, then cost, within latency 60 s`."""
     aim = f"minimizes {', then '.join(goal.minimize)}" if goal.minimize else "minimizes nothing in particular"
-    limits = " and ".join(f"{name} {amount(name, limit)}" for name, limit in goal.limits.items())
-    return f"{aim}, within {limits}" if limits else aim
+    limits = " and ".join(f"{said(name)} {amount(name, limit)}" for name, limit in goal.limits.items())
+    rule = f", quality being the {goal.quality} of the steps'" if goal.quality != QualityRule.MEAN else ""
+    return f"{aim}{f', within {limits}' if limits else ''}{rule}"
 
 
 def tasks_text(node: Node, choice: Choice | None = None) -> str:
@@ -146,7 +148,7 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
     return {
         "workflow": graph.workflow.name,
         "digest": graph.digest,
-        "goal": {"minimize": list(deployment.goal.minimize), "limits": dict(deployment.goal.limits)},
+        "goal": goal_json(deployment.goal),
         "steps": [_step_json(path, node, deployment.choices) for path, node in nodes_of(graph).items()],
         "expected": estimate_json(deployment.estimate),
         "critical_path": list(deployment.critical),

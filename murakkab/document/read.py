@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from murakkab.document.fields import (
     Problems,
     WrongField,
+    choice,
     joules,
     json_data,
     mapping,
@@ -23,7 +24,7 @@ from murakkab.document.forms import KEYS, THE_WORKFLOW, Form, read_fields, unkno
 from murakkab.document.read_step import steps
 from murakkab.document.read_values import inputs, outputs
 from murakkab.errors import Diagnostic, Path
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import Goal, QualityRule, Workflow
 
 #: How deep workflows may be defined inside of workflows.
 MAX_NESTED: Final = 20
@@ -88,6 +89,14 @@ def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float]:
     return read_fields(data, path, problems, form=LIMITS)
 
 
+def _quality(data: Any, path: Path, problems: Problems) -> str:
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        raise WrongField(
+            "wrong-form", f"how the quality of steps is put together stands here, not {shown(data)}", "write limits: {quality: 0.8}"
+        )
+    return choice(QualityRule)(data, path, problems).value
+
+
 def _budget(data: Any, path: Path, problems: Problems) -> dict[str, float]:
     return read_fields(data, path, problems, form=BUDGET)
 
@@ -141,11 +150,12 @@ WORKFLOW: Final = Form(
         "profiles": ("profiles", _profiles),
     },
 )
-GOAL: Final = Form("`goal`", {"minimize": ("minimize", names), "limits": ("limits", _limits)})
+GOAL: Final = Form("`goal`", {"minimize": ("minimize", names), "limits": ("limits", _limits), "quality": ("quality", _quality)})
 LIMITS: Final = Form(
     "`goal.limits`",
     {
         "latency": ("latency", seconds),
+        "latency_p90": ("latency_p90", seconds),
         "cost": ("cost", usd),
         "energy": ("energy", joules),
         "quality": ("quality", number),

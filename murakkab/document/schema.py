@@ -6,6 +6,7 @@ from murakkab.document.forms import DEFAULTS, KEYS, THE_WORKFLOW
 from murakkab.document.read import FIXED
 from murakkab.document.schema_step import step_schemas
 from murakkab.document.schema_values import mapping, named, number, ref, text, value_schemas
+from murakkab.spec import MEASURES, QualityRule
 
 SCHEMA_ID: Final = "urn:murakkab:workflow"
 
@@ -68,9 +69,10 @@ def _profile() -> dict[str, Any]:
 
 
 def _goal() -> dict[str, Any]:
-    measures = {"enum": ["latency", "energy", "cost", "quality"]}
+    measures = {"enum": list(MEASURES)}
     limits = {
-        "latency": ref("duration", "How long the job may take."),
+        "latency": ref("duration", "How long the job may take, as expected."),
+        "latency_p90": ref("duration", "How long it may take nine times out of ten."),
         "cost": ref("money", "How many dollars it may cost."),
         "energy": ref("energy", "How much energy it may use."),
         "quality": number("The least quality, 0 to 1.", high=1),
@@ -78,6 +80,7 @@ def _goal() -> dict[str, Any]:
     fields = {
         "minimize": {"description": "What to keep small, most important first.", "anyOf": [measures, {"type": "array", "items": measures}]},
         "limits": mapping("What must hold in any case.", limits),
+        "quality": {"description": "How the quality of the steps makes that of the job.", "enum": [str(one) for one in QualityRule]},
     }
     return mapping("What matters.", fields)
 

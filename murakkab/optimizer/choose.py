@@ -5,7 +5,7 @@ they are one selection (`together`), and the answer is run on virtual time to se
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog, Device
@@ -14,6 +14,7 @@ from murakkab.optimizer.configurations import Configuration, configurations
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.expected import expected_counts
 from murakkab.optimizer.models import model_ways
+from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
@@ -58,25 +59,26 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
     nodes = {node.path: node for node in graph.every_node() if node.is_plain}
+    goal, asked = (replace(goal, limits={}) if at.is_hurried else goal), goal
     # Work may be left undone where a limit says how much quality that may cost.
     undone = "quality" in goal.limits
     ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
     apt = {path: _apt(found, goal) for path, found in ways.items()}
-    if is_separate(goal, apt) and at.is_hurried:
+    if at.is_hurried:
         best = {path: best_of(found, goal) for path, found in apt.items()}
-        deployment = Deployment({path: _bare(nodes[path], best[path], ways[path], goal) for path in ways}, goal)
+        deployment = Deployment({path: _bare(nodes[path], best[path], ways[path], goal) for path in ways}, asked)
         return Decision(deployment, graph, apt, best, situation=at)
-    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
+    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at), Rule(goal.quality))
     if is_separate(goal, apt):
         made = forecast(scene, {path: best_of(found, goal) for path, found in apt.items()})
-        deployment = Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
+        deployment = Deployment(_choices(scene, nodes, ways, made, at, goal), goal, made.estimate, made.timeline.critical)
         return Decision(deployment, graph, apt, made.chosen, scene, situation=at)
     # NumPy and SciPy are loaded for a selection alone: most jobs have none to make.
     from murakkab.optimizer.together import select
 
     found = select(scene, goal, apt, at)
     made, answer = found.made, found.answer
-    choices = _choices(scene, nodes, ways, made, goal)
+    choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
     deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
     return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
@@ -140,7 +142,7 @@ def choice_of(path: str, way: Configuration, why: str) -> Choice:
     return Choice(path, way.card, way.knobs, why, model=way.model, pool=way.pool)
 
 
-def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, goal: Goal) -> dict[str, Choice]:
+def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, at: Situation, goal: Goal) -> dict[str, Choice]:
     return {
         path: Choice(
             path,
@@ -151,7 +153,7 @@ def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast
             pool=way.pool,
             tasks=made.tasks[path],
             estimate=made.steps[path],
-            runner_up=runner_up(path, ways[path], scene, goal, made),
+            runner_up=runner_up(path, ways[path], scene, goal, made) if at.with_others else None,
         )
         for path, way in made.chosen.items()
     }

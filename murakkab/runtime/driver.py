@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
 from murakkab.errors import BackendError, ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
+from murakkab.forecasts import forecast_json
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.ports import Executor, JobHeader, Journal, Letter, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
@@ -57,6 +58,11 @@ class Work:
         """The executor of each step by name, as a journal writes it; with its knobs where it has more than those of the step."""
         asked = {node.path: node.knobs for node in self.graph.every_node()}
         return {name: _written(choice, asked[name]) for name, choice in self.deployment.choices.items()}
+
+    @cached_property
+    def forecast(self) -> Mapping[str, Any]:
+        """What a job is expected to take, as a journal writes it."""
+        return forecast_json(self.deployment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class Runtime:
         running = self._running(job, work, JobState(work.graph), observers, budget)
         now = self._outside.clock()
         if self._journal is not None:
-            self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now), is_fresh=not given)
+            self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now, work.forecast), is_fresh=not given)
         return await self._carry_out(running, work, [_submission(now, inputs, work, budget)])
 
     async def resume(
