@@ -8,6 +8,7 @@ from typing import Any
 from murakkab import app
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
+from murakkab.optimizer.trades import Trade, trade_of
 from murakkab.profiles import Profile
 from murakkab.spec import Goal
 
@@ -22,9 +23,30 @@ def chosen(
     """
     settings = settings or app.Settings()
     aim = work.deployment.goal if goal is None else goal
+    return replace(work, deployment=choose(work.graph, app.catalog(), aim, _situation(settings, inputs)))
+
+
+def traded(
+    work: app.Work,
+    measures: Sequence[str],
+    settings: app.Settings | None = None,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    goal: Goal | None = None,
+    points: int = 12,
+) -> Trade:
+    """Return what one of two or three *measures* of a job of *work* costs in another, under the limits of its goal or of *goal*.
+
+    Blocks for a second or two. Raises `PlanError` when no choice keeps the limits, or nothing is known of a measure.
+    """
+    aim = work.deployment.goal if goal is None else goal
+    at = _situation(settings or app.Settings(), inputs)
+    return trade_of(work.graph, app.catalog(), aim, at, measures=measures, points=points)
+
+
+def _situation(settings: app.Settings, inputs: Mapping[str, Any] | None) -> Situation:
     view = app.installation().view
-    at = Situation(view, _profiles_by_executor(settings), inputs, capacity=app.slots_of(settings).capacity)
-    return replace(work, deployment=choose(work.graph, app.catalog(), aim, at))
+    return Situation(view, _profiles_by_executor(settings), inputs, capacity=app.slots_of(settings).capacity)
 
 
 def _profiles_by_executor(settings: app.Settings) -> Mapping[str, Sequence[Profile]]:

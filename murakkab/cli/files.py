@@ -9,6 +9,7 @@ from murakkab import app
 from murakkab.choosing import chosen
 from murakkab.cli.documents import catalog_json
 from murakkab.cli.extras import missing_extras
+from murakkab.cli.frontiers import Wanted, pareto
 from murakkab.cli.inputs import read_inputs
 from murakkab.cli.plans import aim_text, forecast_lines, plan_json, plan_table, reasons_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
@@ -57,12 +58,16 @@ def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tupl
     return report, 0 if ok else SpecError.exit_status
 
 
-def plan(file: Path, wishes: Wishes, words: Sequence[str], *, home: Path, as_json: bool) -> None:
-    """Print how a workflow file would run, for the inputs in *words*, or for any."""
+def plan(file: Path, wishes: Wishes, words: Sequence[str], wanted: Wanted | None = None, *, home: Path, as_json: bool) -> None:
+    """Print how a workflow file would run, for the inputs in *words*, or for any; or, *wanted*, a frontier of it."""
     work = app.load_file(file, profile=wishes.profile)
     workflow, warnings = work.graph.workflow, work.warnings
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs)) if words else None
-    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    goal = wishes.goal(workflow.goal)
+    if wanted is not None:
+        pareto(work, wanted, goal, inputs, home=home, as_json=as_json)
+        return
+    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=goal)
     made = work.deployment
     if as_json:
         answer({**plan_json(work.graph, made), "warnings": [*map(diagnostic_json, warnings)]}, plain=True)

@@ -144,13 +144,18 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
     return {
         "workflow": graph.workflow.name,
         "digest": graph.digest,
-        "goal": {"minimize": list(deployment.goal.minimize), "limits": dict(deployment.goal.limits)},
+        "goal": goal_json(deployment.goal),
         "steps": [_step_json(path, node, deployment.choices) for path, node in nodes_of(graph).items()],
         "expected": estimate_json(deployment.estimate),
         "critical_path": list(deployment.critical),
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
         "rewrites": list(graph.rewrites),
     }
+
+
+def goal_json(goal: Goal) -> dict[str, Any]:
+    """Return a goal as plain data."""
+    return {"minimize": list(goal.minimize), "limits": dict(goal.limits)}
 
 
 def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:

@@ -7,18 +7,16 @@ they are one selection (`together`), and the answer is run on virtual time to se
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from murakkab.catalog import Catalog, Device
-from murakkab.optimizer.cards import cards_for
-from murakkab.optimizer.configurations import Configuration, configurations
+from murakkab.catalog import Catalog
+from murakkab.optimizer.candidates import Ways, candidates_of, scene_of
+from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.expected import expected_counts
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.spec import Goal
 
 _WORST: Final = float("inf")
-Ways = Mapping[str, Sequence[Configuration]]
 
 
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Deployment:
@@ -31,14 +29,11 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     """
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
-    nodes = {node.path: node for node in graph.every_node() if node.is_plain}
-    # Work may be left undone where a limit says how much quality that may cost.
-    undone = "quality" in goal.limits
-    ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
-    apt = {path: _apt(found, goal) for path, found in ways.items()}
+    open_ = candidates_of(graph, catalog, goal, at)
+    nodes, ways, apt = open_.nodes, open_.ways, open_.apt
     if is_separate(goal, apt) and at.is_hurried:
         return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, goal)
-    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
+    scene = scene_of(graph, at)
     if is_separate(goal, apt):
         made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
         return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
@@ -50,23 +45,6 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     choices = _choices(scene, nodes, ways, made, goal)
     path, status = made.timeline.critical, answer.status.value
     return Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
-
-
-def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
-    cards = cards_for(node, catalog)
-    able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
-    # Where none is, what is lacking is told when the job begins.
-    return configurations(node, able or cards, at.view, at.profiles)
-
-
-def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:
-    """Return the ways of which what matters is known, where it is known of any: of the others nothing can be promised."""
-    matters = {*goal.minimize, *goal.limits}
-    if "energy" in matters:
-        ways = [one for one in ways if one.taken.joules is not None] or ways
-    if "quality" in matters:
-        ways = [one for one in ways if one.taken.quality is not None] or ways
-    return ways
 
 
 def is_separate(goal: Goal, ways: Ways) -> bool:
@@ -89,11 +67,6 @@ def _score(one: Configuration, goal: Goal) -> tuple[float, ...]:
         "quality": _WORST if taken.quality is None else -taken.quality.value,
     }
     return tuple(figures[measure] for measure in goal.minimize)
-
-
-def _capacity(at: Situation) -> dict[str, float]:
-    cores = [pool.count for pool in at.view.pools.values() if pool.kind.device is Device.CPU and not pool.endpoint]
-    return {"cores": cores[0]} if cores else {}
 
 
 def _bare(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> Choice:
