@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
@@ -52,6 +52,9 @@ from murakkab_cluster.site import Installation
 from murakkab_cluster.site import installation as look_around
 from murakkab_executors.python import load_function
 
+if TYPE_CHECKING:
+    from murakkab.tier_store import TierStore
+
 __all__ = ["Cleaned", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
 #: The families that ship. Each lists its executors in `EXECUTORS`; heavy libraries load when one runs.
@@ -84,6 +87,7 @@ _JOURNAL: Final = "journal.db"
 _ARTIFACTS: Final = "artifacts"
 _CACHE: Final = "cache.db"
 _PROFILES: Final = "profiles.db"
+_TIERS: Final = "tiers"
 #: Plain functions that run at a time: as many as AnyIO has threads for them.
 _THREADS: Final = 40.0
 
@@ -409,6 +413,13 @@ def open_profiles(settings: Settings) -> ProfileStore:
 def has_profiles(settings: Settings) -> bool:
     """True where there is a store of profiles below `home`."""
     return (settings.home / _PROFILES).exists()
+
+
+def open_tiers(settings: Settings) -> "TierStore":
+    """Return the store of tiers below `home`."""
+    from murakkab.tier_store import TierStore
+
+    return TierStore(settings.home / _TIERS)
 
 
 def most_at_once(card: ExecutorCard, settings: Settings) -> int:

@@ -262,12 +262,29 @@ class Output:
     description: str = ""
 
 
+#: The names of tiers, from the hardest to reach to the easiest.
+TIERS: Final = ("best", "good", "fair", "basic")
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What to minimise, most important first, and the limits (`latency` s, `cost` USD, `energy` J, `quality` 0-1)."""
+    """What to minimise, most important first, and the limits (`latency` s, `cost` USD, `energy` J, `quality` 0-1).
+
+    `tiers`: further measures, limited by a name of `TIERS`; what it stands for is known when a job is to run (`optimizer.tiers`).
+    """
 
     minimize: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
+    tiers: Mapping[str, str] = field(default_factory=dict)
+
+
+def limited(goal: Goal, limits: Mapping[str, float | str]) -> Goal:
+    """Return *goal* with these limits laid over its own: numbers, and names of tiers."""
+    numbers = {name: float(limit) for name, limit in limits.items() if not isinstance(limit, str)}
+    names = {name: limit for name, limit in limits.items() if isinstance(limit, str)}
+    kept = {name: limit for name, limit in goal.limits.items() if name not in names}
+    others = {name: tier for name, tier in goal.tiers.items() if name not in numbers}
+    return Goal(goal.minimize, {**kept, **numbers}, {**others, **names})
 
 
 @dataclass(frozen=True, slots=True)

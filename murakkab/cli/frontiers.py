@@ -8,7 +8,7 @@ from typing import Any, Final
 from murakkab import app
 from murakkab.choosing import traded
 from murakkab.cli.options import measures_of
-from murakkab.cli.plans import aim_text, goal_json
+from murakkab.cli.plans import aim_text, goal_json, tier_text
 from murakkab.cli.printing import answer, console_of, tell
 from murakkab.cli.report import diagnostic_json
 from murakkab.cli.scatter import scatter
@@ -44,7 +44,7 @@ def pareto(work: app.Work, wanted: Wanted, goal: Goal, inputs: Mapping[str, Any]
     """Print the frontier of a job of *work*, and draw it where a file is named."""
     measures = wanted.checked()
     trade = traded(work, measures, app.Settings(home=home), inputs=inputs, goal=goal, points=wanted.points)
-    name = work.graph.workflow.name
+    name, goal = work.graph.workflow.name, trade.chosen.goal
     if wanted.output is not None:
         _draw(trade, f"{name}: {aim_text(goal)}", wanted.output)
     if as_json:
@@ -70,7 +70,7 @@ def _print(trade: Trade, title: str) -> None:
     console.print(trade_table(trade, with_differences=is_wide))
     for line in () if is_wide else difference_lines(trade):
         console.print(line, markup=False, highlight=False)
-    for remark in (*remarks_of(trade), *trade.chosen.beyond):
+    for remark in (*map(tier_text, trade.chosen.tiers), *remarks_of(trade), *trade.chosen.beyond):
         console.print(f"- {remark}", markup=False, highlight=False, style="yellow" if remark in trade.chosen.beyond else "dim")
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from murakkab.diagnostics import did_you_mean
 from murakkab.document.fields import (
     Problems,
+    Reader,
     WrongField,
     joules,
     json_data,
@@ -23,7 +25,7 @@ from murakkab.document.forms import KEYS, THE_WORKFLOW, Form, read_fields, unkno
 from murakkab.document.read_step import steps
 from murakkab.document.read_values import inputs, outputs
 from murakkab.errors import Diagnostic, Path
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import TIERS, Goal, Workflow, limited
 
 #: How deep workflows may be defined inside of workflows.
 MAX_NESTED: Final = 20
@@ -81,11 +83,28 @@ def _definitions(data: Any, path: Path, problems: Problems, *, depth: int) -> di
 
 
 def _goal(data: Any, path: Path, problems: Problems) -> Goal:
-    return Goal(**read_fields(data, path, problems, form=GOAL))
+    fields = read_fields(data, path, problems, form=GOAL)
+    return limited(Goal(fields.get("minimize", ())), fields.get("limits", {}))
 
 
-def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float]:
+def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float | str]:
     return read_fields(data, path, problems, form=LIMITS)
+
+
+_TIER_HINT: Final = f"write an amount, or one of {', '.join(TIERS)}"
+
+
+def _or_tier(read_number: Reader) -> Reader:
+    """Return the reader of a limit: what *read_number* reads, or the name of a tier."""
+
+    def read_limit(data: Any, path: Path, problems: Problems) -> float | str:
+        if not isinstance(data, str) or not data.strip().isalpha():
+            return read_number(data, path, problems)  # type: ignore[no-any-return]
+        if data in TIERS:
+            return data
+        raise WrongField("bad-quantity", f"{data[:60]!r} is neither an amount nor a tier", did_you_mean(data, TIERS) or _TIER_HINT)
+
+    return read_limit
 
 
 def _budget(data: Any, path: Path, problems: Problems) -> dict[str, float]:
@@ -145,10 +164,10 @@ GOAL: Final = Form("`goal`", {"minimize": ("minimize", names), "limits": ("limit
 LIMITS: Final = Form(
     "`goal.limits`",
     {
-        "latency": ("latency", seconds),
-        "cost": ("cost", usd),
-        "energy": ("energy", joules),
-        "quality": ("quality", number),
+        "latency": ("latency", _or_tier(seconds)),
+        "cost": ("cost", _or_tier(usd)),
+        "energy": ("energy", _or_tier(joules)),
+        "quality": ("quality", _or_tier(number)),
     },
 )
 BUDGET: Final = Form(

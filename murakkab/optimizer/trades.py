@@ -12,7 +12,7 @@ from murakkab.errors import PlanError
 from murakkab.optimizer.candidates import Candidates, candidates_of, scene_of
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.configurations import Configuration
-from murakkab.optimizer.estimate import Forecast, forecast
+from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.limits import FLOORS
 from murakkab.optimizer.options import known_measures, problem_of
 from murakkab.optimizer.pareto import STEP, Search, frontier_of
@@ -64,11 +64,9 @@ def trade_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation, *, m
     # A frontier shows how much quality it costs to leave work undone: that is as good as a limit which says so.
     floor = {"quality": 0.0} if "quality" in measures else {}
     open_ = candidates_of(graph, catalog, Goal(tuple(measures), {**floor, **kept}), at)
-    unknown = _unknown(open_, measures)
+    unknown = unknown_of(open_, measures)
     scene = scene_of(graph, at)
-    problem = problem_of(graph, open_.apt, scene.counts, scene.view, Goal(tuple(measures), kept))
-    found = frontier_of(problem, measures, Search(points=points, time_limit=at.time_limit))
-    every = [forecast(scene, _picked(open_, one)) for one in found.points]
+    found, every = forecasts_of(scene, open_, Goal(tuple(measures), kept), Search(points=points, time_limit=at.time_limit))
     within = [made for made in every if not broken_limits(made.estimate, kept)]
     made = [Point(values, one) for one in within if (values := _values(one.estimate, measures)) is not None]
     ways = _ways_of(chosen.choices.values(), open_)
@@ -78,7 +76,14 @@ def trade_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation, *, m
     best = undominated([*([] if own is None else [own]), *made], measures)
     beaten = len(made) - sum(1 for point in best if not point.is_chosen) - sum(1 for point in made if own and _is_same(point, own))
     aside = None if own is None or own in best else own
-    return Trade(tuple(measures), tuple(best), chosen, aside, found.is_complete, unknown, max(0, beaten), len(every) - len(within))
+    return Trade(tuple(measures), tuple(best), chosen, aside, found, unknown, max(0, beaten), len(every) - len(within))
+
+
+def forecasts_of(scene: Scene, open_: Candidates, goal: Goal, search: Search) -> tuple[bool, list[Forecast]]:
+    """Return the runs on virtual time of the frontier of what *goal* minimises, under its limits, and whether it is complete."""
+    problem = problem_of(scene.graph, open_.apt, scene.counts, scene.view, goal)
+    found = frontier_of(problem, goal.minimize, search)
+    return found.is_complete, [forecast(scene, _picked(open_, one)) for one in found.points]
 
 
 def undominated(points: Iterable[Point], measures: Sequence[str]) -> list[Point]:
@@ -110,7 +115,7 @@ def _kept(limits: Mapping[str, float], estimate: Estimate | None) -> dict[str, f
     return {name: limit for name, limit in known.items() if not broken_limits(estimate, {name: limit})}
 
 
-def _unknown(open_: Candidates, measures: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def unknown_of(open_: Candidates, measures: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return, by measure, the steps of which nobody knows it. Raises `PlanError` where nothing can be said of the job."""
     known = known_measures(open_.apt)
     found: dict[str, tuple[str, ...]] = {}

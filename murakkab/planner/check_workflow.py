@@ -10,7 +10,7 @@ from murakkab.planner.check_scopes import literal
 from murakkab.planner.check_steps import NAME_HINT, bad_name
 from murakkab.planner.frames import MAX_NESTING
 from murakkab.planner.survey import Survey, measures_of_step
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import TIERS, Goal, Workflow
 
 #: How many nodes a workflow may have, those of everything that it uses counted wherever it is used.
 MAX_NODES: Final = 100_000
@@ -77,14 +77,32 @@ def _goal(goal: Goal) -> Found:
         if name not in _MEASURES:
             hint = did_you_mean(name, _MEASURES, others="there are")
             yield Diagnostic("unknown-goal", f"{name!r} cannot be minimised", hint, ("goal", "minimize", i))
+    yield from _tiers(goal)
     for name, value in goal.limits.items():
         path = ("goal", "limits", name)
-        if name not in _MEASURES:
+        if _is_text(value):
+            yield Diagnostic("wrong-form", f"the limit of {name} is text: {value!r}", f"write tiers={{{name!r}: {value!r}}}", path)
+        elif name not in _MEASURES:
             hint = did_you_mean(name, _MEASURES, others="there are")
             yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
         elif not 0 <= value <= (1 if name == "quality" else 1e15) or (value == 0 and name == "latency"):
             hint = "quality is between 0 and 1" if name == "quality" else "limits are positive"
             yield Diagnostic("out-of-range", f"the limit of {name} cannot be {value:g}", hint, path)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _tiers(goal: Goal) -> Found:
+    for name, tier in goal.tiers.items():
+        path = ("goal", "limits", name)
+        if name not in _MEASURES:
+            yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", did_you_mean(name, _MEASURES, others="there are"), path)
+        elif tier not in TIERS:
+            yield Diagnostic("bad-choice", f"there is no tier {tier!r}", did_you_mean(str(tier), TIERS, others="there are"), path)
+        elif name in goal.limits:
+            yield Diagnostic("contradiction", f"{name} is limited by a number and by a tier", "leave one of them out", path)
 
 
 def _limits(workflow: Workflow) -> Found:

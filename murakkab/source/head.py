@@ -85,6 +85,8 @@ def _goal(goal: Goal, imports: Imports) -> Code:
     if goal.limits:
         limits = mapping({one: number(most) for one, most in goal.limits.items()})
         parts.append(limits if parts else given("limits", limits))
+    if goal.tiers:
+        parts.append(given("tiers", mapping({one: quoted(tier) for one, tier in goal.tiers.items()})))
     return called(imports["Goal"], *parts)
 
 

@@ -45,6 +45,7 @@ def plan(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Draw it there as well, .png or .svg, for --pareto.", show_default=False),
     ] = None,
+    tiers: Annotated[bool, typer.Option("--tiers", help="Show what best, good, fair and basic stand for in limits.")] = False,
     journal: root.Journal = HERE,
     as_json: root.Json = False,
 ) -> None:
@@ -54,6 +55,8 @@ def plan(
 
     Example: murakkab plan workflows/video_understanding.yaml --minimize energy --limit quality=0.8 --limit latency=60s
 
+    Example: murakkab plan workflows/video_understanding.yaml --minimize energy --limit quality=good
+
     With inputs the plan is for a job of them: lists are counted. Figures are those measured here where there are any (`murakkab profile`),
     else published, modelled or assumed ones, and each says which.
 
@@ -62,11 +65,36 @@ def plan(
     The points of --pareto are whole choices of which none beats another in both measures, within the limits of the goal.
     """
     with reported(as_json=as_json):
+        if tiers:
+            load("tiers").tiers(file, inputs or [], profile=profile, renew=False, home=journal, as_json=as_json)
+            return
         if pareto is None and output is not None:
             raise InputError("--output draws a frontier, and none is asked for", hint="add --pareto energy,latency")
         wishes = load("wishes").Wishes(profile, minimize, limits or ())
         wanted = None if pareto is None else load("frontiers").Wanted(pareto, points, output)
         load("files").plan(file, wishes, inputs or [], wanted, home=journal, as_json=as_json)
+
+
+@app.command()
+def tiers(
+    file: root.File,
+    *,
+    inputs: root.Inputs = None,
+    profile: root.Profile = "",
+    renew: Annotated[bool, typer.Option("--renew", help="Set them anew, by all that is known now.")] = False,
+    journal: root.Journal = HERE,
+    as_json: root.Json = False,
+) -> None:
+    """Show what best, good, fair and basic stand for where they limit a workflow: limits: {quality: good}, or --limit quality=good.
+
+    Example: murakkab tiers workflows/video_understanding.yaml
+
+    Example: murakkab tiers workflows/video_understanding.yaml -i videos=a.mp4,b.mp4
+
+    They are set when they are first asked for, and stay until --renew: what is added or measured later does not move them.
+    """
+    with reported(as_json=as_json):
+        load("tiers").tiers(file, inputs or [], profile=profile, renew=renew, home=journal, as_json=as_json)
 
 
 @app.command()
