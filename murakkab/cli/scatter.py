@@ -124,4 +124,5 @@ def _below(xs: _Scale, x: Axis, margin: int) -> list[Text]:
         if at > len(values) or not values:
             values = f"{values:<{at}}{said}"
     title = _titled(x, xs, "→", "←")
-    return [Text(f"{'':>{margin}} └{rule}", "dim"), Text(values, "dim"), Text(f"{'':>{room}}{title}", "dim")]
+    at = max(0, min(room, room + xs.size + _ROOM - len(title)))
+    return [Text(f"{'':>{margin}} └{rule}", "dim"), Text(values, "dim"), Text(f"{'':>{at}}{title}", "dim")]
