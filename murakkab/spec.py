@@ -5,7 +5,7 @@ anywhere. A reference is a value, never text pasted into text.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -284,7 +284,7 @@ def limited(goal: Goal, limits: Mapping[str, float | str]) -> Goal:
     names = {name: limit for name, limit in limits.items() if isinstance(limit, str)}
     kept = {name: limit for name, limit in goal.limits.items() if name not in names}
     others = {name: tier for name, tier in goal.tiers.items() if name not in numbers}
-    return Goal(goal.minimize, {**kept, **numbers}, {**others, **names})
+    return replace(goal, limits={**kept, **numbers}, tiers={**others, **names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """driver: what somebody wishes of a job on the command line - a profile, what to minimize, limits, a budget."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from murakkab.cli.options import goal_limits_from, measures_of
 from murakkab.spec import Goal, limited
@@ -20,4 +20,4 @@ class Wishes:
         """Return the goal that the file declares with what is wished laid over it. Raises `InputError`."""
         minimize = declared.minimize if self.minimize is None else measures_of(self.minimize)
         asked = goal_limits_from(self.limits)
-        return limited(Goal(minimize, declared.limits, declared.tiers), {**asked.limits, **asked.tiers})
+        return limited(replace(declared, minimize=minimize), {**asked.limits, **asked.tiers})

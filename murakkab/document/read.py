@@ -84,7 +84,8 @@ def _definitions(data: Any, path: Path, problems: Problems, *, depth: int) -> di
 
 def _goal(data: Any, path: Path, problems: Problems) -> Goal:
     fields = read_fields(data, path, problems, form=GOAL)
-    return limited(Goal(fields.get("minimize", ())), fields.get("limits", {}))
+    limits = fields.pop("limits", {})
+    return limited(Goal(**fields), limits)
 
 
 def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float | str]:

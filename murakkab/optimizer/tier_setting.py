@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -32,7 +33,7 @@ def tiers_of(graph: TaskGraph, catalog: Catalog, at: Situation) -> Tiers:
     known = [measure for measure in MEASURES if _is_known(graph, catalog, at, measure)]
     found: dict[str, list[Forecast]] = {measure: [] for measure in known}
     for pair in combinations(known, 2):
-        goal = Goal(pair)
+        goal = replace(graph.workflow.goal, minimize=pair, limits={}, tiers={})
         open_ = candidates_of(graph, catalog, goal, at)
         _, made = forecasts_of(scene, open_, goal, Search(points=_POINTS, time_limit=at.time_limit))
         for measure in pair:

@@ -10,7 +10,7 @@ by the figures of then: so it grows with the inputs, and nothing moves it that i
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from murakkab.catalog import ExecutorCard, Limits, Needs
@@ -111,7 +111,7 @@ def in_numbers(goal: Goal, amounts: Amounts) -> Goal:
         if name not in amounts:
             hint = "`murakkab profile` measures it; then `murakkab tiers FILE --renew`"
             raise PlanError(f"the tier {tier!r} of {name} stands for nothing: no {name} was known when the tiers were set", hint=hint)
-    return Goal(goal.minimize, {**goal.limits, **{name: amounts[name][tier] for name, tier in goal.tiers.items()}})
+    return replace(goal, limits={**goal.limits, **{name: amounts[name][tier] for name, tier in goal.tiers.items()}}, tiers={})
 
 
 def weaker(goal: Goal) -> Goal | None:
@@ -119,7 +119,7 @@ def weaker(goal: Goal) -> Goal | None:
     if all(tier == TIERS[-1] for tier in goal.tiers.values()):
         return None
     tiers = {name: TIERS[min(TIERS.index(tier) + 1, len(TIERS) - 1)] for name, tier in goal.tiers.items()}
-    return Goal(goal.minimize, goal.limits, tiers)
+    return replace(goal, tiers=tiers)
 
 
 def rounded(measure: str, value: float) -> float:

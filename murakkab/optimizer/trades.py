@@ -5,7 +5,7 @@ not, so that what another point beats in that run is left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from murakkab.catalog import Catalog
 from murakkab.errors import PlanError
@@ -63,10 +63,11 @@ def trade_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation, *, m
     kept = _kept(goal.limits, chosen.estimate)
     # A frontier shows how much quality it costs to leave work undone: that is as good as a limit which says so.
     floor = {"quality": 0.0} if "quality" in measures else {}
-    open_ = candidates_of(graph, catalog, Goal(tuple(measures), {**floor, **kept}), at)
+    open_ = candidates_of(graph, catalog, replace(goal, minimize=tuple(measures), limits={**floor, **kept}), at)
     unknown = unknown_of(open_, measures)
     scene = scene_of(graph, at)
-    found, every = forecasts_of(scene, open_, Goal(tuple(measures), kept), Search(points=points, time_limit=at.time_limit))
+    aim = replace(goal, minimize=tuple(measures), limits=kept)
+    found, every = forecasts_of(scene, open_, aim, Search(points=points, time_limit=at.time_limit))
     within = [made for made in every if not broken_limits(made.estimate, kept)]
     made = [Point(values, one) for one in within if (values := _values(one.estimate, measures)) is not None]
     ways = _ways_of(chosen.choices.values(), open_)

@@ -130,5 +130,5 @@ def test_tiers_go_from_yaml_to_python_and_back(shell: Shell) -> None:
     assert document["goal"]["limits"] == {"latency": 60.0, "quality": "good"}
     read = from_document(document).workflow
     assert read is not None
-    assert read.goal == Goal(("latency",), {"latency": 60.0}, {"quality": "good"})
+    assert read.goal == Goal(("latency",), {"latency": 60.0}, tiers={"quality": "good"})
     assert to_document(read) == document

@@ -69,7 +69,7 @@ def test_additions_move_nothing_and_every_tier_stays_in_reach(added: list[tuple[
     amounts = amounts_of(BEFORE, made, AT)
     grown, more = job(*LADDER[:6], *(card(50 + n, seconds, quality) for n, (seconds, quality) in enumerate(added)))
     assert amounts_of(BEFORE, grown, AT) == amounts
-    plan = choose(grown, more, in_numbers(Goal(("energy",), {}, tiers), amounts), AT)
+    plan = choose(grown, more, in_numbers(Goal(("energy",), tiers=tiers), amounts), AT)
     assert plan.beyond == ()
 
 
@@ -115,8 +115,8 @@ def test_rounding_makes_no_tier_harder(value: float, measure: str) -> None:
 
 
 def test_limits_laid_over_others_take_their_place() -> None:
-    goal = Goal(("energy",), {"latency": 60.0, "cost": 1.0}, {"quality": "good"})
-    assert limited(goal, {"latency": "fair", "quality": 0.5}) == Goal(("energy",), {"cost": 1.0, "quality": 0.5}, {"latency": "fair"})
+    goal = Goal(("energy",), {"latency": 60.0, "cost": 1.0}, tiers={"quality": "good"})
+    assert limited(goal, {"latency": "fair", "quality": 0.5}) == Goal(("energy",), {"cost": 1.0, "quality": 0.5}, tiers={"latency": "fair"})
     assert weaker(Goal(tiers={"quality": "fair", "latency": "basic"})) == Goal(tiers={"quality": "basic", "latency": "basic"})
     assert weaker(Goal(tiers={"latency": "basic"})) is None
 
