@@ -44,7 +44,7 @@ class RunOptions(TypedDict, total=False):
     slots: Mapping[str, float]
     goal: Goal
     minimize: str | Sequence[str]
-    limits: Mapping[str, float]
+    limits: Mapping[str, float | str]
     budget: Budget
     profile: str
 

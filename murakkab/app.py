@@ -54,6 +54,7 @@ from murakkab_executors.python import load_function
 
 if TYPE_CHECKING:
     from murakkab.learning import Learner
+    from murakkab.tier_store import TierStore
 
 __all__ = ["Cleaned", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
@@ -87,6 +88,7 @@ _JOURNAL: Final = "journal.db"
 _ARTIFACTS: Final = "artifacts"
 _CACHE: Final = "cache.db"
 _PROFILES: Final = "profiles.db"
+_TIERS: Final = "tiers"
 #: Plain functions that run at a time: as many as AnyIO has threads for them.
 _THREADS: Final = 40.0
 
@@ -430,6 +432,13 @@ def open_profiles(settings: Settings) -> ProfileStore:
 def has_profiles(settings: Settings) -> bool:
     """True where there is a store of profiles below `home`."""
     return (settings.home / _PROFILES).exists()
+
+
+def open_tiers(settings: Settings) -> "TierStore":
+    """Return the store of tiers below `home`."""
+    from murakkab.tier_store import TierStore
+
+    return TierStore(settings.home / _TIERS)
 
 
 def most_at_once(card: ExecutorCard, settings: Settings) -> int:

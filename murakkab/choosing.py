@@ -4,17 +4,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from murakkab import app
 from murakkab.optimizer.choose import decide
 from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.models import can_choose_models
 from murakkab.optimizer.situation import Situation
+from murakkab.optimizer.tiers import Amounts, Version, amounts_of
 from murakkab.plan import Choice
 from murakkab.profiles import Profile
 from murakkab.rechoosing import Again
 from murakkab.spec import Goal
+from murakkab.tiers import tiers_for, with_numbers
+
+if TYPE_CHECKING:
+    from murakkab.optimizer.trades import Trade
 
 
 def chosen(
@@ -28,23 +33,19 @@ def chosen(
     """Return *work* with the best choices for a job of it by all that is known: what runs here, profiles, and what the job is about.
 
     *goal* instead of its own; *inputs* None: for any job; *with_others*: with the next best of each step, which takes a forecast each.
-    Blocks for some milliseconds, and for a second where an engine does not answer. Raises `PlanError` when no choice keeps the limits of
-    the goal.
+    Blocks for some milliseconds, and for a second where an engine does not answer. Tiers of the goal become numbers, in the workflow too: a
+    job is journalled with those that it began with. Raises `PlanError` when no choice keeps the limits of the goal.
     """
     settings = settings or app.Settings()
     aim = work.deployment.goal if goal is None else goal
-    here = app.installation()
-    at = Situation(
-        here.view,
-        _profiles_by_executor(settings),
-        inputs,
-        capacity=app.slots_of(settings).capacity,
-        with_others=with_others,
-        known=here.known,
-    )
-    decision = decide(work.graph, app.catalog(), aim, at)
+    at = replace(_situation(settings, inputs), with_others=with_others)
+    decision, uses = with_numbers(work.graph, aim, at, settings, lambda numbers: decide(work.graph, app.catalog(), numbers, at))
+    made, graph = decision.deployment, work.graph
+    if graph.workflow.goal.tiers:
+        graph = replace(graph, workflow=replace(graph.workflow, goal=made.goal))
     has_others = any(len(ways) > 1 for ways in decision.ways.values())
-    return replace(work, deployment=decision.deployment, again=partial(Again, decision) if has_others else None)
+    again = partial(Again, decision) if has_others else None
+    return replace(work, graph=graph, deployment=replace(made, tiers=uses), again=again)
 
 
 def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None) -> app.Work:
@@ -52,8 +53,7 @@ def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Ma
 
     What the job was expected to take says nothing any more once it has stood still. Blocks like `chosen`.
     """
-    settings, here = settings or app.Settings(), app.installation()
-    at = Situation(here.view, _profiles_by_executor(settings), inputs, is_hurried=True, known=here.known)
+    at = replace(_situation(settings or app.Settings(), inputs), is_hurried=True)
     decision = decide(work.graph, app.catalog(), work.deployment.goal, at)
     ways = {path: _with_own(found, work.deployment.choices[path]) for path, found in decision.ways.items()}
     if all(len(found) == 1 for found in ways.values()):
@@ -74,13 +74,56 @@ def _with_own(ways: Sequence[Configuration], choice: Choice) -> Sequence[Configu
 
 def is_open(work: app.Work) -> bool:
     """Return whether there is anything to choose or to keep for a job: limits, or a step that can be done in more than one way."""
-    if work.deployment.goal.limits:
+    goal = work.deployment.goal
+    if goal.limits or goal.tiers:
         return True
     known = app.catalog()
     # Most steps are alike in this: a thousand functions are one question.
     alike = {(node.uses, node.executor) for node in work.graph.every_node() if node.is_plain}
     cards = ([known.executors[pinned]] if pinned else known.providers(uses) for uses, pinned in alike)
     return any(len(found) > 1 or any(can_choose_models(one) or any(knob.trades for knob in one.knobs) for one in found) for found in cards)
+
+
+def traded(
+    work: app.Work,
+    measures: Sequence[str],
+    settings: app.Settings | None = None,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    goal: Goal | None = None,
+    points: int = 12,
+) -> "Trade":
+    """Return what one of two or three *measures* of a job of *work* costs in another, under the limits of its goal or of *goal*.
+
+    Blocks for a second or two. Raises `PlanError` when no choice keeps the limits, or nothing is known of a measure.
+    """
+    aim = work.deployment.goal if goal is None else goal
+    settings = settings or app.Settings()
+    at = _situation(settings, inputs)
+
+    # NumPy and SciPy are loaded for a frontier, and not for every job.
+    from murakkab.optimizer.trades import trade_of
+
+    def under(numbers: Goal) -> "Trade":
+        return trade_of(work.graph, app.catalog(), numbers, at, measures=measures, points=points)
+
+    found, uses = with_numbers(work.graph, aim, at, settings, under)
+    return replace(found, chosen=replace(found.chosen, tiers=uses))
+
+
+def tiered(
+    work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None, renew: bool = False
+) -> tuple[Version, Amounts]:
+    """Return the tiers of a workflow that hold, or (*renew*) new ones, and what they are for a job with *inputs* (None: for any)."""
+    settings = settings or app.Settings()
+    at = _situation(settings, inputs)
+    version = tiers_for(work.graph, at, settings, renew=renew)
+    return version, amounts_of(version.tiers, work.graph, at)
+
+
+def _situation(settings: app.Settings, inputs: Mapping[str, Any] | None) -> Situation:
+    here, capacity = app.installation(), app.slots_of(settings).capacity
+    return Situation(here.view, _profiles_by_executor(settings), inputs, capacity=capacity, known=here.known)
 
 
 def _profiles_by_executor(settings: app.Settings) -> Mapping[str, Sequence[Profile]]:

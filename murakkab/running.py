@@ -30,7 +30,7 @@ from murakkab.runtime.driver import Work
 from murakkab.runtime.messages import Answered, Event, SignalReceived
 from murakkab.runtime.result import JobResult
 from murakkab.signature import type_of
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import Goal, Workflow, limited
 from murakkab.types import Type, mismatch
 from murakkab_executors.conversion import brief, reader
 
@@ -198,7 +198,7 @@ def _goal(declared: Goal, options: Mapping[str, Any]) -> Goal:
     if "minimize" in options:
         asked = options["minimize"]
         goal = replace(goal, minimize=(asked,) if isinstance(asked, str) else tuple(asked))
-    return replace(goal, limits={**goal.limits, **options["limits"]}) if "limits" in options else goal
+    return limited(goal, options["limits"]) if "limits" in options else goal
 
 
 def _as_asked(workflow: Workflow, options: Mapping[str, Any]) -> Workflow:

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from murakkab.spec import (
+    TIERS,
     WILD,
     Approve,
     Block,
@@ -28,6 +29,7 @@ from murakkab.spec import (
     Template,
     Wait,
     Workflow,
+    limited,
 )
 from murakkab.types import ANY, BOOL, FILE, FLOAT, INT, NULL, STR, Field, Type, list_of, optional
 
@@ -217,6 +219,8 @@ goals = st.builds(
     ),
     st.sampled_from(["mean", "product"]),
 )
+tiers = st.dictionaries(st.sampled_from(["latency", "energy", "cost", "quality"]), st.sampled_from(TIERS), max_size=2)
+goals = st.builds(limited, goals, tiers)
 #: What no reference is looked for in.
 plain_data: st.SearchStrategy[Any] = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts | tricky, inner, max_size=2), max_leaves=3

@@ -12,7 +12,7 @@ from murakkab.document import from_document
 from murakkab.document.fields import WrongField, seconds
 from murakkab.errors import InputError, JobError
 from murakkab.runtime.driver import Verdict
-from murakkab.spec import MEASURES
+from murakkab.spec import LIMITS, MEASURES, Goal, limited
 from murakkab.values import TooDeep, from_json
 
 _LIMITS: Final = ("cost", "energy", "tokens", "time")
@@ -61,9 +61,17 @@ def _number(text: str) -> Any:
         return re.sub(r"(?<=\d)(?=[A-Za-z])", " ", text) if "J" in text or "Wh" in text else text
 
 
-def limits_from(texts: Sequence[str], known: Sequence[str] = MEASURES) -> dict[str, float]:
-    """Return the limits that `latency=2s,quality=0.7` sets: seconds, USD, joules, and quality; of those *known*. Raises `InputError`."""
-    found: dict[str, float] = {}
+def limits_from(texts: Sequence[str]) -> dict[str, float]:
+    """Return the limits of a task that `latency=2s,quality=0.7` sets: seconds, USD, joules, and quality. Raises `InputError`."""
+    found = goal_limits_from(texts, MEASURES)
+    for name, tier in found.tiers.items():
+        raise InputError(f"{name}={tier}: only whole workflows have tiers", hint="write a number")
+    return dict(found.limits)
+
+
+def goal_limits_from(texts: Sequence[str], known: Sequence[str] = LIMITS) -> Goal:
+    """Return a goal with the limits of a job that `latency=2s,quality=good` sets: amounts, and names of tiers. Raises `InputError`."""
+    found = Goal()
     for part in (part for text in texts for part in text.split(",") if part.strip()):
         name, equals, amount = (word.strip() for word in part.partition("="))
         if not equals or not amount or name not in known:
@@ -73,7 +81,8 @@ def limits_from(texts: Sequence[str], known: Sequence[str] = MEASURES) -> dict[s
         for diagnostic in read.diagnostics:
             if diagnostic.path[:1] == ("goal",):
                 raise InputError(f"--limit: {diagnostic.message}", hint=diagnostic.hint)
-        found |= read.workflow.goal.limits if read.workflow is not None else {}
+        asked = read.workflow.goal if read.workflow is not None else Goal()
+        found = limited(found, {**asked.limits, **asked.tiers})
     return found
 
 

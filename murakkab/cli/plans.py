@@ -1,6 +1,7 @@
 """policy: how a workflow would run, as a table, as sentences and as plain data - choices, forecasts and where these come from."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -12,7 +13,7 @@ from murakkab.figures import Figure, Source
 from murakkab.forecasts import goal_json
 from murakkab.optimizer.configurations import UNTOLD
 from murakkab.optimizer.reasons import amount, said
-from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph
+from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph, TierUse
 from murakkab.spec import Goal, QualityRule
 
 if TYPE_CHECKING:
@@ -91,10 +92,16 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
     if deployment.critical:
         yield f"critical path: {' → '.join(deployment.critical)}"
     gap = f", within {deployment.gap:.1%} of the best" if deployment.status == "feasible" else ""
+    yield from map(tier_text, deployment.tiers)
     yield f"chosen: {_STATUS.get(deployment.status, deployment.status)}{gap}"
     for path, choice in deployment.choices.items():
         if choice.runner_up is not None:
             yield f"next best for {path}: {choice.runner_up.label} - {choice.runner_up.lost}"
+
+
+def tier_text(use: TierUse) -> str:
+    """Return what a limit stands for that was named by a tier."""
+    return f"{use.measure} {use.tier} is {amount(use.measure, use.value)} for this job (tiers version {use.version} of {use.day})"
 
 
 def _amounts(estimate: Estimate) -> Iterator[str]:
@@ -153,6 +160,7 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
         "expected": estimate_json(deployment.estimate),
         "critical_path": list(deployment.critical),
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
+        "tiers": [asdict(use) for use in deployment.tiers],
         "rewrites": list(graph.rewrites),
     }
 

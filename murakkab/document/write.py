@@ -46,7 +46,7 @@ def _definition(workflow: Workflow, path: Path) -> dict[str, Any]:
 def _goal(goal: Goal) -> dict[str, Any]:
     document: dict[str, Any] = {}
     put(document, "minimize", list(goal.minimize))
-    put(document, "limits", {name: float(value) for name, value in goal.limits.items()})
+    put(document, "limits", {**{name: float(value) for name, value in goal.limits.items()}, **goal.tiers})
     if goal.quality != QualityRule.MEAN:
         document["quality"] = str(goal.quality)
     return document

@@ -8,13 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from murakkab.catalog import Catalog, Device
-from murakkab.optimizer.cards import cards_for
-from murakkab.optimizer.configurations import Configuration, configurations
+from murakkab.catalog import Catalog
+from murakkab.optimizer.candidates import Ways, candidates_of, scene_of
+from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.expected import expected_counts
-from murakkab.optimizer.models import model_ways
-from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from murakkab.optimizer.problem import Problem
 
 _WORST: Final = float("inf")
-Ways = Mapping[str, Sequence[Configuration]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +54,14 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     """
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
-    nodes = {node.path: node for node in graph.every_node() if node.is_plain}
-    goal, asked = (replace(goal, limits={}) if at.is_hurried else goal), goal
-    # Work may be left undone where a limit says how much quality that may cost.
-    undone = "quality" in goal.limits
-    ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
-    apt = {path: _apt(found, goal) for path, found in ways.items()}
+    goal, asked = (replace(goal, limits={}, tiers={}) if at.is_hurried else goal), goal
+    open_ = candidates_of(graph, catalog, goal, at)
+    nodes, ways, apt = open_.nodes, open_.ways, open_.apt
     if at.is_hurried:
         best = {path: best_of(found, goal) for path, found in apt.items()}
         deployment = Deployment({path: _bare(nodes[path], best[path], ways[path], goal) for path in ways}, asked)
         return Decision(deployment, graph, apt, best, situation=at)
-    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at), Rule(goal.quality))
+    scene = scene_of(graph, at, goal)
     if is_separate(goal, apt):
         made = forecast(scene, {path: best_of(found, goal) for path, found in apt.items()})
         deployment = Deployment(_choices(scene, nodes, ways, made, at, goal), goal, made.estimate, made.timeline.critical)
@@ -82,27 +75,6 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     path, status = made.timeline.critical, answer.status.value
     deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
     return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
-
-
-def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
-    cards = cards_for(node, catalog)
-    able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
-    asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
-    # What an environment variable would name, an engine of the installation can be instead.
-    reach = [card for card in cards if not card.extra or card.name not in catalog.lacking]
-    served = [way for card in reach for way in model_ways(card, asked, at.view, at.known, at.profiles.get(card.name, ()))]
-    # Where none is, what is lacking is told when the job begins.
-    return [*configurations(node, able or ([] if served else cards), at.view, at.profiles), *served]
-
-
-def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:
-    """Return the ways of which what matters is known, where it is known of any: of the others nothing can be promised."""
-    matters = {*goal.minimize, *goal.limits}
-    if "energy" in matters:
-        ways = [one for one in ways if one.taken.joules is not None] or ways
-    if "quality" in matters:
-        ways = [one for one in ways if one.taken.quality is not None] or ways
-    return ways
 
 
 def is_separate(goal: Goal, ways: Ways) -> bool:
@@ -126,11 +98,6 @@ def _score(one: Configuration, goal: Goal) -> tuple[float, ...]:
         "quality": _WORST if taken.quality is None else -taken.quality.value,
     }
     return tuple(figures[measure] for measure in goal.minimize)
-
-
-def _capacity(at: Situation) -> dict[str, float]:
-    cores = [pool.count for pool in at.view.pools.values() if pool.kind.device is Device.CPU and not pool.endpoint]
-    return {"cores": cores[0]} if cores else {}
 
 
 def _bare(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> Choice:

@@ -10,7 +10,7 @@ from murakkab.planner.check_scopes import literal
 from murakkab.planner.check_steps import NAME_HINT, bad_name
 from murakkab.planner.frames import MAX_NESTING
 from murakkab.planner.survey import Survey, measures_of_step
-from murakkab.spec import LIMITS, MEASURES, Goal, QualityRule, Workflow
+from murakkab.spec import LIMITS, MEASURES, TIERS, Goal, QualityRule, Workflow
 
 #: How many nodes a workflow may have, those of everything that it uses counted wherever it is used.
 MAX_NODES: Final = 100_000
@@ -83,6 +83,7 @@ def _goal(goal: Goal) -> Found:
     elif goal.quality != QualityRule.MEAN and "quality" not in {*goal.limits, *goal.minimize}:
         message = f"quality: {goal.quality} says nothing: quality is neither minimised nor limited"
         yield Diagnostic("unused", message, "limit it, or take this away", ("goal", "quality"), is_warning=True)
+    yield from _tiers(goal)
     for name, value in goal.limits.items():
         yield from _goal_limit(name, value)
     most, usual = goal.limits.get("latency_p90"), goal.limits.get("latency")
@@ -96,6 +97,8 @@ def _goal_limit(name: str, value: object) -> Found:
     if name not in LIMITS:
         hint = "write latency: the time that is expected" if name == "latency_p50" else did_you_mean(name, LIMITS, others="there are")
         yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
+    elif isinstance(value, str):
+        yield Diagnostic("wrong-form", f"the limit of {name} is text: {value!r}", f"write tiers={{{name!r}: {value!r}}}", path)
     elif not _is_number(value):
         yield Diagnostic(
             "out-of-range", f"the limit of {name} cannot be {value!r}", "it is a number: seconds, USD, joules, or a quality", path
@@ -107,6 +110,17 @@ def _goal_limit(name: str, value: object) -> Found:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _tiers(goal: Goal) -> Found:
+    for name, tier in goal.tiers.items():
+        path = ("goal", "limits", name)
+        if name not in MEASURES:
+            yield Diagnostic("unknown-goal", f"{name!r} has no tiers", did_you_mean(name, MEASURES, others="there are"), path)
+        elif tier not in TIERS:
+            yield Diagnostic("bad-choice", f"there is no tier {tier!r}", did_you_mean(str(tier), TIERS, others="there are"), path)
+        elif name in goal.limits:
+            yield Diagnostic("contradiction", f"{name} is limited by a number and by a tier", "leave one of them out", path)
 
 
 def _limits(workflow: Workflow) -> Found:

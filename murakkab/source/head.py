@@ -87,6 +87,8 @@ def _goal(goal: Goal, imports: Imports) -> Code:
         parts.append(limits if parts else given("limits", limits))
     if goal.quality != QualityRule.MEAN:
         parts.append(given("quality", quoted(goal.quality)))
+    if goal.tiers:
+        parts.append(given("tiers", mapping({one: quoted(tier) for one, tier in goal.tiers.items()})))
     return called(imports["Goal"], *parts)
 
 
