@@ -1,7 +1,9 @@
 """policy: the ways in which a step can be done here - executor x knobs x model x pool - and what one task of each is expected to take."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
+from operator import le
 from typing import Any, Final
 
 from murakkab.catalog import Device, ExecutorCard, Quote
@@ -16,8 +18,13 @@ _DOUBT: Final[Mapping[Source, float]] = {Source.MEASURED: 1.1, Source.PUBLISHED:
 _TAIL: Final = 1.3
 #: Knobs that say where an engine is: the pool has a name.
 UNTOLD: Final = frozenset({"url", "key"})
-#: How many ways of doing one step are looked at.
-MOST: Final = 64
+#: Up to so many ways of doing one step are all looked at; of more, those that no other beats.
+FEW: Final = 64
+#: How many ways of doing one step are looked at at all.
+MOST: Final = 256
+
+
+_Values = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +66,61 @@ def configurations(
 ) -> list[Configuration]:
     """Return the ways in which *cards* can do *node*: as it stands, and with every setting of knobs that trade which has a profile.
 
-    *profiles* by executor; of several for one setting the one for a load nearest to *load* counts. At most `MOST`, the defaults first.
+    *profiles* by executor; of several for one setting the one for a load nearest to *load* counts. Of more than `FEW` those that
+    another beats in everything are left out, and at most `MOST` are given: the first, and the best by each measure. The defaults first.
     """
     found: dict[tuple[Any, ...], Configuration] = {}
     for card in cards:
         for pool in _pools(card, view):
             for one in _of_card(node, card, pool, profiles.get(card.name, ()), load):
                 found.setdefault((card.name, pool.name if pool else "", tuple(sorted(one.knobs.items(), key=_by_name))), one)
-    return list(found.values())[:MOST]
+    return _worth(list(found.values()))
+
+
+def _worth(ways: list[Configuration]) -> list[Configuration]:
+    """Return, in their order, the ways that some best choice may need; the first always."""
+    if len(ways) <= FEW:
+        return ways
+    groups: dict[tuple[Any, ...], list[tuple[_Values, int]]] = {}
+    for at, way in enumerate(ways):
+        groups.setdefault(_place(way), []).append((_values(way), at))
+    kept = {0}
+    for group in groups.values():
+        front: list[_Values] = []
+        # Whatever beats one of them stands before it.
+        for values, at in sorted(group):
+            if not any(one != values and all(map(le, one, values)) for one in front):
+                front.append(values)
+                kept.add(at)
+    return [ways[at] for at in sorted(_best_by_each(ways, kept) if len(kept) > MOST else kept)]
+
+
+def _place(way: Configuration) -> tuple[Any, ...]:
+    """Return what must be equal for one way to stand in for another: what it occupies, and what is known of it."""
+    card, taken = way.card, way.taken
+    needs = (card.needs.cores, tuple(sorted(card.needs.slots.items())), card.limits.concurrency, card.limits.rate_per_second)
+    return way.pool, *needs, taken.joules is None, taken.quality is None
+
+
+def _values(way: Configuration) -> _Values:
+    """Return the figures of a way of which less is better; what is unknown counts as nothing."""
+    taken = way.taken
+    joules = taken.joules.value if taken.joules is not None else 0.0
+    quality = taken.quality.value if taken.quality is not None else 0.0
+    return taken.seconds.value, taken.p90, taken.usd.value, joules, -quality
+
+
+def _best_by_each(ways: Sequence[Configuration], among: Iterable[int]) -> set[int]:
+    """Return `MOST` of the ways *among*: the first, then by turns the best by each measure that is not there yet."""
+    figures = {at: _values(ways[at]) for at in among}
+    columns = zip(*figures.values(), strict=True)
+    ranks = [iter([at for _, at in sorted(zip(column, figures, strict=True))]) for column in columns]
+    found = {0}
+    for rank in cycle(ranks):
+        if len(found) >= MOST:
+            break
+        found.add(next((at for at in rank if at not in found), 0))
+    return found
 
 
 def _pools(card: ExecutorCard, view: ClusterView) -> list[Pool | None]:
