@@ -5,7 +5,7 @@ Importing this costs next to nothing. What runs a workflow (`murakkab.running`) 
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
@@ -18,6 +18,7 @@ from murakkab.recording import active
 from murakkab.spec import Goal, Workflow
 
 if TYPE_CHECKING:
+    from murakkab.plan import Deployment
     from murakkab.running import Runner
     from murakkab.runtime.messages import Event
     from murakkab.runtime.result import JobResult
@@ -33,7 +34,7 @@ class RunOptions(TypedDict, total=False):
 
     `power_safe`: they survive a power cut too. `cores`: how many CPU cores tasks may use. `slots`: further resources, such as
     {"gpu-memory-mb": 24000}. `goal` and `budget` take the place of those that the workflow declares, once the `profile` of that name is
-    laid over it.
+    laid over it; `minimize` takes the place of that of the goal, and `limits` are laid over its limits.
     """
 
     home: str | Path
@@ -42,6 +43,8 @@ class RunOptions(TypedDict, total=False):
     cores: float
     slots: Mapping[str, float]
     goal: Goal
+    minimize: str | Sequence[str]
+    limits: Mapping[str, float | str]
     budget: Budget
     profile: str
 
@@ -88,8 +91,23 @@ class WorkflowHandle(Generic[P, R]):
             raise mistake("unknown-option", f"there is no option {unknown[0]!r}", f"there are {', '.join(RunOptions.__annotations__)}")
         return WorkflowHandle(self._source, signature=self._signature, options={**self._options, **options})
 
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> "Deployment":
+        """Return how a job with these inputs would be done and what it is expected to take, with the next best of each step.
+
+        Nothing is run. Blocks for some milliseconds. Raises `PlanError` when no choice keeps the limits of the goal.
+        """
+        return self._runner.plan(self._runner.inputs(args, kwargs))
+
+    def plan_for_any(self) -> "Deployment":
+        """Return how a job would be done of whose inputs nothing is known, as `plan` does for one of which they are."""
+        return self._runner.plan(None)
+
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the workflow returns, once a job of it has run. Raises `JobError` when the job fails."""
+        """Return what the workflow returns, once a job of it has run.
+
+        Where a goal sets limits or a step can be done in more than one way, the choices are made for each job. Raises `PlanError` when none
+        keeps the limits, and `JobError` when the job fails.
+        """
         return cast("R", self._runner.value_of(self.run_job(*args, **kwargs)))
 
     async def arun(self, *args: P.args, **kwargs: P.kwargs) -> R:

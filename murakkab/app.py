@@ -8,16 +8,16 @@ import os
 import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from errno import EINVAL
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard
@@ -52,6 +52,10 @@ from murakkab_cluster.site import Installation
 from murakkab_cluster.site import installation as look_around
 from murakkab_executors.python import load_function
 
+if TYPE_CHECKING:
+    from murakkab.learning import Learner
+    from murakkab.tier_store import TierStore
+
 __all__ = ["Cleaned", "JobResult", "Runtime", "Settings", "Verdict", "Work"]
 
 #: The families that ship. Each lists its executors in `EXECUTORS`; heavy libraries load when one runs.
@@ -84,6 +88,7 @@ _JOURNAL: Final = "journal.db"
 _ARTIFACTS: Final = "artifacts"
 _CACHE: Final = "cache.db"
 _PROFILES: Final = "profiles.db"
+_TIERS: Final = "tiers"
 #: Plain functions that run at a time: as many as AnyIO has threads for them.
 _THREADS: Final = 40.0
 
@@ -221,7 +226,7 @@ def _load(parsed: Parsed, *, with_profiles: bool = False, is_drawn: bool = False
     if parsed.workflow is None or not all(one.is_warning for one in found):
         raise SpecError(found)
     graph = compile_workflow(parsed.workflow, catalog(), described)
-    return Work(graph, choose(graph, catalog()), functions, warnings=tuple(found))
+    return Work(graph, choose(graph, catalog(), situation=Situation(is_hurried=True)), functions, warnings=tuple(found))
 
 
 def _with_folders(lacking: Sequence[Diagnostic], parsed: Parsed) -> Iterator[Diagnostic]:
@@ -279,7 +284,10 @@ def _function(name: str) -> Callable[..., Any] | Diagnostic:
 def prepare(
     workflow: Workflow, functions: Mapping[str, Callable[..., Any]] | None = None, *, goal: Goal | None = None, checked: bool = False
 ) -> Work:
-    """Return the workflow compiled, with a choice per step. Raises `SpecError`, or `PlanError` when nothing provides a capability."""
+    """Return the workflow compiled, each step chosen for itself by what its executors say of themselves: see `choosing` for a job of it.
+
+    *goal* instead of its own. Raises `SpecError`, or `PlanError` when nothing provides a capability.
+    """
     functions = dict(functions or {})
     described = {name: describe(function) for name, function in functions.items()}
     found: list[Diagnostic] = []
@@ -292,9 +300,8 @@ def prepare(
             raise SpecError(found)
     graph = compile_workflow(workflow, catalog(), described)
     # What limits ask for is known when a job is to run, and what it is about.
-    aim = graph.workflow.goal if goal is None else goal
-    deployment = choose(graph, catalog(), Goal(aim.minimize), Situation(is_hurried=True))
-    return Work(graph, replace(deployment, goal=aim), functions, warnings=tuple(found))
+    deployment = choose(graph, catalog(), goal, Situation(is_hurried=True))
+    return Work(graph, deployment, functions, warnings=tuple(found))
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -386,17 +393,33 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         lacking=_lacking,
     )
     learner = _learner(settings, stack)
-    return Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=learner)
+    heard = learner.hear if learner is not None else None
+    runtime = Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=heard)
+    if learner is not None:
+        loop = asyncio.get_running_loop()
+        learner.drifted = lambda executor, ratio: _on_loop(loop, partial(runtime.drifted, executor, ratio))
+    return runtime
 
 
-def _learner(settings: Settings, stack: ExitStack) -> Callable[[JobResult], None] | None:
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Let *call* be made on a loop, from any thread; where that has ended nobody is left to hear."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
+
+
+def _learner(settings: Settings, stack: ExitStack) -> "Learner | None":
     """Return what hears of jobs that have ended; None where nobody is to learn from them."""
     path = settings.home / _PROFILES
     if settings.learn is False or (settings.learn is None and not path.exists()):
         return None
     from murakkab.learning import Learner
 
-    return stack.enter_context(closing(Learner(lambda: open_profiles(settings)))).hear
+    return stack.enter_context(closing(Learner(lambda: open_profiles(settings))))
+
+
+def has_journal(settings: Settings) -> bool:
+    """True where jobs were journalled below `home`."""
+    return (settings.home / _JOURNAL).exists()
 
 
 def open_profiles(settings: Settings) -> ProfileStore:
@@ -409,6 +432,13 @@ def open_profiles(settings: Settings) -> ProfileStore:
 def has_profiles(settings: Settings) -> bool:
     """True where there is a store of profiles below `home`."""
     return (settings.home / _PROFILES).exists()
+
+
+def open_tiers(settings: Settings) -> "TierStore":
+    """Return the store of tiers below `home`."""
+    from murakkab.tier_store import TierStore
+
+    return TierStore(settings.home / _TIERS)
 
 
 def most_at_once(card: ExecutorCard, settings: Settings) -> int:

@@ -85,6 +85,8 @@ class Quote:
     quality: float | None = None
     source: str = "assumed"
     tokens: int = 0
+    #: Those of `tokens` that a model writes.
+    tokens_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

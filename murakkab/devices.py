@@ -83,7 +83,8 @@ class Pool:
 
     `is_on`: it draws its base power anyway; else choosing it costs that power for as long as it must be on. `models`: those resident in it.
     `endpoint`: where its engine listens; "" where executors run in this process. `queue_seconds`: how long a task waits there now.
-    `trouble`: why it cannot be used now; "" where it can.
+    `served`: what its engine calls the models. `key`: the environment variable with the key of its endpoint. `trouble`: why it cannot be
+    used now; "" where it can.
     """
 
     name: str
@@ -93,6 +94,8 @@ class Pool:
     base_watts: Figure | None = None
     models: tuple[str, ...] = ()
     endpoint: str = ""
+    served: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
     queue_seconds: float = 0.0
     trouble: str = ""
 

@@ -9,13 +9,14 @@ from typing import Any, Final, NamedTuple
 from murakkab import app
 from murakkab.document import from_document
 from murakkab.errors import ConflictError, InputError, InvalidTransition, NotFoundError, SpecError
+from murakkab.forecasts import with_forecast
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.planner.compile import compile_workflow
 from murakkab.ports import JobHeader, Journal, Records
 from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.fork import branched
-from murakkab.runtime.messages import Answered, Event, FinishJob
+from murakkab.runtime.messages import Answered, ChoicesChanged, Event, FinishJob
 from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
@@ -27,8 +28,14 @@ _LOOK_EVERY: Final = 0.02
 
 def work_of(journal: Records, job: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> Work:
     """Return the workflow of a journalled job, compiled again with the choices it was started with."""
-    header, _ = journal.read(job)
-    return _as_chosen(app.prepare(_declared(header), functions), header)
+    header, past = journal.read(job)
+    return _as_chosen(app.prepare(_declared(header), functions), header, past)
+
+
+def as_begun(journal: Records, job: str, work: Work) -> Work:
+    """Return *work* with the choices that a journalled job of it was started with. Raises `NotFoundError`."""
+    header, past = journal.read(job)
+    return _as_chosen(work, header, past)
 
 
 def _declared(header: JobHeader) -> Workflow:
@@ -39,16 +46,19 @@ def _declared(header: JobHeader) -> Workflow:
     return read.workflow
 
 
-def _as_chosen(work: Work, header: JobHeader) -> Work:
+def _as_chosen(work: Work, header: JobHeader, past: Sequence[Event]) -> Work:
+    """Return *work* with the choices that the job began with, and those that were made again since."""
     known = app.executors()
     choices = dict(work.deployment.choices)
+    asked = {node.path: node.knobs for node in work.graph.every_node()}
+    again = {path: (written, one.why) for one in past if isinstance(one, ChoicesChanged) for path, written in one.choices.items()}
     for path, choice in work.deployment.choices.items():
-        written = header.choices.get(path, choice.executor.name)
+        first = header.choices.get(path, choice.executor.name), "chosen when the job began"
+        written, why = again.get(path, first)
         name, knobs = (written["executor"], written["knobs"]) if isinstance(written, Mapping) else (written, {})
         if name in known:
-            card, why = known[name].card, "chosen when the job began"
-            choices[path] = replace(choice, executor=card, knobs={**choice.knobs, **knobs}, why=why)
-    return Work(work.graph, replace(work.deployment, choices=choices), work.functions)
+            choices[path] = replace(choice, executor=known[name].card, knobs={**asked[path], **knobs}, why=why)
+    return Work(work.graph, with_forecast(replace(work.deployment, choices=choices), header.forecast), work.functions)
 
 
 def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:
@@ -58,7 +68,7 @@ def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Wo
     that cannot be found here (those of a script, say) do no harm.
     """
     header, past = journal.read(job)
-    work = _work_seen(header)
+    work = _work_seen(header, past)
     if at is not None:
         past = _until(past, at)
     state = _replayed(job, work, past)
@@ -67,12 +77,12 @@ def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Wo
     return work, state, result
 
 
-def _work_seen(header: JobHeader) -> Work:
+def _work_seen(header: JobHeader, past: Sequence[Event]) -> Work:
     """Return the workflow of a job as far as looking at it goes: its functions may be gone."""
     workflow = _declared(header)
     functions, described, _ = app.functions_of(workflow)
     graph = compile_workflow(workflow, app.catalog(), described)
-    return _as_chosen(Work(graph, choose(graph, app.catalog(), situation=Situation(is_hurried=True)), functions), header)
+    return _as_chosen(Work(graph, choose(graph, app.catalog(), situation=Situation(is_hurried=True)), functions), header, past)
 
 
 def _replayed(job: str, work: Work, past: Sequence[Event]) -> JobState:
@@ -114,7 +124,7 @@ def fork(journal: Journal, job: str, step: str, *, new_id: str = "") -> Forked:
     when *new_id* is taken.
     """
     header, past = journal.read(job)
-    work = _work_seen(header)
+    work = _work_seen(header, past)
     now = time.time()
     _replayed(job, work, past)
     branch = branched(work.graph, past, step, job=job, now=now)
@@ -139,7 +149,7 @@ def tell(journal: Journal, job: str, event: Event, *, patience: float = 2.0) -> 
     fit, and `NotFoundError`. Waits up to *patience* seconds for the owner to take it, and leaves it in the mail after that.
     """
     header, past = journal.read(job)
-    state = _replayed(job, _work_seen(header), past)
+    state = _replayed(job, _work_seen(header, past), past)
     if (refused := refusal(state, event)) is not None:
         raise refused
     letter = journal.post(job, completed_answer(state, event) if isinstance(event, Answered) else event)

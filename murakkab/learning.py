@@ -23,6 +23,8 @@ class Learner:
     """Hears of jobs, and learns from what their tasks took. `open_store` is called once, in the thread, when the first job has ended."""
 
     def __init__(self, open_store: Callable[[], ProfileStore]) -> None:
+        #: Hears, in the thread, that what an executor does takes so many times what its profile said.
+        self.drifted: Callable[[str, float], None] | None = None
         self._open_store = open_store
         self._store: ProfileStore | None = None
         self._is_broken = False
@@ -66,6 +68,8 @@ class Learner:
                         f"{label(drift.setting)}: {drift.measure} are {drift.ratio:.2g} times what they were in the last {drift.count} jobs"
                     )
                     _log.info(said)
+                    if drift.measure == "seconds" and self.drifted is not None:
+                        self.drifted(drift.setting.executor, drift.ratio)
         except MurakkabError as error:
             _log.warning("%d jobs taught nothing: %s", len(results), error)
         except Exception:

@@ -26,7 +26,9 @@ def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, whe
     """Return an observation per task that an executor has done, in the order in which they ended.
 
     What came from the cache, failed or was cancelled tells nothing, nor does a fallback. Joules are those that the executor itself has
- *kinds*: the device kind of each pool. *where*: the machine. A `call` step is `python:module:function`.
+    measured: what is shared out for the machine has its base power in it. The load is how many tasks ran at a time on average, as a power
+    of two: of those that take cores, else of the same executor. *kinds*: the device kind of each pool. *where*: the machine. A `call` step
+    is `python:module:function`.
     """
     done = [event for event in result.history if isinstance(event, TaskSucceeded) and not event.cached and event.time >= event.started]
     calls = {node.path: node.call for node in result.graph.every_node() if node.call} if result.graph is not None else {}

@@ -193,14 +193,30 @@ class Choice:
     estimate: Estimate | None = None
     runner_up: Other | None = None
 
+    def more_than(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the knobs that were chosen beside those that the step itself asks for."""
+        return {name: value for name, value in self.knobs.items() if name not in asked}
+
+
+@dataclass(frozen=True, slots=True)
+class TierUse:
+    """A limit that was named by a tier: the `value` that it stands for in this job, by which version of the tiers, set on which day."""
+
+    measure: str
+    tier: str
+    value: float
+    version: int
+    day: str
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The choices for every plain node of a graph, by its path, under the goal they were made for.
 
     `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds
-    them together), optimal, feasible (within `gap` of the optimum), or heuristic (the solver ran out of time; `bound` is what the objective
+    them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
+    `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers.
     """
 
     choices: Mapping[str, Choice]
@@ -211,3 +227,4 @@ class Deployment:
     gap: float = 0.0
     bound: float | None = None
     beyond: tuple[str, ...] = ()
+    tiers: tuple[TierUse, ...] = ()

@@ -1,6 +1,7 @@
 """data: the seams - what the runtime asks of the outside world. Each has one conformance suite, run over every implementation and fake."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from murakkab.catalog import ExecutorCard
@@ -86,7 +87,8 @@ class Executor(Protocol):
 class JobHeader(NamedTuple):
     """What is written once per job: enough to compile the same graph again in another process.
 
-    `choices`: the executor of each step by name; where knobs were chosen too, a record of `executor` and `knobs`.
+    `choices`: the executor of each step by name; where knobs were chosen too, a record of `executor` and `knobs`. `forecast`: what it was
+    expected to take (`murakkab.forecasts`); empty where nothing was forecast, and in journals of earlier versions.
     """
 
     job: str
@@ -94,6 +96,7 @@ class JobHeader(NamedTuple):
     choices: Mapping[str, Any]
     inputs: Mapping[str, Any]
     created: float
+    forecast: Mapping[str, Any] = MappingProxyType({})
 
 
 class JobSummary(NamedTuple):

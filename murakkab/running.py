@@ -5,6 +5,7 @@ Arguments become JSON data on the way in; outputs become what the function is an
 
 import asyncio
 import inspect
+import logging
 import queue
 import typing
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
@@ -15,22 +16,25 @@ from typing import Any, Final, cast
 
 import yaml
 
-from murakkab import app, document, own_loop
+from murakkab import app, document, journalled, own_loop
+from murakkab.choosing import chosen, going_on, is_open
 from murakkab.composition import as_expr
 from murakkab.declared import Declared, Returns
 from murakkab.declaring import Budget
 from murakkab.document import to_document
 from murakkab.errors import ConflictError, InputError, JobError, SpecError
+from murakkab.plan import Deployment
 from murakkab.ports import Observer
 from murakkab.references import parse_expr
 from murakkab.runtime.driver import Work
 from murakkab.runtime.messages import Answered, Event, SignalReceived
 from murakkab.runtime.result import JobResult
 from murakkab.signature import type_of
-from murakkab.spec import Workflow
+from murakkab.spec import Goal, Workflow, limited
 from murakkab.types import Type, mismatch
 from murakkab_executors.conversion import brief, reader
 
+_log = logging.getLogger("murakkab.choices")
 _END: Final = object()
 #: What a person says to the question of a task: yes, no, or yes with the values of the form.
 Answer = bool | Mapping[str, Any]
@@ -39,12 +43,16 @@ Answers = Mapping[str, Answer]
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs one compiled workflow, any number of times. `signature` is that of its Python function, None when it was loaded."""
+    """Runs one compiled workflow, any number of times. `signature` is that of its Python function, None when it was loaded.
+
+    `is_open`: there is something to choose for each job; else the choices in `work` hold for all of them.
+    """
 
     declared: Declared
     work: Work
     settings: app.Settings
     signature: inspect.Signature | None = None
+    is_open: bool = False
 
     def inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call as inputs, in JSON data. Raises `InputError` with every mistake."""
@@ -83,18 +91,39 @@ class Runner:
             message = f"the result is not what the workflow is annotated to return: {brief(error)}"
             raise JobError(message, hint="mend the annotation; run_job(...).outputs has the result as it is", job=result.job) from None
 
+    def plan(self, inputs: Mapping[str, Any] | None) -> Deployment:
+        """Return the choices for a job with these inputs (None: with any) and their forecast. Raises `PlanError`."""
+        return chosen(self.work, self.settings, inputs=inputs).deployment
+
+    def chosen(self, inputs: Mapping[str, Any]) -> Work:
+        """Return the workflow with the best choices for a job with these inputs. Raises `PlanError`."""
+        work = chosen(self.work, self.settings, inputs=inputs, with_others=False)
+        for line in work.deployment.beyond:
+            _log.warning("%s: %s", work.graph.workflow.name, line)
+        return work
+
     async def job(self, inputs: Mapping[str, Any], observers: tuple[Observer, ...] = ()) -> JobResult:
         """Return how one job ended, run on this event loop."""
+        # A solver works, and engines may take a second to answer: others on this loop go on meanwhile.
+        work = await asyncio.to_thread(self.chosen, inputs) if self.is_open else self.work
         async with app.open_runtime(self.settings) as runtime:
-            return await runtime.run(self.work, inputs, observers=observers)
+            return await runtime.run(work, inputs, observers=observers)
 
     async def resumed(self, job: str, answers: Answers, signals: Mapping[str, Any], *, budget: Budget | None, by: str) -> JobResult:
         """Return how one job ended that was taken up again with answers to its questions and events from outside."""
         now = app.system_clock()()
         events: list[Event] = [_answered(now, task, said, by) for task, said in answers.items()]
         events += [SignalReceived(now, name, _plain(value)) for name, value in signals.items()]
+        work = await asyncio.to_thread(self._begun, job) if self.is_open else self.work
         async with app.open_runtime(self.settings) as runtime:
-            return await runtime.resume(job, self.work, events=events, budget=cast("Mapping[str, float] | None", budget))
+            return await runtime.resume(job, work, events=events, budget=cast("Mapping[str, float] | None", budget))
+
+    def _begun(self, job: str) -> Work:
+        """Return the workflow with the choices that a job was started with, or that were made since."""
+        if not app.has_journal(self.settings):
+            return self.work
+        with app.open_records(self.settings) as records:
+            return going_on(journalled.as_begun(records, job, self.work), self.settings)
 
     def resumed_in_new_loop(self, job: str, answers: Answers, signals: Mapping[str, Any], *, budget: Budget | None, by: str) -> JobResult:
         """Return how one job ended that was taken up again, run on an event loop of its own."""
@@ -150,13 +179,26 @@ def runner(declared: Declared, options: Mapping[str, Any], *, signature: inspect
     """Return the runner of a declared workflow, checked and compiled. Raises `SpecError` with a place for each mistake, or `PlanError`."""
     try:
         declared = replace(declared, workflow=_as_asked(declared.workflow, options))
-        work = app.prepare(declared.workflow, declared.functions, goal=options.get("goal"))
+        work = app.prepare(declared.workflow, declared.functions, goal=_goal(declared.workflow.goal, options))
     except SpecError as error:
         raise declared.placed(error) from None
-    settings = {name: value for name, value in options.items() if name not in ("goal", "budget", "profile")}
+    settings = {name: value for name, value in options.items() if name not in _OF_THE_JOB}
     if "home" in settings:
         settings["home"] = Path(settings["home"])
-    return Runner(declared, work, app.Settings(**settings), signature)
+    return Runner(declared, work, app.Settings(**settings), signature, is_open(work))
+
+
+#: Options that are no settings of the process.
+_OF_THE_JOB: Final = ("goal", "minimize", "limits", "budget", "profile")
+
+
+def _goal(declared: Goal, options: Mapping[str, Any]) -> Goal:
+    """Return the goal of jobs with these options."""
+    goal: Goal = options.get("goal", declared)
+    if "minimize" in options:
+        asked = options["minimize"]
+        goal = replace(goal, minimize=(asked,) if isinstance(asked, str) else tuple(asked))
+    return limited(goal, options["limits"]) if "limits" in options else goal
 
 
 def _as_asked(workflow: Workflow, options: Mapping[str, Any]) -> Workflow:

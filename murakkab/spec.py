@@ -5,7 +5,7 @@ anywhere. A reference is a value, never text pasted into text.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -262,12 +262,41 @@ class Output:
     description: str = ""
 
 
+class QualityRule(StrEnum):
+    """How the quality of steps makes that of a job: their mean, or their product, where each works on what the one before it left."""
+
+    MEAN = "mean"
+    PRODUCT = "product"
+
+
+#: What can be minimised, and what can be limited.
+MEASURES: Final = ("latency", "energy", "cost", "quality")
+LIMITS: Final = ("latency", "latency_p90", "energy", "cost", "quality")
+#: The names of tiers, from the hardest to reach to the easiest.
+TIERS: Final = ("best", "good", "fair", "basic")
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What to minimise, most important first, and the limits (`latency` s, `cost` USD, `energy` J, `quality` 0-1)."""
+    """What to minimise, most important first, the limits, and of what the quality of a job is made (`QualityRule`).
+
+    Limits are on `latency` (s, as expected), `latency_p90` (s, nine times out of ten), `cost` (USD), `energy` (J) and `quality` (0-1).
+    `tiers`: further measures, limited by a name of `TIERS`; what it stands for is known when a job is to run (`optimizer.tiers`).
+    """
 
     minimize: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
+    quality: str = QualityRule.MEAN.value
+    tiers: Mapping[str, str] = field(default_factory=dict)
+
+
+def limited(goal: Goal, limits: Mapping[str, float | str]) -> Goal:
+    """Return *goal* with these limits laid over its own: numbers, and names of tiers."""
+    numbers = {name: float(limit) for name, limit in limits.items() if not isinstance(limit, str)}
+    names = {name: limit for name, limit in limits.items() if isinstance(limit, str)}
+    kept = {name: limit for name, limit in goal.limits.items() if name not in names}
+    others = {name: tier for name, tier in goal.tiers.items() if name not in numbers}
+    return replace(goal, limits={**kept, **numbers}, tiers={**others, **names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from murakkab.spec import (
+    TIERS,
     WILD,
     Approve,
     Block,
@@ -28,6 +29,7 @@ from murakkab.spec import (
     Template,
     Wait,
     Workflow,
+    limited,
 )
 from murakkab.types import ANY, BOOL, FILE, FLOAT, INT, NULL, STR, Field, Type, list_of, optional
 
@@ -212,8 +214,13 @@ step_maps = _step_maps(_deep_work(depth=2), most=3)
 goals = st.builds(
     Goal,
     st.lists(st.sampled_from(["latency", "energy", "cost", "quality"]), max_size=4).map(tuple),
-    st.fixed_dictionaries({}, optional={"latency": numbers, "energy": numbers, "cost": numbers, "quality": st.floats(0, 1)}),
+    st.fixed_dictionaries(
+        {}, optional={**dict.fromkeys(("latency", "latency_p90", "energy", "cost"), numbers), "quality": st.floats(0, 1)}
+    ),
+    st.sampled_from(["mean", "product"]),
 )
+tiers = st.dictionaries(st.sampled_from(["latency", "energy", "cost", "quality"]), st.sampled_from(TIERS), max_size=2)
+goals = st.builds(limited, goals, tiers)
 #: What no reference is looked for in.
 plain_data: st.SearchStrategy[Any] = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts | tricky, inner, max_size=2), max_leaves=3

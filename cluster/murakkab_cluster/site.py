@@ -95,14 +95,14 @@ def _declared_pools(declared: Declared) -> Iterator[tuple[str, Pool]]:
     used = {pool.endpoint for pool in declared.pools.values()}
     for name, endpoint in declared.endpoints.items():
         if name not in used and name not in declared.pools:
-            yield name, Pool(name, declared.known.devices["remote"], endpoint=endpoint.url)
+            yield name, Pool(name, declared.known.devices["remote"], endpoint=endpoint.url, key=endpoint.key)
 
 
 def _pool(pool: DeclaredPool, declared: Declared) -> Pool:
     kind = declared.known.device(pool.kind or "remote") or declared.known.devices["remote"]
-    endpoint = declared.endpoints[pool.endpoint].url if pool.endpoint else ""
+    endpoint = declared.endpoints[pool.endpoint] if pool.endpoint else Endpoint("", "")
     models = tuple(_model_name(declared.known, model) for model in pool.models)
-    return Pool(pool.name, kind, pool.count or 0.0, pool.is_on, pool.base_watts, models, endpoint)
+    return Pool(pool.name, kind, pool.count or 0.0, pool.is_on, pool.base_watts, models, endpoint.url, key=endpoint.key)
 
 
 def _model_name(known: Known, name: str) -> str:
@@ -165,10 +165,11 @@ def _look_for_engines(pools: dict[str, Pool], declared: Declared, environment: M
             remarks.append(f"the pool {pool.name!r} cannot be used now: {engine.trouble}")
             pools[pool.name] = replace(pool, trouble=engine.trouble)
             continue
-        served = tuple(_model_name(declared.known, model) for model in engine.models)
+        served = {_model_name(declared.known, model): model for model in reversed(engine.models)}
         lacking = [model for model in pool.models if model not in served]
         remarks += (f"the engine of the pool {pool.name!r} does not serve {model!r}" for model in lacking)
-        pools[pool.name] = replace(pool, models=tuple(m for m in pool.models if m in served) if pool.models else served)
+        models = tuple(model for model in pool.models if model in served) if pool.models else tuple(reversed(served))
+        pools[pool.name] = replace(pool, models=models, served=served)
 
 
 def _key_names(declared: Declared, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

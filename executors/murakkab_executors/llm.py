@@ -7,7 +7,7 @@ the model of `endpoint-embeddings` at the same URL.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 from murakkab.catalog import Limits, Quote
@@ -44,6 +44,8 @@ Summarise the text in {sentences} sentences. Say only what it says. Reply with t
 
 Seconds = Annotated[float, Knob("seconds to wait for the whole reply", low=1.0, high=3600.0)]
 MaxTokens = Annotated[int, Knob("tokens that a reply may have", low=1, high=32_768)]
+Url = Annotated[str, Knob("URL of the endpoint, up to /v1; empty: the one that the environment names")]
+Key = Annotated[str, Knob("environment variable with the key of that endpoint; empty: it asks for none")]
 Model = Annotated[str, Knob("which model of the endpoint; empty: the one that the environment names")]
 
 
@@ -90,17 +92,24 @@ def _price(text: str) -> tuple[float, float] | None:
     cores=0.0,
     limits=_AT_A_TIME,
     settings=(_URL, _MODEL),
-    quote=Quote(seconds=2.0, quality=0.8, tokens=800),
+    quote=Quote(seconds=2.0, quality=0.8, tokens=800, tokens_out=16),
 )
-async def llm_answer(
-    question: str, passages: list[Passage], *, model: Model = "", seconds: Seconds = 60.0, max_tokens: MaxTokens = 64
+async def llm_answer(  # noqa: PLR0913 - the inputs of the capability, and knobs
+    question: str,
+    passages: list[Passage],
+    *,
+    model: Model = "",
+    url: Url = "",
+    key: Key = "",
+    seconds: Seconds = 60.0,
+    max_tokens: MaxTokens = 64,
 ) -> Answer:
     """Answer by a language model that is shown the passages. Its quote is assumed: it depends on the model."""
     spend(units=sum(len(passage.text) for passage in passages))
     if not passages:
         return Answer(question, "", [])
     told = "\n\n".join(f"[{number}] {passage.text}" for number, passage in enumerate(passages, start=1))
-    text = await chat(ANSWER_PROMPT.format(passages=told, question=question), model=model, seconds=seconds, max_tokens=max_tokens)
+    text = await chat(ANSWER_PROMPT.format(passages=told, question=question), _at(url, key, model), seconds=seconds, max_tokens=max_tokens)
     is_known = text.strip(" .").lower() != "unknown"
     return Answer(question, text if is_known else "", list(dict.fromkeys(one.document for one in passages)) if is_known else [])
 
@@ -113,16 +122,25 @@ async def llm_answer(
     cores=0.0,
     limits=_AT_A_TIME,
     settings=(_URL, _MODEL),
-    quote=Quote(seconds=5.0, quality=0.55, tokens=1500),
+    quote=Quote(seconds=5.0, quality=0.55, tokens=1500, tokens_out=150),
 )
-async def llm_summary(text: str, sentences: int, *, model: Model = "", seconds: Seconds = 120.0, max_tokens: MaxTokens = 512) -> str:
+async def llm_summary(  # noqa: PLR0913 - the inputs of the capability, and knobs
+    text: str,
+    sentences: int,
+    *,
+    model: Model = "",
+    url: Url = "",
+    key: Key = "",
+    seconds: Seconds = 120.0,
+    max_tokens: MaxTokens = 512,
+) -> str:
     """Sum a text up in the words of a language model. Its quote is assumed: it depends on the model."""
     if sentences < 1:
         raise _wrong(f"sentences is {sentences}, and must be at least 1")
     spend(units=len(text))
     if not text.strip():
         return ""
-    return await chat(SUMMARY_PROMPT.format(sentences=sentences, text=text), model=model, seconds=seconds, max_tokens=max_tokens)
+    return await chat(SUMMARY_PROMPT.format(sentences=sentences, text=text), _at(url, key, model), seconds=seconds, max_tokens=max_tokens)
 
 
 @executor(
@@ -155,14 +173,27 @@ async def endpoint_embeddings(
 # ----------------------------------------------------------------------------------------------------------------- requests
 
 
-async def chat(prompt: str, *, model: str, seconds: float, max_tokens: int) -> str:
+def _at(url: str, key: str, model: str) -> Endpoint:
+    """Return the endpoint that knobs name, or else the environment. Raises `ExecutorError`."""
+    if not url:
+        found = endpoint_of(os.environ)
+        return replace(found, model=model or found.model)
+    if reason := refusal(url):
+        raise _wrong(f"the knob url cannot be used: {reason}", hint="give a URL such as http://localhost:8000/v1")
+    if not model:
+        raise _wrong("the knob url asks for the knob model: which of the models there are at the endpoint")
+    if key and key not in os.environ:
+        raise _wrong(f"the key of {shown(url)} is not there", hint=f"set {key} in the environment")
+    return Endpoint(url.rstrip("/"), model, os.environ.get(key, "") if key else "")
+
+
+async def chat(prompt: str, endpoint: Endpoint, *, seconds: float, max_tokens: int) -> str:
     """Return the reply to one message of a user, at temperature 0; its tokens go on the bill, and its dollars where the price is known.
 
     Raises `ExecutorError`: one that a retry can help where the endpoint is busy, fails or cannot be reached.
     """
-    endpoint = endpoint_of(os.environ)
     asked = {
-        "model": model or endpoint.model,
+        "model": endpoint.model,
         "messages": [{"role": "user", "content": prompt}],
         "temperature": 0,
         "max_tokens": max_tokens,

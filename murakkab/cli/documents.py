@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Parameter
+from murakkab.cli.predictions import predicted_json
 from murakkab.cli.rows import Row
 from murakkab.drawing.timeline import Track
 from murakkab.ports import JobSummary
@@ -25,6 +26,7 @@ def job_json(result: JobResult, rows: Sequence[Row], total: Row, statuses: Mappi
         "joules": total.joules,
         "tokens": total.tokens,
         "steps": [{**_measured(row), "status": statuses.get(row.step, "")} for row in rows],
+        "predicted": predicted_json(result),
     }
 
 

@@ -1,6 +1,7 @@
 """policy: an event of a job as one line for people, and as one JSON object for programs."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from murakkab.cli.tables import seconds_text, usd_text
@@ -9,6 +10,7 @@ from murakkab.runtime.messages import (
     Answered,
     BudgetSpent,
     CancelRequested,
+    ChoicesChanged,
     DeadlinePassed,
     DoubtResolved,
     Event,
@@ -63,6 +65,8 @@ def _told(event: Event) -> tuple[str, str]:
             ending = f", to end as {event.ending}{reason}" if event.ending else ""
             budget = f", with the budget {_value(dict(event.budget))}" if event.budget else ""
             return _JOB, f"taken up again{ending}{budget}"
+        case ChoicesChanged():
+            return _JOB, change_text(event)
         case JobForked():
             return _JOB, f"branched off from job {event.job} before {event.step}"
         case _:
@@ -106,6 +110,17 @@ def _of_request(event: Event) -> tuple[str, str] | None:
             return event.task, f"a person says: {event.verdict}"
         case _:
             return None
+
+
+def change_text(event: ChoicesChanged) -> str:
+    """Return what is done otherwise from now on, and why."""
+    ways = "; ".join(f"{path} by {_way(written)}" for path, written in event.choices.items())
+    return f"chosen again: {ways} ({event.why})"
+
+
+def _way(written: Mapping[str, Any]) -> str:
+    knobs = ", ".join(f"{name}={value}" for name, value in written["knobs"].items())
+    return f"{written['executor']}({knobs})" if knobs else str(written["executor"])
 
 
 def _cost(usd: float, tokens: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from murakkab import app
 from murakkab.choosing import chosen
@@ -21,6 +21,9 @@ from murakkab.diagnostics import did_you_mean
 from murakkab.document import json_schema
 from murakkab.errors import MurakkabError, NotFoundError, SpecError
 from murakkab.planner.walk import every_step
+
+if TYPE_CHECKING:
+    from murakkab.cli.frontiers import Wanted
 
 #: Columns of a terminal on which a plan gives its reasons beside each step.
 _WIDE: Final = 110
@@ -57,12 +60,19 @@ def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tupl
     return report, 0 if ok else SpecError.exit_status
 
 
-def plan(file: Path, wishes: Wishes, words: Sequence[str], *, home: Path, as_json: bool) -> None:
-    """Print how a workflow file would run, for the inputs in *words*, or for any."""
+def plan(file: Path, wishes: Wishes, words: Sequence[str], wanted: "Wanted | None" = None, *, home: Path, as_json: bool) -> None:
+    """Print how a workflow file would run, for the inputs in *words*, or for any; or, *wanted*, a frontier of it."""
     work = app.load_file(file, profile=wishes.profile)
     workflow, warnings = work.graph.workflow, work.warnings
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs)) if words else None
-    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    goal = wishes.goal(workflow.goal)
+    if wanted is not None:
+        # NumPy and SciPy come with it.
+        from murakkab.cli.frontiers import pareto
+
+        pareto(work, wanted, goal, inputs, home=home, as_json=as_json)
+        return
+    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=goal)
     made = work.deployment
     if as_json:
         answer({**plan_json(work.graph, made), "warnings": [*map(diagnostic_json, warnings)]}, plain=True)

@@ -13,6 +13,7 @@ from murakkab.cli.documents import job_json, summary_json, tasks_json, track_jso
 from murakkab.cli.gantt import gantt, legend
 from murakkab.cli.options import journal_option, moment_of
 from murakkab.cli.places import ended, statuses_of
+from murakkab.cli.prediction_tables import predictions
 from murakkab.cli.printing import answer, console_of, write_to
 from murakkab.cli.replies import question_json, questions_of, replies_of
 from murakkab.cli.rows import bill_of
@@ -123,6 +124,8 @@ def _show_job(state: JobState, result: JobResult, option: str, *, now: float | N
     console = console_of()
     console.print(job_title(result, total))
     console.print(steps_table(rows, total, _now(statuses_of(state), result), width=console.width))
+    for part in predictions(result, width=console.width):
+        console.print(part)
     timeline = timeline_of(state.graph, result.history, now=now)
     if timeline.tracks:
         console.print(gantt(timeline, width=console.width, most=_LISTED))

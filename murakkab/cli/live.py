@@ -12,10 +12,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from murakkab.cli.event_lines import change_text
 from murakkab.cli.places import status_of
 from murakkab.cli.progress import Progress, StepLine
 from murakkab.cli.tables import STATUS_STYLES, seconds_text, step_name
-from murakkab.runtime.messages import AskPerson
+from murakkab.runtime.messages import AskPerson, ChoicesChanged
 from murakkab.runtime.records import Status, path_of
 from murakkab.runtime.state import JobState
 
@@ -68,6 +69,8 @@ class Display:
         """Hear an event of the job, or that it asks a person, of which the events tell as well."""
         if isinstance(message, AskPerson):
             return
+        if isinstance(message, ChoicesChanged):
+            self._console.print(change_text(message), style="yellow", markup=False, highlight=False)
         self._progress.hear(message)
         self._state.handle(message)
         self._progress.see(self._news)

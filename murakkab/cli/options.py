@@ -12,9 +12,9 @@ from murakkab.document import from_document
 from murakkab.document.fields import WrongField, seconds
 from murakkab.errors import InputError, JobError
 from murakkab.runtime.driver import Verdict
+from murakkab.spec import LIMITS, MEASURES, Goal, limited
 from murakkab.values import TooDeep, from_json
 
-_MEASURES: Final = ("latency", "energy", "cost", "quality")
 _LIMITS: Final = ("cost", "energy", "tokens", "time")
 _HERE: Final = Path(".murakkab")
 
@@ -23,9 +23,9 @@ def measures_of(text: str) -> tuple[str, ...]:
     """Return what to minimize, most important first. Raises `InputError`."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
-        if name not in _MEASURES:
-            near = get_close_matches(name, _MEASURES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_MEASURES)}"
+        if name not in MEASURES:
+            near = get_close_matches(name, MEASURES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(MEASURES)}"
             raise InputError(f"{name!r} cannot be minimized", hint=hint)
     return names
 
@@ -62,18 +62,27 @@ def _number(text: str) -> Any:
 
 
 def limits_from(texts: Sequence[str]) -> dict[str, float]:
-    """Return the limits of a task that `latency=2s,quality=0.7` sets: seconds, dollars, joules, and quality. Raises `InputError`."""
-    found: dict[str, float] = {}
+    """Return the limits of a task that `latency=2s,quality=0.7` sets: seconds, USD, joules, and quality. Raises `InputError`."""
+    found = goal_limits_from(texts, MEASURES)
+    for name, tier in found.tiers.items():
+        raise InputError(f"{name}={tier}: only whole workflows have tiers", hint="write a number")
+    return dict(found.limits)
+
+
+def goal_limits_from(texts: Sequence[str], known: Sequence[str] = LIMITS) -> Goal:
+    """Return a goal with the limits of a job that `latency=2s,quality=good` sets: amounts, and names of tiers. Raises `InputError`."""
+    found = Goal()
     for part in (part for text in texts for part in text.split(",") if part.strip()):
         name, equals, amount = (word.strip() for word in part.partition("="))
-        if not equals or not amount or name not in _MEASURES:
-            hint = did_you_mean(name, _MEASURES) if equals and amount else ""
+        if not equals or not amount or name not in known:
+            hint = did_you_mean(name, known) if equals and amount else ""
             raise InputError(f"{part.strip()!r} is no limit", hint=hint or "--limit latency=2s,energy=5J,cost=0.01,quality=0.7")
         read = from_document({"workflow": "limit", "steps": {}, "goal": {"limits": {name: _number(amount)}}})
         for diagnostic in read.diagnostics:
             if diagnostic.path[:1] == ("goal",):
                 raise InputError(f"--limit: {diagnostic.message}", hint=diagnostic.hint)
-        found |= read.workflow.goal.limits if read.workflow is not None else {}
+        asked = read.workflow.goal if read.workflow is not None else Goal()
+        found = limited(found, {**asked.limits, **asked.tiers})
     return found
 
 

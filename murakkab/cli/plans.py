@@ -1,6 +1,7 @@
 """policy: how a workflow would run, as a table, as sentences and as plain data - choices, forecasts and where these come from."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -9,9 +10,11 @@ from rich.text import Text
 from murakkab.cli.places import kind_of, nodes_of
 from murakkab.cli.tables import KINDS, narrowed, new_table, seconds_text, step_name, usd_text
 from murakkab.figures import Figure, Source
-from murakkab.optimizer.reasons import amount
-from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph
-from murakkab.spec import Goal
+from murakkab.forecasts import goal_json
+from murakkab.optimizer.configurations import UNTOLD
+from murakkab.optimizer.reasons import amount, said
+from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph, TierUse
+from murakkab.spec import Goal, QualityRule
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, OverflowMethod
@@ -20,7 +23,7 @@ _STATUS: Mapping[str, str] = {
     "separate": "each step by itself: nothing binds them together",
     "optimal": "all steps together, proven best",
     "feasible": "all steps together",
-    "heuristic": "all steps together, unproven: the solver ran out of time",
+    "heuristic": "all steps together, not proven best",
 }
 
 if TYPE_CHECKING:
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
 def aim_text(goal: Goal) -> str:
     """Return what matters: `minimizes energy, then cost, within latency 60 s`."""
     aim = f"minimizes {', then '.join(goal.minimize)}" if goal.minimize else "minimizes nothing in particular"
-    limits = " and ".join(f"{name} {amount(name, limit)}" for name, limit in goal.limits.items())
-    return f"{aim}, within {limits}" if limits else aim
+    limits = " and ".join(f"{said(name)} {amount(name, limit)}" for name, limit in goal.limits.items())
+    rule = f", quality being the {goal.quality} of the steps'" if goal.quality != QualityRule.MEAN else ""
+    return f"{aim}{f', within {limits}' if limits else ''}{rule}"
 
 
 def tasks_text(node: Node, choice: Choice | None = None) -> str:
@@ -88,10 +92,16 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
     if deployment.critical:
         yield f"critical path: {' → '.join(deployment.critical)}"
     gap = f", within {deployment.gap:.1%} of the best" if deployment.status == "feasible" else ""
+    yield from map(tier_text, deployment.tiers)
     yield f"chosen: {_STATUS.get(deployment.status, deployment.status)}{gap}"
     for path, choice in deployment.choices.items():
         if choice.runner_up is not None:
             yield f"next best for {path}: {choice.runner_up.label} - {choice.runner_up.lost}"
+
+
+def tier_text(use: TierUse) -> str:
+    """Return what a limit stands for that was named by a tier."""
+    return f"{use.measure} {use.tier} is {amount(use.measure, use.value)} for this job (tiers version {use.version} of {use.day})"
 
 
 def _amounts(estimate: Estimate) -> Iterator[str]:
@@ -131,7 +141,8 @@ def _source_of(choice: Choice) -> str:
 
 def who_text(choice: Choice) -> str:
     """Return an executor and its knobs, as far as they are known."""
-    knobs = ", ".join(f"{name}={value}" for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool))
+    told = {name: value for name, value in choice.knobs.items() if name not in UNTOLD and isinstance(value, str | int | float | bool)}
+    knobs = ", ".join(f"{name}={value}" for name, value in told.items())
     where = f" on {choice.pool}" if choice.pool not in ("", "cpu") else ""
     return f"{choice.executor.name} ({knobs}){where}" if knobs else f"{choice.executor.name}{where}"
 
@@ -144,11 +155,12 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
     return {
         "workflow": graph.workflow.name,
         "digest": graph.digest,
-        "goal": {"minimize": list(deployment.goal.minimize), "limits": dict(deployment.goal.limits)},
+        "goal": goal_json(deployment.goal),
         "steps": [_step_json(path, node, deployment.choices) for path, node in nodes_of(graph).items()],
         "expected": estimate_json(deployment.estimate),
         "critical_path": list(deployment.critical),
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
+        "tiers": [asdict(use) for use in deployment.tiers],
         "rewrites": list(graph.rewrites),
     }
 
@@ -187,7 +199,13 @@ def _step_json(path: str, node: Node, choices: Mapping[str, Choice]) -> dict[str
     }
     if choice is not None:
         other = choice.runner_up
-        found |= {"executor": choice.executor.name, "device": str(choice.executor.device), "pool": choice.pool, "why": choice.why}
+        found |= {
+            "executor": choice.executor.name,
+            "device": str(choice.executor.device),
+            "pool": choice.pool,
+            "model": choice.model,
+            "why": choice.why,
+        }
         found["knobs"] = {name: value for name, value in choice.knobs.items() if isinstance(value, str | int | float | bool | None)}
         found["expected"] = estimate_json(choice.estimate)
         found["runner_up"] = None if other is None else {"label": other.label, "lost": other.lost, "job": estimate_json(other.estimate)}

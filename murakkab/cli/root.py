@@ -119,7 +119,7 @@ Limits = Annotated[
     typer.Option(
         "--limit",
         metavar="MEASURE=AMOUNT",
-        help="A limit on what the job takes: latency=60s, cost=0.5, energy=10kJ, quality=0.8.",
+        help="A limit on the job: latency=60s, latency_p90=90s, cost=0.5, energy=10kJ, quality=0.8; or a tier: quality=good.",
         show_default=False,
     ),
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from murakkab import app, journalled
-from murakkab.choosing import chosen
+from murakkab.choosing import chosen, going_on, is_open
 from murakkab.cli.asking import AnsweredElsewhere, ask, can_ask
 from murakkab.cli.documents import job_json
 from murakkab.cli.history import full_id, opened
@@ -18,6 +18,8 @@ from murakkab.cli.inputs import read_inputs
 from murakkab.cli.live import Display
 from murakkab.cli.options import advise, budget_of, journal_option, verdicts_of
 from murakkab.cli.places import ended, statuses_of
+from murakkab.cli.plans import tier_text
+from murakkab.cli.prediction_tables import predictions
 from murakkab.cli.printing import answer, console_of, tell
 from murakkab.cli.replies import events_of, question_json, questions_of, replies_of
 from murakkab.cli.report import JobAsks
@@ -31,6 +33,7 @@ from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.messages import Answered, Event, SignalReceived, SkipRequested
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
+from murakkab.spec import Goal
 
 #: Seconds between looks at a job that another process runs.
 _LOOK_EVERY: Final = 0.2
@@ -73,9 +76,11 @@ def run(file: Path, words: Sequence[str], wishes: Wishes, *, home: Path, durable
     if style == "full":
         tell(*map(str, work.warnings))
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs))
-    work = chosen(work, app.Settings(home=home), inputs=inputs, goal=wishes.goal(workflow.goal))
+    goal = wishes.goal(workflow.goal)
+    if goal != Goal() or is_open(work):
+        work = chosen(work, app.Settings(home=home), inputs=inputs, goal=goal, with_others=False)
     if style == "full":
-        tell(*work.deployment.beyond)
+        tell(*map(tier_text, work.deployment.tiers), *work.deployment.beyond)
     job = secrets.token_hex(6)
     # What is asked of a person in the middle of a job can be answered as long as somebody remembers the job.
     place = Place(home, style, None if durable or not can_ask() else app.memory_journal(), durable)
@@ -108,7 +113,7 @@ def resumed(job: str, request: Request, place: Place, work: Work | None = None) 
     """Return how a resumed job ended, and its workflow."""
     verdicts = verdicts_of(request.doubt)
     with _journal(place) as journal:
-        known = work or journalled.work_of(journal, job)
+        known = work or going_on(journalled.work_of(journal, job), place.settings, inputs=journal.read(job)[0].inputs)
 
         async def begin(runtime: app.Runtime, observers: Any) -> JobResult:
             return await runtime.resume(job, known, verdicts=verdicts, events=request.events, budget=request.budget, observers=observers)
@@ -183,6 +188,8 @@ def finish(result: JobResult, style: str, *, is_brief: bool = False) -> None:
             # The live display, which had it in its title, is gone.
             console.print(job_title(result, total))
         console.print(steps_table(rows, total, statuses, width=console.width))
+        for part in predictions(result, width=console.width):
+            console.print(part)
     if result.status == "waiting" and state is not None:
         raise _waiting(result, state)
     result.raise_for_status()

@@ -1,10 +1,10 @@
 """driver: what somebody wishes of a job on the command line - a profile, what to minimize, limits, a budget."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from murakkab.cli.options import limits_from, measures_of
-from murakkab.spec import Goal
+from murakkab.cli.options import goal_limits_from, measures_of
+from murakkab.spec import Goal, limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +19,5 @@ class Wishes:
     def goal(self, declared: Goal) -> Goal:
         """Return the goal that the file declares with what is wished laid over it. Raises `InputError`."""
         minimize = declared.minimize if self.minimize is None else measures_of(self.minimize)
-        return Goal(minimize, {**declared.limits, **limits_from(self.limits)})
+        asked = goal_limits_from(self.limits)
+        return limited(replace(declared, minimize=minimize), {**asked.limits, **asked.tiers})

@@ -33,8 +33,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "an input": ("type", "default", "description"),
     "an output": ("value", "type", "optional", "description"),
-    "`goal`": ("minimize", "limits"),
-    "`goal.limits`": ("latency", "cost", "energy", "quality"),
+    "`goal`": ("minimize", "limits", "quality"),
+    "`goal.limits`": ("latency", "latency_p90", "cost", "energy", "quality"),
     "`budget`": ("cost", "energy", "tokens", "time"),
     "`retry`": ("attempts", "delay", "backoff", "max_delay", "jitter"),
     "`repeat`": ("at_most", "until", "otherwise", "delay"),
@@ -66,6 +66,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("concurrency", "max_concurrency", "parallelism"), "write max_parallel on a step with for_each"),
         **dict.fromkeys(("always", "on_exit", "cleanup"), "write finally"),
         "env": "write secrets: {token: env:NAME}",
+    },
+    "`goal.limits`": {
+        **dict.fromkeys(("latency_p50", "p50"), "write latency: the time that is expected"),
+        **dict.fromkeys(("p90", "latency_p95", "latency_p99"), "write latency_p90: the time that is kept nine times out of ten"),
     },
 }
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from murakkab.diagnostics import did_you_mean
 from murakkab.document.fields import (
     Problems,
+    Reader,
     WrongField,
+    choice,
     joules,
     json_data,
     mapping,
@@ -23,7 +26,7 @@ from murakkab.document.forms import KEYS, THE_WORKFLOW, Form, read_fields, unkno
 from murakkab.document.read_step import steps
 from murakkab.document.read_values import inputs, outputs
 from murakkab.errors import Diagnostic, Path
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import TIERS, Goal, QualityRule, Workflow, limited
 
 #: How deep workflows may be defined inside of workflows.
 MAX_NESTED: Final = 20
@@ -81,11 +84,37 @@ def _definitions(data: Any, path: Path, problems: Problems, *, depth: int) -> di
 
 
 def _goal(data: Any, path: Path, problems: Problems) -> Goal:
-    return Goal(**read_fields(data, path, problems, form=GOAL))
+    fields = read_fields(data, path, problems, form=GOAL)
+    limits = fields.pop("limits", {})
+    return limited(Goal(**fields), limits)
 
 
-def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float]:
+def _limits(data: Any, path: Path, problems: Problems) -> dict[str, float | str]:
     return read_fields(data, path, problems, form=LIMITS)
+
+
+def _quality(data: Any, path: Path, problems: Problems) -> str:
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        raise WrongField(
+            "wrong-form", f"how the quality of steps is put together stands here, not {shown(data)}", "write limits: {quality: 0.8}"
+        )
+    return choice(QualityRule)(data, path, problems).value
+
+
+_TIER_HINT: Final = f"write an amount, or one of {', '.join(TIERS)}"
+
+
+def _or_tier(read_number: Reader) -> Reader:
+    """Return the reader of a limit: what *read_number* reads, or the name of a tier."""
+
+    def read_limit(data: Any, path: Path, problems: Problems) -> float | str:
+        if not isinstance(data, str) or not data.strip().isalpha():
+            return read_number(data, path, problems)  # type: ignore[no-any-return]
+        if data in TIERS:
+            return data
+        raise WrongField("bad-quantity", f"{data[:60]!r} is neither an amount nor a tier", did_you_mean(data, TIERS) or _TIER_HINT)
+
+    return read_limit
 
 
 def _budget(data: Any, path: Path, problems: Problems) -> dict[str, float]:
@@ -141,14 +170,15 @@ WORKFLOW: Final = Form(
         "profiles": ("profiles", _profiles),
     },
 )
-GOAL: Final = Form("`goal`", {"minimize": ("minimize", names), "limits": ("limits", _limits)})
+GOAL: Final = Form("`goal`", {"minimize": ("minimize", names), "limits": ("limits", _limits), "quality": ("quality", _quality)})
 LIMITS: Final = Form(
     "`goal.limits`",
     {
-        "latency": ("latency", seconds),
-        "cost": ("cost", usd),
-        "energy": ("energy", joules),
-        "quality": ("quality", number),
+        "latency": ("latency", _or_tier(seconds)),
+        "latency_p90": ("latency_p90", seconds),
+        "cost": ("cost", _or_tier(usd)),
+        "energy": ("energy", _or_tier(joules)),
+        "quality": ("quality", _or_tier(number)),
     },
 )
 BUDGET: Final = Form(

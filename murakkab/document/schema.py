@@ -6,6 +6,7 @@ from murakkab.document.forms import DEFAULTS, KEYS, THE_WORKFLOW
 from murakkab.document.read import FIXED
 from murakkab.document.schema_step import step_schemas
 from murakkab.document.schema_values import mapping, named, number, ref, text, value_schemas
+from murakkab.spec import MEASURES, TIERS, QualityRule
 
 SCHEMA_ID: Final = "urn:murakkab:workflow"
 
@@ -68,16 +69,23 @@ def _profile() -> dict[str, Any]:
 
 
 def _goal() -> dict[str, Any]:
-    measures = {"enum": ["latency", "energy", "cost", "quality"]}
-    limits = {
-        "latency": ref("duration", "How long the job may take."),
+    measures = {"enum": list(MEASURES)}
+    tier = {"enum": list(TIERS)}
+    amounts = {
+        "latency": ref("duration", "How long the job may take, as expected."),
         "cost": ref("money", "How many dollars it may cost."),
         "energy": ref("energy", "How much energy it may use."),
         "quality": number("The least quality, 0 to 1.", high=1),
     }
+    limits: dict[str, Any] = {
+        name: {"description": f"{amount.pop('description')} Or a tier, as `murakkab tiers` lists them.", "anyOf": [amount, tier]}
+        for name, amount in amounts.items()
+    }
+    limits["latency_p90"] = ref("duration", "How long it may take nine times out of ten.")
     fields = {
         "minimize": {"description": "What to keep small, most important first.", "anyOf": [measures, {"type": "array", "items": measures}]},
         "limits": mapping("What must hold in any case.", limits),
+        "quality": {"description": "How the quality of the steps makes that of the job.", "enum": [str(one) for one in QualityRule]},
     }
     return mapping("What matters.", fields)
 

@@ -9,7 +9,7 @@ from murakkab.document.fields import WrongField, json_data
 from murakkab.document.write_step import steps
 from murakkab.document.write_values import inputs, outputs, put
 from murakkab.errors import Diagnostic, Path, SpecError
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import Goal, QualityRule, Workflow
 
 
 def to_document(workflow: Workflow) -> dict[str, Any]:
@@ -46,7 +46,9 @@ def _definition(workflow: Workflow, path: Path) -> dict[str, Any]:
 def _goal(goal: Goal) -> dict[str, Any]:
     document: dict[str, Any] = {}
     put(document, "minimize", list(goal.minimize))
-    put(document, "limits", {name: float(value) for name, value in goal.limits.items()})
+    put(document, "limits", {**{name: float(value) for name, value in goal.limits.items()}, **goal.tiers})
+    if goal.quality != QualityRule.MEAN:
+        document["quality"] = str(goal.quality)
     return document
 
 

@@ -5,23 +5,46 @@ they are one selection (`together`), and the answer is run on virtual time to se
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
-from murakkab.catalog import Catalog, Device
-from murakkab.optimizer.cards import cards_for
-from murakkab.optimizer.configurations import Configuration, Task, configurations
+from murakkab.catalog import Catalog
+from murakkab.optimizer.candidates import Ways, candidates_of, scene_of
+from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.expected import expected_counts, total_tasks
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.spec import Goal
 
+if TYPE_CHECKING:
+    from murakkab.optimizer.problem import Problem
+
 _WORST: Final = float("inf")
-Ways = Mapping[str, Sequence[Configuration]]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was chosen, and what from: the `ways` to do each step of which what matters is known. Steps can be chosen again from it.
+
+    `chosen`: the way of each step. `scene` is None where nothing was forecast, `problem` where each step was chosen for itself.
+    """
+
+    deployment: Deployment
+    graph: TaskGraph
+    ways: Ways
+    chosen: Mapping[str, Configuration]
+    scene: Scene | None = None
+    problem: "Problem | None" = None
+    situation: Situation = field(default_factory=Situation)
 
 
 def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Deployment:
+    """Return one choice per step that an executor does; `decide` says how."""
+    return decide(graph, catalog, goal, situation).deployment
+
+
+def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situation: Situation | None = None) -> Decision:
     """Return one choice per step that an executor does, the best by the goal of those that keep its limits.
 
     What a step pins is kept. An executor that lacks a library or a setting is chosen only where it is pinned or there is no other. Under
@@ -31,47 +54,27 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     """
     goal = graph.workflow.goal if goal is None else goal
     at = situation or Situation()
-    nodes = {node.path: node for node in graph.every_node() if node.is_plain}
-    # Work may be left undone where a limit says how much quality that may cost.
-    undone = "quality" in goal.limits
-    counts = expected_counts(graph, at.inputs, at.seen)
-    totals = total_tasks(graph, counts)
-    ways = {
-        path: _ways(node, catalog, at, Task(totals.get(path, 1.0), at.seen.units.get(path)), with_undone=undone)
-        for path, node in reversed(nodes.items())
-    }
-    apt = {path: _apt(found, goal) for path, found in ways.items()}
-    if is_separate(goal, apt) and at.is_hurried:
-        return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, goal)
-    scene = Scene(graph, counts, at.view, at.capacity or _capacity(at))
+    goal, asked = (replace(goal, limits={}, tiers={}) if at.is_hurried else goal), goal
+    open_ = candidates_of(graph, catalog, goal, at)
+    nodes, ways, apt = open_.nodes, open_.ways, open_.apt
+    if at.is_hurried:
+        best = {path: best_of(found, goal) for path, found in apt.items()}
+        deployment = Deployment({path: _bare(nodes[path], best[path], ways[path], goal) for path in ways}, asked)
+        return Decision(deployment, graph, apt, best, situation=at)
+    scene = scene_of(graph, at, goal)
     if is_separate(goal, apt):
-        made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
-        return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
+        made = forecast(scene, {path: best_of(found, goal) for path, found in apt.items()})
+        deployment = Deployment(_choices(scene, nodes, ways, made, at, goal), goal, made.estimate, made.timeline.critical)
+        return Decision(deployment, graph, apt, made.chosen, scene, situation=at)
     # NumPy and SciPy are loaded for a selection alone: most jobs have none to make.
     from murakkab.optimizer.together import select
 
     found = select(scene, goal, apt, at)
     made, answer = found.made, found.answer
-    choices = _choices(scene, nodes, ways, made, goal)
+    choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
-    return Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
-
-
-def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:
-    cards = cards_for(node, catalog)
-    able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
-    # Where none is, what is lacking is told when the job begins.
-    return configurations(node, able or cards, at.view, at.profiles, task=task)
-
-
-def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:
-    """Return the ways of which what matters is known, where it is known of any: of the others nothing can be promised."""
-    matters = {*goal.minimize, *goal.limits}
-    if "energy" in matters:
-        ways = [one for one in ways if one.taken.joules is not None] or ways
-    if "quality" in matters:
-        ways = [one for one in ways if one.taken.quality is not None] or ways
-    return ways
+    deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
+    return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
 
 
 def is_separate(goal: Goal, ways: Ways) -> bool:
@@ -81,7 +84,8 @@ def is_separate(goal: Goal, ways: Ways) -> bool:
     return "latency" not in goal.minimize or goal.minimize == ("latency",) or all(len(found) == 1 for found in ways.values())
 
 
-def _best(ways: Sequence[Configuration], goal: Goal) -> Configuration:
+def best_of(ways: Sequence[Configuration], goal: Goal) -> Configuration:
+    """Return the best way by the goal; under equal figures the first."""
     return min(ways, key=lambda one: _score(one, goal))
 
 
@@ -96,16 +100,16 @@ def _score(one: Configuration, goal: Goal) -> tuple[float, ...]:
     return tuple(figures[measure] for measure in goal.minimize)
 
 
-def _capacity(at: Situation) -> dict[str, float]:
-    cores = [pool.count for pool in at.view.pools.values() if pool.kind.device is Device.CPU and not pool.endpoint]
-    return {"cores": cores[0]} if cores else {}
-
-
 def _bare(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> Choice:
-    return Choice(node.path, way.card, way.knobs, why(node, way, ways, goal), model=way.model, pool=way.pool)
+    return choice_of(node.path, way, why(node, way, ways, goal))
 
 
-def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, goal: Goal) -> dict[str, Choice]:
+def choice_of(path: str, way: Configuration, why: str) -> Choice:
+    """Return a way to do a step as a choice, of which nothing is forecast."""
+    return Choice(path, way.card, way.knobs, why, model=way.model, pool=way.pool)
+
+
+def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, at: Situation, goal: Goal) -> dict[str, Choice]:
     return {
         path: Choice(
             path,
@@ -116,7 +120,7 @@ def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast
             pool=way.pool,
             tasks=made.tasks[path],
             estimate=made.steps[path],
-            runner_up=runner_up(path, ways[path], scene, goal, made),
+            runner_up=runner_up(path, ways[path], scene, goal, made) if at.with_others else None,
         )
         for path, way in made.chosen.items()
     }

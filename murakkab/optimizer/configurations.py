@@ -1,8 +1,9 @@
 """policy: the ways in which a step can be done here - executor x knobs x model x pool - and what one task of each is expected to take."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, pairwise
+from operator import le
 from typing import Any, Final
 
 from murakkab.catalog import Device, ExecutorCard, Quote
@@ -15,8 +16,15 @@ from murakkab.profiles import Profile, Spread
 _DOUBT: Final[Mapping[Source, float]] = {Source.MEASURED: 1.1, Source.PUBLISHED: 1.3, Source.MODELLED: 1.5, Source.ASSUMED: 3.0}
 #: The ninth decile over the median, where only an expectation is known.
 _TAIL: Final = 1.3
-#: How many ways of doing one step are looked at.
-MOST: Final = 64
+#: Knobs that say where an engine is: the pool has a name.
+UNTOLD: Final = frozenset({"url", "key"})
+#: Up to so many ways of doing one step are all looked at; of more, those that no other beats.
+FEW: Final = 64
+#: How many ways of doing one step are looked at at all.
+MOST: Final = 256
+
+
+_Values = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class Configuration:
         if not self.loads:
             return self.taken
         at = min(max(load, self.loads[0][0]), self.loads[-1][0])
-        for (few, one), (many, other) in itertools.pairwise(self.loads):
+        for (few, one), (many, other) in pairwise(self.loads):
             if at <= many:
                 return _mixed(one, other, (at - few) / (many - few))
         return self.loads[-1][1]
@@ -61,13 +69,13 @@ class Configuration:
     @property
     def label(self) -> str:
         """Return how messages name it: `haar-cascades(scale=1.1)`."""
-        shown = ", ".join(f"{name}={value}" for name, value in self.knobs.items())
+        shown = ", ".join(f"{name}={value}" for name, value in self.knobs.items() if name not in UNTOLD)
         return f"{self.card.name}({shown})" if shown else self.card.name
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is known of a task before it runs: how many of its step there are (`load`), and how much work it is (`units`; None: as usual)."""
+    """What is known of a task before it runs: how many of its step there are (`load`), and its work in `units` (None: as usual)."""
 
     load: float = 1.0
     units: float | None = None
@@ -81,15 +89,62 @@ def configurations(
 ) -> list[Configuration]:
     """Return the ways in which *cards* can do *node*: as it stands, and with every setting of knobs that trade which has a profile.
 
-    *profiles* by executor; of several for one setting the most reliable count, at the load of *task* or as many as fit into its pool.
-    At most `MOST`, the defaults first.
+    *profiles* by executor; of several for one setting the most reliable count, at the load of *task* or as many as fit into its pool. Of
+    more than `FEW` those that another beats in everything are left out, and at most `MOST` are given: the first, and the best by each
+    measure. The defaults first.
     """
     found: dict[tuple[Any, ...], Configuration] = {}
     for card in cards:
         for pool in _pools(card, view):
             for one in _of_card(node, card, pool, profiles.get(card.name, ()), task):
                 found.setdefault((card.name, pool.name if pool else "", tuple(sorted(one.knobs.items(), key=_by_name))), one)
-    return list(found.values())[:MOST]
+    return _worth(list(found.values()))
+
+
+def _worth(ways: list[Configuration]) -> list[Configuration]:
+    """Return, in their order, the ways that some best choice may need; the first always."""
+    if len(ways) <= FEW:
+        return ways
+    groups: dict[tuple[Any, ...], list[tuple[_Values, int]]] = {}
+    for at, way in enumerate(ways):
+        groups.setdefault(_place(way), []).append((_values(way), at))
+    kept = {0}
+    for group in groups.values():
+        front: list[_Values] = []
+        # Whatever beats one of them stands before it.
+        for values, at in sorted(group):
+            if not any(one != values and all(map(le, one, values)) for one in front):
+                front.append(values)
+                kept.add(at)
+    return [ways[at] for at in sorted(_best_by_each(ways, kept) if len(kept) > MOST else kept)]
+
+
+def _place(way: Configuration) -> tuple[Any, ...]:
+    """Return what must be equal for one way to stand in for another: what it occupies, and what is known of it."""
+    card, taken = way.card, way.taken
+    needs = (card.needs.cores, tuple(sorted(card.needs.slots.items())), card.limits.concurrency, card.limits.rate_per_second)
+    return way.pool, *needs, taken.joules is None, taken.quality is None
+
+
+def _values(way: Configuration) -> _Values:
+    """Return the figures of a way of which less is better; what is unknown counts as nothing."""
+    taken = way.taken
+    joules = taken.joules.value if taken.joules is not None else 0.0
+    quality = taken.quality.value if taken.quality is not None else 0.0
+    return taken.seconds.value, taken.p90, taken.usd.value, joules, -quality
+
+
+def _best_by_each(ways: Sequence[Configuration], among: Iterable[int]) -> set[int]:
+    """Return `MOST` of the ways *among*: the first, then by turns the best by each measure that is not there yet."""
+    figures = {at: _values(ways[at]) for at in among}
+    columns = zip(*figures.values(), strict=True)
+    ranks = [iter([at for _, at in sorted(zip(column, figures, strict=True))]) for column in columns]
+    found = {0}
+    for rank in cycle(ranks):
+        if len(found) >= MOST:
+            break
+        found.add(next((at for at in rank if at not in found), 0))
+    return found
 
 
 def _pools(card: ExecutorCard, view: ClusterView) -> list[Pool | None]:
@@ -108,7 +163,7 @@ def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[
     base = tuple(sorted({**defaults, **asked}.items(), key=_by_name))
     mine = settings.pop(base, None)
     where = pool.name if pool else ""
-    made = Configuration(card, asked, str(asked.get("model", "")), where, _quoted(card.quote, card, pool))
+    made = Configuration(card, asked, str(asked.get("model", "")), where, quoted(card.quote, card, pool))
     yield made if mine is None else _with_profiles(made, mine, pool, task)
     for knobs, profiles in settings.items():
         changed = {name: value for name, value in knobs if name in asked or value != defaults.get(name)}
@@ -151,7 +206,7 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
     # Where a task is known well alone, what was seen of others beside it need not have its quality.
     quality = next((one.quality for _, one in sorted(by_load.items()) if one.quality), {})
     loads = tuple(
-        (load, _profiled(replace(one, quality=one.quality or quality), way.card, pool, task.units)) for load, one in sorted(by_load.items())
+        (load, profiled(replace(one, quality=one.quality or quality), way.card, pool, task.units)) for load, one in sorted(by_load.items())
     )
     found = replace(way, taken=loads[0][1], loads=loads)
     places = max(1.0, pool.count // max(1.0, way.card.needs.cores)) if pool is not None and way.card.needs.cores else task.load
@@ -161,7 +216,8 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
 # ------------------------------------------------------------------------------------------------------------------ figures
 
 
-def _profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: float | None = None) -> Taken:
+def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: float | None = None) -> Taken:
+    """Return what a task of so many *units* takes by a profile; what that leaves out is taken from the card."""
     share = work_share(profile, units)
     seconds = Spread(*(share * getattr(profile.seconds, name) for name in ("mean", "p50", "p90", "p99")))
     spread = _DOUBT[profile.of.source]
@@ -182,7 +238,8 @@ def work_share(profile: Profile, units: float | None) -> float:
     return max(0.0, whole + per_unit * (units - profile.units)) / whole
 
 
-def _quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
+def quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
+    """Return what a task takes by the card of its executor."""
     of = _of(quote)
     doubt = _DOUBT[of.source]
     seconds = Figure(quote.seconds, quote.seconds / doubt, quote.seconds * doubt, of)

@@ -10,11 +10,13 @@ from murakkab.figures import Figure, Provenance, Source, weakest
 from murakkab.optimizer.configurations import Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
+from murakkab.optimizer.problem import Rule
 from murakkab.plan import Estimate, TaskGraph
 
 #: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
 _SETTLING: Final = 2
 Which = Literal["value", "low", "high"]
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -29,12 +31,16 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where a job runs: the graph, how many tasks each step has, the pools, and the amounts that tasks share."""
+    """Where a job runs: the graph, how many tasks each step has, the pools, and the amounts that tasks share.
+
+    `rule`: how the quality of steps makes that of the job.
+    """
 
     graph: TaskGraph
     counts: Mapping[str, Count]
     view: ClusterView
     capacity: Mapping[str, float]
+    rule: Rule = Rule.MEAN
 
 
 def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval: bool = True) -> Forecast:
@@ -72,7 +78,9 @@ def _run(scene: Scene, chosen: Mapping[str, Configuration], taken: Mapping[str, 
         needs = {"cores": card.needs.cores, **card.needs.slots}
         if card.limits.concurrency is not None:
             needs[f"executor:{card.name}"] = 1.0
-        work[path] = Work(getattr(taken[path].seconds, which), {name: amount for name, amount in needs.items() if name in scene.capacity and amount})
+        work[path] = Work(
+            getattr(taken[path].seconds, which), {name: amount for name, amount in needs.items() if name in scene.capacity and amount}
+        )
     return simulate(scene.graph, work, scene.counts, scene.capacity)
 
 
@@ -87,7 +95,7 @@ def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
     usd = sum_of(one.usd for one in steps.values())
-    return Estimate(seconds, p90, usd, _energy(scene, chosen, steps, makespan), _quality(steps.values()))
+    return Estimate(seconds, p90, usd, _energy(scene, chosen, steps, makespan), quality_of(steps.values(), scene.rule))
 
 
 def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], makespan: float) -> Figure | None:
@@ -102,10 +110,17 @@ def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     return sum_of([*known, *base])
 
 
-def _quality(steps: Iterable[Estimate]) -> Figure | None:
-    """Return the mean over the steps that have one."""
+def quality_of(steps: Iterable[Estimate], rule: Rule) -> Figure | None:
+    """Return the mean or the product over the steps that have one."""
     known = [one.quality for one in steps if one.quality is not None]
-    return times(sum_of(known), 1 / len(known)) if known else None
+    if not known or rule is Rule.MEAN:
+        return times(sum_of(known), 1 / len(known)) if known else None
+    value = math.prod(one.value for one in known)
+    # To the first order: parts by which factors are off add like standard deviations.
+    below = math.hypot(*(1.0 - one.low / one.value for one in known if one.value))
+    above = math.hypot(*(one.high / one.value - 1.0 for one in known if one.value))
+    source = weakest(one.of.source for one in known)
+    return Figure(value, value * max(0.0, 1.0 - below), min(1.0, value * (1.0 + above)), Provenance(source, "the product over the steps"))
 
 
 def sum_of(figures: Iterable[Figure]) -> Figure:

@@ -31,11 +31,18 @@ class Repeated:
 
 
 def problem_of(
-    graph: TaskGraph, ways: Mapping[str, Sequence[Configuration]], counts: Mapping[str, Count], view: ClusterView, goal: Goal
+    graph: TaskGraph,
+    ways: Mapping[str, Sequence[Configuration]],
+    counts: Mapping[str, Count],
+    view: ClusterView,
+    goal: Goal,
+    *,
+    percentile: Percentile = Percentile.P50,
 ) -> Problem:
     """Return the choice between the *ways* to do every plain node of *graph* (by path) as a selection.
 
-    Each step is one task that takes as long as all of its tasks do with as many at once as its pool and its limits let run.
+    Each step is one task that takes as long as all of its tasks do with as many at once as its pool and its limits let run. Latency is that
+    of the *percentile*, and so is the limit `latency` of *goal*; any other limit on it is the caller's business.
     """
     maker = _Maker(ways, counts, view)
     ends = maker.frame(graph.nodes, {}, (), Repeated())
@@ -48,14 +55,19 @@ def problem_of(
         for pool in view.pools.values()
     )
     limits = {name: limit for name, limit in goal.limits.items() if name in known}
-    bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), Percentile.P50, Rule.MEAN)
+    bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), percentile, Rule(goal.quality))
     return Problem(tuple(maker.tasks), pools, bounds=bounds, minimize=tuple(one for one in goal.minimize if one in known))
+
+
+def label_of(way: Configuration) -> str:
+    """Return what names a way among those of its step in a selection."""
+    return f"{way.label}@{way.pool}"
 
 
 def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str]:
     """Return the measures of which anything is known: the rest can be neither minimised nor limited."""
     every = [one.taken for configurations in ways.values() for one in configurations]
-    known = {"latency", "cost"}
+    known = {"latency", "latency_p90", "cost"}
     known |= {"energy"} if any(taken.joules is not None for taken in every) else set()
     known |= {"quality"} if any(taken.quality is not None for taken in every) else set()
     return frozenset(known)
@@ -123,7 +135,7 @@ class _Maker:
         cores = way.card.needs.cores
         use = {way.pool: total * seconds * cores} if way.pool and cores else {}
         return Option(
-            label=f"{way.label}@{way.pool}",
+            label=label_of(way),
             seconds=seconds * waves,
             # Of many tasks in a row, some are slow and some are quick: it is the tail of the last that counts.
             tail=seconds * waves + (tail - seconds if waves else 0.0),

@@ -44,12 +44,15 @@ class Now:
     """Where a job stands: what is `settled` by task, seconds since it began, and what the rest is expected to do.
 
     `stretch`: by task, the part by which its options take more (seconds, joules, USD, use) than the problem says, for outputs larger than
-    expected. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first.
+    expected; `lag`: by (task, label), the part by which they take longer, and more joules. `spent`: joules and USD that no task accounts
+    for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first.
     """
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
     seconds: float = 0.0
     stretch: Mapping[str, float] = field(default_factory=dict)
+    lag: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
     barred: Collection[tuple[str, str]] = ()
     picks: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,13 +61,15 @@ class Now:
 class Rechoice:
     """An option for every task that is not settled. INFEASIBLE: no selection keeps all limits; `picks` then pass them by little.
 
-    `value`: of the first measure, for the whole job. `excess`: by how much limits are passed, as parts of them, in all.
+    `value`: of the first measure, for the whole job. `excess`: by how much limits are passed, as parts of them, in all. `kept`: excess and
+    value of the picks from before, where they can still be had.
     """
 
     status: Status
     picks: Mapping[str, str]
     value: float = math.nan
     excess: float = 0.0
+    kept: tuple[float, float] = (math.inf, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,13 @@ def rechoose(prepared: Prepared, now: Now) -> Rechoice:
     measure = prepared.measure if prepared.measure in form.rows else "latency"
     local = Local(form, measure, replace(prepared.dual, reduced=_reduced(prepared, form, measure)))
     starts = _starts(prepared, form, now, local)
+    over, value = local.measured(starts[0])
+    kept = over if all(now.picks.get(name) for name in prepared.labels) else math.inf, _value(form, value)
+    return replace(_best(prepared, form, now, (local, measure, starts)), kept=kept)
+
+
+def _best(prepared: Prepared, form: Form, now: Now, search: "tuple[Local, str, list[Columns]]") -> Rechoice:
+    local, measure, starts = search
     for start in starts:
         found = local.improved(start)
         if found is not None:
@@ -148,8 +160,12 @@ def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:
 def _rechoice(form: Form, now: Now, columns: Columns, value: float, status: Status) -> Rechoice:
     options = form.options_of(columns.tolist())
     picks = {task.name: option.label for task, option in zip(form.problem.tasks, options, strict=True) if task.name not in now.settled}
+    return Rechoice(status, picks, _value(form, value))
+
+
+def _value(form: Form, value: float) -> float:
     first = form.problem.minimize[0] if form.problem.minimize else ORDER
-    return Rechoice(status, picks, value_of(first, value, form.problem.bounds.rule))
+    return value_of(first, value, form.problem.bounds.rule)
 
 
 # -------------------------------------------------------------------------------------------------------------------- now
@@ -158,13 +174,17 @@ def _rechoice(form: Form, now: Now, columns: Columns, value: float, status: Stat
 def _form_now(prepared: Prepared, now: Now) -> Form:
     """Return the form of the whole job as it stands: the settled tasks with what they really took, the rest not before now."""
     form, tasks = prepared.form, prepared.form.problem.tasks
+    places = {task.name: place for place, task in enumerate(tasks)}
     stretch = np.array([now.stretch.get(task.name, 1.0) for task in tasks]).reshape(-1, 1)
+    slow = np.ones(form.allowed.shape)
+    for (name, label), lag in now.lag.items():
+        slow[places[name], prepared.labels[name][label]] = lag
+    slow *= stretch
     allowed = form.allowed.copy()
     ready = [max(start, now.seconds) for start in form.graph.ready]
-    rows = {name: _stretched(row, stretch) for name, row in form.rows.items()}
-    works = tuple(replace(row, coefficients=row.coefficients * stretch, limit=row.limit) for row in form.works)
-    lines = [Line(line.whole * stretch, line.first * stretch, line.last * stretch) for line in (form.expected, form.tail)]
-    places = {task.name: place for place, task in enumerate(tasks)}
+    rows = {name: _stretched(row, slow if name == "energy" else stretch, now.spent.get(name, 0.0)) for name, row in form.rows.items()}
+    works = tuple(replace(row, coefficients=row.coefficients * (slow if row.name.startswith("work:") else stretch)) for row in form.works)
+    lines = [Line(line.whole * slow, line.first * slow, line.last * slow) for line in (form.expected, form.tail)]
     for name, label in now.barred:
         if name in places and label in prepared.labels[name]:
             allowed[places[name], prepared.labels[name][label]] = False
@@ -183,10 +203,10 @@ def _form_now(prepared: Prepared, now: Now) -> Form:
     return replace(form, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
 
 
-def _stretched(row: Row, stretch: Array) -> Row:
-    """Return a row whose sums grow with the output; quality and counts of calls do not."""
+def _stretched(row: Row, stretch: Array, spent: float) -> Row:
+    """Return a row whose sums grow with the output, less what is spent already; quality and counts of calls do not grow."""
     is_size = row.name in ("cost", "energy") or row.name.startswith("capacity:")
-    return replace(row, coefficients=row.coefficients * stretch if is_size else row.coefficients.copy())
+    return replace(row, coefficients=row.coefficients * stretch if is_size else row.coefficients.copy(), limit=row.limit - spent)
 
 
 def _settle(lines: list[Line], rows: Mapping[str, Row], place: int, settled: Settled) -> None:

@@ -10,7 +10,7 @@ from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.plan import Estimate, Node, Other
 from murakkab.spec import Goal
 
-_UNITS: Final[Mapping[str, str]] = {"latency": "s", "cost": "USD", "energy": "J", "quality": ""}
+_UNITS: Final[Mapping[str, str]] = {"latency": "s", "latency_p90": "s", "cost": "USD", "energy": "J", "quality": ""}
 _HAIR: Final = 1e-9
 
 
@@ -23,7 +23,7 @@ def why(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goa
     if not goal.minimize and not goal.limits:
         return f"registered first of {len(ways)}"
     aim = f"best {', then '.join(goal.minimize)}" if goal.minimize else "keeps the limits"
-    within = f" within {', '.join(goal.limits)}" if goal.limits and goal.minimize else ""
+    within = f" within {', '.join(map(said, goal.limits))}" if goal.limits and goal.minimize else ""
     return f"{aim} of {len(ways)}{within} by {_basis(way)} figures"
 
 
@@ -52,7 +52,7 @@ def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal
         estimate = forecast(scene, {**made.chosen, path: way}, with_interval=False).estimate
         broken = broken_limits(estimate, goal.limits)
         lost = broken[0] if broken else _worse(made.estimate, estimate, goal)
-        found.append(((float(len(broken)), *_values(estimate, goal.minimize)), Other(way.label, lost, estimate)))
+        found.append(((float(len(broken)), *values_of(estimate, goal.minimize)), Other(way.label, lost, estimate)))
     return min(found, key=itemgetter(0))[1] if found else None
 
 
@@ -65,23 +65,33 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
     found = []
     for name, limit in limits.items():
         value = measure_of(estimate, name)
-        if value is not None and (value < limit - _HAIR if name == "quality" else value > limit + _HAIR):
-            found.append(f"{name} would be {amount(name, value)}, and its limit is {amount(name, limit)}")
+        if value is not None and not is_kept(name, value, limit):
+            found.append(f"{said(name)} would be {amount(name, value)}, and its limit is {amount(name, limit)}")
     return found
 
 
+def is_kept(name: str, value: float, limit: float) -> bool:
+    """Return whether a value of what *name* limits keeps its limit."""
+    return value >= limit - _HAIR if name == "quality" else value <= limit + _HAIR
+
+
 def measure_of(estimate: Estimate, name: str) -> float | None:
-    """Return the value of one of the four measures of an estimate, None where nobody knows it."""
+    """Return the value of what *name* limits or minimises in an estimate, None where nobody knows it."""
     figure = figure_of(estimate, name)
     return None if figure is None else figure.value
 
 
 def figure_of(estimate: Estimate, name: str) -> Figure | None:
-    """Return one of the four measures of an estimate, None where nobody knows it."""
+    """Return what *name* limits or minimises in an estimate, None where nobody knows it."""
+    if name == "latency_p90":
+        usual, tail = estimate.seconds, estimate.p90
+        part = tail / usual.value if usual.value else 1.0
+        return Figure(tail, min(tail, usual.low * part), max(tail, usual.high * part), usual.of)
     return {"latency": estimate.seconds, "cost": estimate.usd, "energy": estimate.joules, "quality": estimate.quality}[name]
 
 
-def _values(estimate: Estimate, minimize: Sequence[str]) -> tuple[float, ...]:
+def values_of(estimate: Estimate, minimize: Sequence[str]) -> tuple[float, ...]:
+    """Return what is minimised, less being better; infinite where nobody knows it."""
     found = []
     for name in minimize:
         value = measure_of(estimate, name)
@@ -101,6 +111,11 @@ def _worse(best: Estimate, other: Estimate, goal: Goal) -> str:
         beyond = ", by a hair of the solver" if is_better else ""
         return f"{amount(name, abs(its - mine))} {more} {name}{beyond}"
     return "as good, and registered later"
+
+
+def said(name: str) -> str:
+    """Return how messages name what is limited."""
+    return "latency at p90" if name == "latency_p90" else name
 
 
 def amount(name: str, value: float) -> str:

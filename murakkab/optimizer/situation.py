@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab.devices import ClusterView
+from murakkab.known import Known
 from murakkab.optimizer.expected import Seen
 from murakkab.profiles import Profile
 
@@ -14,7 +15,8 @@ class Situation:
     """`profiles` by executor; `inputs` of the job, None when it is planned for any; `seen`: what earlier jobs of the workflow became.
 
     `capacity`: amounts that tasks share, as the runtime has them ({"cores": 2.0}). `time_limit`: seconds for the solver, and `gap` the part
-    of the best that suffices. `is_hurried`: nothing is forecast that the choice does not need.
+    of the best that suffices. `is_hurried`: each step is chosen for itself, no limit is looked at, and nothing is forecast.
+    `with_others`: the next best of each step is told; that is many forecasts. `known`: devices, models, and how these run on them.
     """
 
     view: ClusterView = field(default_factory=ClusterView)
@@ -25,3 +27,5 @@ class Situation:
     time_limit: float = 1.0
     gap: float = 0.01
     is_hurried: bool = False
+    with_others: bool = True
+    known: Known = field(default_factory=Known)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeGuard
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import Diagnostic
@@ -10,12 +10,11 @@ from murakkab.planner.check_scopes import literal
 from murakkab.planner.check_steps import NAME_HINT, bad_name
 from murakkab.planner.frames import MAX_NESTING
 from murakkab.planner.survey import Survey, measures_of_step
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import LIMITS, MEASURES, TIERS, Goal, QualityRule, Workflow
 
 #: How many nodes a workflow may have, those of everything that it uses counted wherever it is used.
 MAX_NODES: Final = 100_000
 
-_MEASURES: Final = ("latency", "energy", "cost", "quality")
 _BUDGET: Final = ("cost", "energy", "tokens", "time")
 #: The shortest deadline of a job, in seconds.
 _SHORTEST: Final = 0.001
@@ -74,17 +73,54 @@ def _goal(goal: Goal) -> Found:
         # Python takes it for one measure per letter.
         yield Diagnostic("unknown-goal", f"minimize={given!r} is not a tuple", f"write minimize=({given!r},)", ("goal", "minimize"))
     for i, name in enumerate(() if isinstance(given, str) else goal.minimize):
-        if name not in _MEASURES:
-            hint = did_you_mean(name, _MEASURES, others="there are")
+        if name not in MEASURES:
+            hint = did_you_mean(name, MEASURES, others="there are")
             yield Diagnostic("unknown-goal", f"{name!r} cannot be minimised", hint, ("goal", "minimize", i))
+    rules = [str(rule) for rule in QualityRule]
+    if goal.quality not in rules:
+        hint = did_you_mean(str(goal.quality), rules, others="there are")
+        yield Diagnostic("unknown-goal", f"no quality of a job is the {goal.quality!r} of its steps", hint, ("goal", "quality"))
+    elif goal.quality != QualityRule.MEAN and "quality" not in {*goal.limits, *goal.minimize}:
+        message = f"quality: {goal.quality} says nothing: quality is neither minimised nor limited"
+        yield Diagnostic("unused", message, "limit it, or take this away", ("goal", "quality"), is_warning=True)
+    yield from _tiers(goal)
     for name, value in goal.limits.items():
+        yield from _goal_limit(name, value)
+    most, usual = goal.limits.get("latency_p90"), goal.limits.get("latency")
+    if _is_number(most) and _is_number(usual) and usual >= most:
+        message = f"the limit latency of {usual:g} s says nothing: with latency_p90 of {most:g} s the job is quicker anyway"
+        yield Diagnostic("unused", message, "lower it, or take it away", ("goal", "limits", "latency"), is_warning=True)
+
+
+def _goal_limit(name: str, value: object) -> Found:
+    path = ("goal", "limits", name)
+    if name not in LIMITS:
+        hint = "write latency: the time that is expected" if name == "latency_p50" else did_you_mean(name, LIMITS, others="there are")
+        yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
+    elif isinstance(value, str):
+        yield Diagnostic("wrong-form", f"the limit of {name} is text: {value!r}", f"write tiers={{{name!r}: {value!r}}}", path)
+    elif not _is_number(value):
+        yield Diagnostic(
+            "out-of-range", f"the limit of {name} cannot be {value!r}", "it is a number: seconds, USD, joules, or a quality", path
+        )
+    elif not 0 <= value <= (1 if name == "quality" else 1e15) or (value == 0 and name.startswith("latency")):
+        hint = "quality is between 0 and 1" if name == "quality" else "limits are positive"
+        yield Diagnostic("out-of-range", f"the limit of {name} cannot be {value:g}", hint, path)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _tiers(goal: Goal) -> Found:
+    for name, tier in goal.tiers.items():
         path = ("goal", "limits", name)
-        if name not in _MEASURES:
-            hint = did_you_mean(name, _MEASURES, others="there are")
-            yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
-        elif not 0 <= value <= (1 if name == "quality" else 1e15) or (value == 0 and name == "latency"):
-            hint = "quality is between 0 and 1" if name == "quality" else "limits are positive"
-            yield Diagnostic("out-of-range", f"the limit of {name} cannot be {value:g}", hint, path)
+        if name not in MEASURES:
+            yield Diagnostic("unknown-goal", f"{name!r} has no tiers", did_you_mean(name, MEASURES, others="there are"), path)
+        elif tier not in TIERS:
+            yield Diagnostic("bad-choice", f"there is no tier {tier!r}", did_you_mean(str(tier), TIERS, others="there are"), path)
+        elif name in goal.limits:
+            yield Diagnostic("contradiction", f"{name} is limited by a number and by a tier", "leave one of them out", path)
 
 
 def _limits(workflow: Workflow) -> Found:

@@ -92,6 +92,10 @@ class Attempts:
         else:
             self._waiting[start.task] = start, way
 
+    def change(self, path: str, way: Way) -> None:
+        """Run the tasks of a step otherwise from now on; those that have asked for slots keep their way."""
+        self._ways = {**self._ways, path: way}
+
     def admit(self, task: str) -> None:
         """Let a worker take the waiting *task*; its slots are granted."""
         self._ready.append(self._waiting.pop(task))

@@ -34,6 +34,7 @@ _KINDS: Final[Mapping[str, type]] = {
         messages.JobResumed,
         messages.JobForked,
         messages.DoubtResolved,
+        messages.ChoicesChanged,
     )
 }
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
@@ -110,7 +111,8 @@ def encoded_header(header: JobHeader, workflow: str) -> str:
     if not header.job.isprintable() or not 0 < len(header.job) <= _MAX_ID:
         raise InputError(f"{header.job[:_MAX_ID]!r} cannot be the id of a job", hint="give one line of up to 200 characters")
     try:
-        return _strict({**header._asdict(), "workflow": workflow, "name": header.workflow.get("workflow", "")})
+        fields = {**header._asdict(), "workflow": workflow, "name": header.workflow.get("workflow", ""), "forecast": dict(header.forecast)}
+        return _strict(fields if header.forecast else {name: value for name, value in fields.items() if name != "forecast"})
     except (TypeError, ValueError, RecursionError) as exc:
         raise InputError(f"the inputs cannot be journalled: {exc}", hint="give JSON data") from None
 
@@ -118,7 +120,7 @@ def encoded_header(header: JobHeader, workflow: str) -> str:
 def decoded_header(text: str, workflow: Mapping[str, Any]) -> JobHeader:
     """Return the header that *text* holds, with the workflow itself."""
     fields = json.loads(text)
-    return JobHeader(fields["job"], workflow, fields["choices"], fields["inputs"], fields["created"])
+    return JobHeader(fields["job"], workflow, fields["choices"], fields["inputs"], fields["created"], fields.get("forecast", {}))
 
 
 def encoded_workflow(workflow: Mapping[str, Any]) -> tuple[str, str]:

@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from murakkab.document import to_document
 from murakkab.errors import BackendError, ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
+from murakkab.forecasts import forecast_json
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.ports import Executor, JobHeader, Journal, Letter, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
@@ -26,6 +27,9 @@ from murakkab.runtime.slots import SlotTable
 from murakkab.runtime.state import JobState
 from murakkab.runtime.vault import missing_secrets, short_secrets
 from murakkab.spec import Workflow
+
+if TYPE_CHECKING:
+    from murakkab.rechoosing import Again
 
 _log = logging.getLogger("murakkab.runtime")
 #: Seconds between looks for letters.
@@ -41,6 +45,8 @@ class Work:
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     #: What was noticed when it was checked, and stops nobody.
     warnings: tuple[Diagnostic, ...] = ()
+    #: Makes what decides between the steps of a job whether the rest is done otherwise; None: all stays as it was chosen.
+    again: "Callable[[], Again] | None" = None
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
@@ -52,6 +58,11 @@ class Work:
         """The executor of each step by name, as a journal writes it; with its knobs where it has more than those of the step."""
         asked = {node.path: node.knobs for node in self.graph.every_node()}
         return {name: _written(choice, asked[name]) for name, choice in self.deployment.choices.items()}
+
+    @cached_property
+    def forecast(self) -> Mapping[str, Any]:
+        """What a job is expected to take, as a journal writes it."""
+        return forecast_json(self.deployment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ class Runtime:
         running = self._running(job, work, JobState(work.graph), observers, budget)
         now = self._outside.clock()
         if self._journal is not None:
-            self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now), is_fresh=not given)
+            self._journal.create(JobHeader(job, work.document, work.chosen, inputs, now, work.forecast), is_fresh=not given)
         return await self._carry_out(running, work, [_submission(now, inputs, work, budget)])
 
     async def resume(
@@ -183,9 +194,30 @@ class Runtime:
     ) -> RunningJob:
         running = RunningJob(job, state, self._ways(work), self._outside, gate=self._gate, journal=self._journal)
         running.observers.extend(observers)
+        running.way_of = partial(self._way_of, work)
+        running.use(self._chosen_since(work, state))
+        if work.again is not None:
+            running.again = work.again()
+            for event in state.heard:
+                running.again.hear(event)
         if "energy" in _limits(work, state, budget):
             running.energy = energy_book(self._meter, job)
         return running
+
+    def _chosen_since(self, work: Work, state: JobState) -> dict[str, Choice]:
+        """Return the choices that were made again before the job was resumed, as far as they can still be had."""
+        asked = {node.path: node.knobs for node in work.graph.every_node()} if state.choices else {}
+        return {
+            path: replace(work.deployment.choices[path], executor=self._executors[name].card, knobs={**asked[path], **written["knobs"]})
+            for path, (_, written) in state.choices.items()
+            if (name := written["executor"]) in self._executors
+        }
+
+    def drifted(self, executor: str, ratio: float) -> None:
+        """Let running jobs know that what *executor* does takes *ratio* times what its profile said when they began."""
+        for running in self._jobs.values():
+            if running.again is not None:
+                running.again.drifted(executor, ratio)
 
     def _letters(self, job: str, state: JobState) -> list[Letter]:
         """Return what came by mail for a job that was just claimed, as far as it fits its *state*; letters for others are delivered."""
@@ -254,7 +286,7 @@ class Runtime:
             outputs=finish.outputs if finish else {},
             failures=finish.failures if finish else (),
             graph=work.graph,
-            deployment=work.deployment,
+            deployment=_as_changed(work.deployment, running.choices),
             history=running.state.heard,
             joules=None if before is None or after is None else after - before,
         )
@@ -293,13 +325,20 @@ class Runtime:
                 )
                 way = alike.get(likeness)
                 if way is None:
-                    way = self._way(node, work, choice.executor.name, choice.knobs)
-                    if node.on_error.fallback:
-                        way = replace(way, fallback=self._way(node, work, node.on_error.fallback, {}))
+                    way = self._whole_way(node, work, choice)
                     alike[likeness] = way
                 ways[node.path] = way
             self._prepared[work] = ways
         return ways
+
+    def _way_of(self, work: Work, path: str, choice: Choice) -> Way:
+        """Return how a step is run that is done otherwise than it was first chosen. Raises `PlanError` where it cannot be."""
+        node = next(node for node in work.graph.every_node() if node.path == path and node.is_plain)
+        return self._whole_way(node, work, choice)
+
+    def _whole_way(self, node: Node, work: Work, choice: Choice) -> Way:
+        way = self._way(node, work, choice.executor.name, choice.knobs)
+        return replace(way, fallback=self._way(node, work, node.on_error.fallback, {})) if node.on_error.fallback else way
 
     def _way(self, node: Node, work: Work, name: str, knobs: Mapping[str, Any]) -> Way:
         executor = self._executors.get(name)
@@ -315,7 +354,8 @@ class Runtime:
         if target is not None and not on_loop and "threads" in self._slots.capacity:
             # A plain function waits here for its thread, not behind the start of its attempt: the wait is no part of its timeout.
             wanted["threads"] = 1.0
-        if lacking := self._outside.lacking(card):
+        lacking = self._outside.lacking(card)
+        if lacking and not (lacking in card.settings and knobs.get("url")):
             hint = "set it in the environment" if lacking in card.settings else f"pip install 'murakkab[{card.extra}]'"
             raise PlanError(f"step {node.path!r} needs {lacking} for {name!r}", hint=hint)
         try:
@@ -327,8 +367,12 @@ class Runtime:
 
 
 def _written(choice: Choice, asked: Mapping[str, Any]) -> Any:
-    more = {name: value for name, value in choice.knobs.items() if name not in asked}
+    more = choice.more_than(asked)
     return {"executor": choice.executor.name, "knobs": more} if more else choice.executor.name
+
+
+def _as_changed(deployment: Deployment, choices: Mapping[str, Choice]) -> Deployment:
+    return replace(deployment, choices={**deployment.choices, **choices}) if choices else deployment
 
 
 def _limits(work: Work, state: JobState, budget: Mapping[str, float] | None) -> Mapping[str, float]:

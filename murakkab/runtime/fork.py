@@ -12,6 +12,7 @@ from murakkab.errors import InputError, MurakkabError, NotFoundError
 from murakkab.plan import Node, TaskGraph
 from murakkab.runtime.messages import (
     CancelRequested,
+    ChoicesChanged,
     Event,
     JobForked,
     JobResumed,
@@ -123,7 +124,7 @@ class _Telling:
                 yield event
         elif isinstance(event, SkipRequested):
             yield from self._skips(event)
-        elif self._is_kept(getattr(event, "task", "")):
+        elif isinstance(event, ChoicesChanged) or self._is_kept(getattr(event, "task", "")):
             yield event
 
     def _takers_agree(self, name: str) -> bool:

@@ -1,10 +1,11 @@
 """driver: one running job - journals events, lets `JobState` decide, and carries out its commands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from murakkab.errors import ExecutorError
+from murakkab.errors import ExecutorError, PlanError
 from murakkab.ports import Journal, Letter, Observer
 from murakkab.runtime.attempt import Outside, Way
 from murakkab.runtime.attempts import Attempts
@@ -12,6 +13,7 @@ from murakkab.runtime.gate import Gate
 from murakkab.runtime.messages import (
     AskPerson,
     CancelTask,
+    ChoicesChanged,
     Command,
     Event,
     FinishJob,
@@ -27,7 +29,11 @@ from murakkab.runtime.timers import Timers
 from murakkab.spec import Effect
 
 if TYPE_CHECKING:
+    from murakkab.plan import Choice
+    from murakkab.rechoosing import Again, Change
     from murakkab.runtime.metering import EnergyBook
+
+_log = logging.getLogger("murakkab.runtime")
 
 
 class RunningJob:
@@ -42,6 +48,11 @@ class RunningJob:
         self.observers: list[Observer] = []
         #: Where an energy budget is to see what the machine takes.
         self.energy: EnergyBook | None = None
+        #: Where steps may be done otherwise than they were first chosen: what decides that, and what makes a way of a choice.
+        self.again: Again | None = None
+        self.way_of: Callable[[str, Choice], Way] | None = None
+        #: What was chosen again, by path.
+        self.choices: dict[str, Choice] = {}
         self._clock = outside.clock
         self._journal = journal
         self._loop = asyncio.get_running_loop()
@@ -81,13 +92,12 @@ class RunningJob:
         if type(event) is TaskYielded and self._is_known(event):
             return
         try:
-            if self.energy is not None:
-                event = self.energy.booked(event)
-            if self._journal is not None:
-                event = self._journalled(event, self._journal, letter)
-            for observer in self.observers:
-                observer(self.job, event)
+            if self.energy is not None or self.again is not None:
+                event = self._looked_at(event)
+            event = self._told(event, letter)
             commands = self.state.handle(event)
+            if self.again is not None:
+                self._change(self.again.before(commands, self.state))
             if self.finish is not None and not self.state.finished:
                 # It waited, and goes on.
                 self.finish = None
@@ -99,6 +109,48 @@ class RunningJob:
             self.crash(exc)
         if self._stopping and self._attempts.is_idle():
             self._end()
+
+    def _looked_at(self, event: Event) -> Event:
+        """Return an event with what the machine took; see first whether a step that has failed can be done otherwise."""
+        if self.energy is not None:
+            event = self.energy.booked(event)
+        if self.again is not None:
+            self.again.hear(event)
+            if type(event) is TaskFailed:
+                self._change(self.again.after_failure(event, self.state))
+        return event
+
+    def _told(self, event: Event, letter: int = 0) -> Event:
+        """Write an event down and tell observers; return it as it was written."""
+        if self._journal is not None:
+            event = self._journalled(event, self._journal, letter)
+        for observer in self.observers:
+            observer(self.job, event)
+        return event
+
+    def _change(self, change: "Change | None") -> None:
+        """Do steps otherwise from now on. Where one cannot be done so, all stays as it is."""
+        if change is None or self.way_of is None:
+            return
+        try:
+            ways = {path: self.way_of(path, choice) for path, choice in change.choices.items()}
+        except PlanError as exc:
+            _log.warning("job %s: steps stay as they are: %s", self.job, exc)
+            return
+        asked = {node.path: node.knobs for node in self.state.graph.every_node() if node.path in ways}
+        written = {path: {"executor": one.executor.name, "knobs": one.more_than(asked[path])} for path, one in change.choices.items()}
+        self.state.handle(self._told(ChoicesChanged(self._clock(), written, change.why)))
+        self._use(change.choices, ways)
+
+    def use(self, choices: Mapping[str, "Choice"]) -> None:
+        """Do steps as *choices* say, which were made before. Raises `PlanError` where one cannot be done so."""
+        if choices and self.way_of is not None:
+            self._use(choices, {path: self.way_of(path, choice) for path, choice in choices.items()})
+
+    def _use(self, choices: Mapping[str, "Choice"], ways: Mapping[str, Way]) -> None:
+        self.choices |= choices
+        for path, way in ways.items():
+            self._attempts.change(path, way)
 
     def _act(self, commands: Sequence[Command]) -> None:
         if self._journal is not None:

@@ -171,6 +171,17 @@ class JobForked(NamedTuple):
     step: str
 
 
+class ChoicesChanged(NamedTuple):
+    """Steps are done otherwise from now on. `choices` by path: a record of executor and knobs; tasks that begin later are done so.
+
+    A task whose attempt began before and fails after this is tried once more.
+    """
+
+    time: float
+    choices: Mapping[str, Mapping[str, Any]]
+    why: str = ""
+
+
 class DoubtResolved(NamedTuple):
     """A person said what became of an irreversible task in doubt: `done` (with its value) or `retry`."""
 
@@ -198,6 +209,7 @@ Event = (
     | JobResumed
     | JobForked
     | DoubtResolved
+    | ChoicesChanged
 )
 
 # -------------------------------------------------------------------------------------------------------------- commands

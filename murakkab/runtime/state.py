@@ -25,6 +25,7 @@ class JobState:
         "asking",
         "backing_off",
         "began",
+        "choices",
         "commands",
         "finale",
         "finales",
@@ -75,6 +76,8 @@ class JobState:
         self.skipping: dict[str, str] = {}
         #: What may be spent; None when there is no limit.
         self.purse: Purse | None = None
+        #: What was chosen again, by path of a step, and when.
+        self.choices: dict[str, tuple[float, Mapping[str, Any]]] = {}
         #: The task whose body the last steps are, once the rest is over; and how often it has come to that.
         self.finale: StepRecord | None = None
         self.finales = 0
@@ -171,6 +174,13 @@ class JobState:
             self.purse = Purse(limits, {})
         else:
             self.purse.limits.update(limits)
+
+    def is_done_otherwise(self, path: str, began: float, executor: str) -> bool:
+        """Return whether a step is done otherwise now than by an attempt of it that *began* then and was made by *executor*."""
+        if path not in self.choices:
+            return False
+        changed, written = self.choices[path]
+        return began < changed or written["executor"] != executor
 
     def story(self, task: str) -> list[str]:
         """Return why a task or step is where it is: each change with its time and cause, then what it waits for."""

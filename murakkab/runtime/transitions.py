@@ -13,6 +13,7 @@ from murakkab.runtime.messages import (
     Answered,
     BudgetSpent,
     CancelRequested,
+    ChoicesChanged,
     DeadlinePassed,
     DoubtResolved,
     JobForked,
@@ -100,6 +101,10 @@ def _signal_received(job: "JobState", event: SignalReceived) -> None:
     signal(job, event.name, event.value)
 
 
+def _choices_changed(job: "JobState", event: ChoicesChanged) -> None:
+    job.choices |= {path: (event.time, written) for path, written in event.choices.items()}
+
+
 def _skip_requested(job: "JobState", event: SkipRequested) -> None:
     job.go_on()
     skip(job, event.task, branch=event.branch, reason=event.reason)
@@ -151,6 +156,10 @@ def _failed(job: "JobState", record: TaskRecord, event: TaskFailed) -> None:
         job.note(record, Status.BACKOFF, f"attempt {record.attempt}: {event.reason}: {event.message}")
         job.backing_off.add(record.id)
         job.commands.append(WaitRetry(record.id, backoff(retry, record.attempt, record.id)))
+    elif job.is_done_otherwise(record.step.node.path, event.started, event.executor) and not record.executor:
+        job.note(record, Status.WAITING, f"attempt {record.attempt}: {event.reason}: {event.message}; it is done otherwise now")
+        record.attempt += 1
+        job.ready.append(record)
     else:
         rescue(job, record, Failure(record.id, event.reason, event.message, record.attempt))
 
@@ -233,6 +242,7 @@ JOB_TRANSITIONS: Mapping[type, Callable[["JobState", Any], None]] = {
     BudgetSpent: _budget_spent,
     SignalReceived: _signal_received,
     SkipRequested: _skip_requested,
+    ChoicesChanged: _choices_changed,
     JobResumed: _resumed,
     JobForked: _forked,
 }

@@ -13,7 +13,7 @@ from murakkab.source.parts import are_keys_usual
 from murakkab.source.step_options import number
 from murakkab.source.steps import Part
 from murakkab.source.values import raw
-from murakkab.spec import Goal, Workflow
+from murakkab.spec import Goal, QualityRule, Workflow
 
 
 def parameters_of(workflow: Workflow) -> tuple[str, ...]:
@@ -85,6 +85,10 @@ def _goal(goal: Goal, imports: Imports) -> Code:
     if goal.limits:
         limits = mapping({one: number(most) for one, most in goal.limits.items()})
         parts.append(limits if parts else given("limits", limits))
+    if goal.quality != QualityRule.MEAN:
+        parts.append(given("quality", quoted(goal.quality)))
+    if goal.tiers:
+        parts.append(given("tiers", mapping({one: quoted(tier) for one, tier in goal.tiers.items()})))
     return called(imports["Goal"], *parts)
 
 

@@ -15,6 +15,7 @@ from murakkab.runtime.messages import (
     Answered,
     BudgetSpent,
     CancelRequested,
+    ChoicesChanged,
     DeadlinePassed,
     DoubtResolved,
     Event,
@@ -51,6 +52,7 @@ EACH_KIND: Sequence[Event] = (
     SkipRequested(8.5, "b", True, "enough"),
     BudgetSpent(9.0),
     JobForked(9.5, "other", "a"),
+    ChoicesChanged(10.0, {"a": {"executor": "other", "knobs": {"speed": 2}}}, "late"),
 )
 
 

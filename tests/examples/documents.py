@@ -78,7 +78,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             text=True,
             cwd=self.folder,
-            env={**os.environ, "COLUMNS": "120", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+            env={**os.environ, "COLUMNS": "132", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
             check=False,
         )
         self.status = done.returncode

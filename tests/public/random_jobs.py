@@ -41,7 +41,7 @@ def work_of(document: Mapping[str, Any]) -> Work:
     """Return the compiled workflow; it is valid."""
     read = from_document(document)
     assert read.workflow is not None
-    functions, described, found = app._functions(read.workflow)
+    functions, described, found = app.functions_of(read.workflow)
     found += [*read.diagnostics, *check(read.workflow, CATALOG, described)]
     assert not [one for one in found if not one.is_warning], found
     graph = compile_workflow(read.workflow, CATALOG, described)

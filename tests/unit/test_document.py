@@ -457,6 +457,7 @@ def test_inputs_and_outputs_have_short_forms() -> None:
     ("limit", "text", "value"),
     [
         ("latency", "60s", 60.0),
+        ("latency_p90", "90s", 90.0),
         ("cost", 0.5, 0.5),
         ("cost", "$0.50", 0.5),
         ("cost", "2 USD", 2.0),
@@ -569,6 +570,8 @@ def test_the_schema_describes_every_field() -> None:
         {"inputs": {"a": {"typ": "str"}}},
         {"goal": {"minimize": "time"}},
         {"goal": {"limits": {"quality": 3}}},
+        {"goal": {"limits": {"latency_p50": 3}}},
+        {"goal": {"quality": "median"}},
     ],
 )
 def test_the_schema_rejects_mistakes(change: dict[str, Any]) -> None:

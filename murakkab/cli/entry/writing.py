@@ -1,11 +1,13 @@
 """driver: the commands about files and this installation: validate, plan, new, convert, executors, schema, completion."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from murakkab.cli import root
 from murakkab.cli.root import HERE, app, load, reported
+from murakkab.errors import InputError
 
 
 @app.command()
@@ -34,6 +36,16 @@ def plan(
     profile: root.Profile = "",
     minimize: root.Goal = None,
     limits: root.Limits = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option("--pareto", metavar="MEASURES", help="Show what two or three measures cost each other.", show_default=False),
+    ] = None,
+    points: Annotated[int, typer.Option("--points", min=2, max=60, metavar="N", help="How many points at most, for --pareto.")] = 12,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Draw it there as well, .png or .svg, for --pareto.", show_default=False),
+    ] = None,
+    tiers: Annotated[bool, typer.Option("--tiers", help="Show what best, good, fair and basic stand for in limits.")] = False,
     journal: root.Journal = HERE,
     as_json: root.Json = False,
 ) -> None:
@@ -43,12 +55,46 @@ def plan(
 
     Example: murakkab plan workflows/video_understanding.yaml --minimize energy --limit quality=0.8 --limit latency=60s
 
+    Example: murakkab plan workflows/video_understanding.yaml --minimize energy --limit quality=good
+
     With inputs the plan is for a job of them: lists are counted. Figures are those measured here where there are any (`murakkab profile`),
     else published, modelled or assumed ones, and each says which.
+
+    Example: murakkab plan workflows/video_understanding.yaml --pareto energy,quality --output frontier.png
+
+    The points of --pareto are whole choices of which none beats another in both measures, within the limits of the goal.
     """
     with reported(as_json=as_json):
+        if tiers:
+            load("tiers").tiers(file, inputs or [], profile=profile, renew=False, home=journal, as_json=as_json)
+            return
+        if pareto is None and output is not None:
+            raise InputError("--output draws a frontier, and none is asked for", hint="add --pareto energy,latency")
         wishes = load("wishes").Wishes(profile, minimize, limits or ())
-        load("files").plan(file, wishes, inputs or [], home=journal, as_json=as_json)
+        wanted = None if pareto is None else load("frontiers").Wanted(pareto, points, output)
+        load("files").plan(file, wishes, inputs or [], wanted, home=journal, as_json=as_json)
+
+
+@app.command()
+def tiers(
+    file: root.File,
+    *,
+    inputs: root.Inputs = None,
+    profile: root.Profile = "",
+    renew: Annotated[bool, typer.Option("--renew", help="Set them anew, by all that is known now.")] = False,
+    journal: root.Journal = HERE,
+    as_json: root.Json = False,
+) -> None:
+    """Show what best, good, fair and basic stand for where they limit a workflow: limits: {quality: good}, or --limit quality=good.
+
+    Example: murakkab tiers workflows/video_understanding.yaml
+
+    Example: murakkab tiers workflows/video_understanding.yaml -i videos=a.mp4,b.mp4
+
+    They are set when they are first asked for, and stay until --renew: what is added or measured later does not move them.
+    """
+    with reported(as_json=as_json):
+        load("tiers").tiers(file, inputs or [], profile=profile, renew=renew, home=journal, as_json=as_json)
 
 
 @app.command()

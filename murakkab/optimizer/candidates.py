@@ -1,0 +1,71 @@
+"""policy: what comes into question for a job - the steps that an executor does, the ways to do each, and the scene in which it runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from murakkab.catalog import Catalog, Device
+from murakkab.optimizer.cards import cards_for
+from murakkab.optimizer.configurations import Configuration, Task, configurations
+from murakkab.optimizer.estimate import Scene
+from murakkab.optimizer.expected import expected_counts, total_tasks
+from murakkab.optimizer.models import model_ways
+from murakkab.optimizer.problem import Rule
+from murakkab.optimizer.situation import Situation
+from murakkab.plan import Node, TaskGraph
+from murakkab.spec import Goal
+
+Ways = Mapping[str, Sequence[Configuration]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """By path: the `nodes` that an executor does, all `ways` to do each, and of these the `apt` ones, of which what matters is known."""
+
+    nodes: Mapping[str, Node]
+    ways: Ways
+    apt: Ways
+
+
+def candidates_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation) -> Candidates:
+    """Return what comes into question under *goal*.
+
+    What a step pins is kept. An executor that lacks something stands only where there is no other. Work may be left undone where a limit
+    says how much quality that may cost. Raises `PlanError` where a step has no executor.
+    """
+    nodes = {node.path: node for node in graph.every_node() if node.is_plain}
+    undone = "quality" in goal.limits
+    totals = total_tasks(graph, expected_counts(graph, at.inputs, at.seen))
+    tasks = {path: Task(totals.get(path, 1.0), at.seen.units.get(path)) for path in nodes}
+    ways = {path: _ways(node, catalog, at, tasks[path], with_undone=undone) for path, node in reversed(nodes.items())}
+    return Candidates(nodes, ways, {path: _apt(found, goal) for path, found in ways.items()})
+
+
+def scene_of(graph: TaskGraph, at: Situation, goal: Goal) -> Scene:
+    """Return where the job runs, and how many tasks each of its steps is expected to have."""
+    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at), Rule(goal.quality))
+
+
+def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:
+    cards = cards_for(node, catalog)
+    able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
+    asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
+    # What an environment variable would name, an engine of the installation can be instead.
+    reach = [card for card in cards if not card.extra or card.name not in catalog.lacking]
+    served = [way for card in reach for way in model_ways(card, asked, at.view, at.known, at.profiles.get(card.name, ()))]
+    # Where none is, what is lacking is told when the job begins.
+    return [*configurations(node, able or ([] if served else cards), at.view, at.profiles, task=task), *served]
+
+
+def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:
+    """Return the ways of which what matters is known, where it is known of any: of the others nothing can be promised."""
+    matters = {*goal.minimize, *goal.limits}
+    if "energy" in matters:
+        ways = [one for one in ways if one.taken.joules is not None] or ways
+    if "quality" in matters:
+        ways = [one for one in ways if one.taken.quality is not None] or ways
+    return ways
+
+
+def _capacity(at: Situation) -> dict[str, float]:
+    cores = [pool.count for pool in at.view.pools.values() if pool.kind.device is Device.CPU and not pool.endpoint]
+    return {"cores": cores[0]} if cores else {}
