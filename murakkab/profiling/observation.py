@@ -89,7 +89,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What one job of a workflow became, by path: how many tasks, the units of one on average, and `by` whom it was done, with its knobs."""
+    """What one job of a workflow became, by path: how many tasks, the units of one on average, and `by` whom, with which knobs."""
 
     workflow: str
     time: float
