@@ -4,22 +4,27 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from murakkab import app
-from murakkab.optimizer.choose import decide
+from murakkab.optimizer.choose import Decision, decide
 from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.expected import seen_in
 from murakkab.optimizer.models import can_choose_models
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.tiers import Amounts, Version, amounts_of
-from murakkab.plan import Choice
+from murakkab.plan import Choice, Deployment
 from murakkab.profiles import Profile
+from murakkab.profiling.observation import Shape, way_text
 from murakkab.rechoosing import Again
 from murakkab.spec import Goal
 from murakkab.tiers import tiers_for, with_numbers
 
 if TYPE_CHECKING:
     from murakkab.optimizer.trades import Trade
+
+#: How often the choice is made again with what jobs became that were done in such a way.
+_AGAIN: Final = 2
 
 
 def chosen(
@@ -38,8 +43,9 @@ def chosen(
     """
     settings = settings or app.Settings()
     aim = work.deployment.goal if goal is None else goal
-    at = replace(_situation(settings, inputs), with_others=with_others)
-    decision, uses = with_numbers(work.graph, aim, at, settings, lambda numbers: decide(work.graph, app.catalog(), numbers, at))
+    profiles, shapes = _known(settings, work.graph.workflow.name)
+    at = replace(_situation(settings, inputs, profiles), with_others=with_others)
+    decision, uses = with_numbers(work.graph, aim, at, settings, lambda numbers: _decided(work, numbers, at, shapes))
     made, graph = decision.deployment, work.graph
     if graph.workflow.goal.tiers:
         graph = replace(graph, workflow=replace(graph.workflow, goal=made.goal))
@@ -48,12 +54,25 @@ def chosen(
     return replace(work, graph=graph, deployment=replace(made, tiers=uses), again=again)
 
 
+def _decided(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
+    """Return the decision for a job that becomes what earlier ones did that were done in such a way."""
+    decision = decide(work.graph, app.catalog(), goal, replace(at, seen=seen_in(work.graph, shapes)))
+    for _ in range(_AGAIN if shapes else 0):
+        # How much there is to do depends on who does what comes before.
+        before = _ways(decision.deployment)
+        decision = decide(work.graph, app.catalog(), goal, replace(at, seen=seen_in(work.graph, shapes, before)))
+        if _ways(decision.deployment) == before:
+            break
+    return decision
+
+
 def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None) -> app.Work:
     """Return the *work* of a job that goes on: as it was chosen, and done otherwise only where a way of doing a step fails.
 
     What the job was expected to take says nothing any more once it has stood still. Blocks like `chosen`.
     """
-    at = replace(_situation(settings or app.Settings(), inputs), is_hurried=True)
+    settings = settings or app.Settings()
+    at = replace(_situation(settings, inputs, _known(settings)[0]), is_hurried=True)
     decision = decide(work.graph, app.catalog(), work.deployment.goal, at)
     ways = {path: _with_own(found, work.deployment.choices[path]) for path, found in decision.ways.items()}
     if all(len(found) == 1 for found in ways.values()):
@@ -99,7 +118,8 @@ def traded(
     """
     aim = work.deployment.goal if goal is None else goal
     settings = settings or app.Settings()
-    at = _situation(settings, inputs)
+    profiles, shapes = _known(settings, work.graph.workflow.name)
+    at = replace(_situation(settings, inputs, profiles), seen=seen_in(work.graph, shapes))
 
     # NumPy and SciPy are loaded for a frontier, and not for every job.
     from murakkab.optimizer.trades import trade_of
@@ -116,22 +136,27 @@ def tiered(
 ) -> tuple[Version, Amounts]:
     """Return the tiers of a workflow that hold, or (*renew*) new ones, and what they are for a job with *inputs* (None: for any)."""
     settings = settings or app.Settings()
-    at = _situation(settings, inputs)
+    profiles, shapes = _known(settings, work.graph.workflow.name)
+    at = replace(_situation(settings, inputs, profiles), seen=seen_in(work.graph, shapes))
     version = tiers_for(work.graph, at, settings, renew=renew)
     return version, amounts_of(version.tiers, work.graph, at)
 
 
-def _situation(settings: app.Settings, inputs: Mapping[str, Any] | None) -> Situation:
+def _situation(settings: app.Settings, inputs: Mapping[str, Any] | None, profiles: Mapping[str, Sequence[Profile]]) -> Situation:
     here, capacity = app.installation(), app.slots_of(settings).capacity
-    return Situation(here.view, _profiles_by_executor(settings), inputs, capacity=capacity, known=here.known)
+    return Situation(here.view, profiles, inputs, capacity=capacity, known=here.known)
 
 
-def _profiles_by_executor(settings: app.Settings) -> Mapping[str, Sequence[Profile]]:
-    """Return what was measured here, none where nobody has measured."""
+def _ways(deployment: Deployment) -> dict[str, str]:
+    return {path: way_text(one.executor.name, one.knobs) for path, one in deployment.choices.items()}
+
+
+def _known(settings: app.Settings, workflow: str = "") -> tuple[Mapping[str, Sequence[Profile]], Sequence[Shape]]:
+    """Return what was measured here, by executor, and what earlier jobs of a workflow became; nothing where nobody has measured."""
     if not app.has_profiles(settings):
-        return {}
+        return {}, ()
     found: dict[str, list[Profile]] = {}
     with closing(app.open_profiles(settings)) as store:
         for profile in store.profiles():
             found.setdefault(profile.setting.executor, []).append(profile)
-    return found
+        return found, store.shapes(workflow)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
-from murakkab.optimizer.configurations import Configuration, configurations
+from murakkab.optimizer.configurations import Configuration, Task, configurations
 from murakkab.optimizer.estimate import Scene
-from murakkab.optimizer.expected import expected_counts
+from murakkab.optimizer.expected import expected_counts, total_tasks
 from murakkab.optimizer.models import model_ways
 from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.situation import Situation
@@ -34,7 +34,9 @@ def candidates_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation)
     """
     nodes = {node.path: node for node in graph.every_node() if node.is_plain}
     undone = "quality" in goal.limits
-    ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
+    totals = total_tasks(graph, expected_counts(graph, at.inputs, at.seen))
+    tasks = {path: Task(totals.get(path, 1.0), at.seen.units.get(path)) for path in nodes}
+    ways = {path: _ways(node, catalog, at, tasks[path], with_undone=undone) for path, node in reversed(nodes.items())}
     return Candidates(nodes, ways, {path: _apt(found, goal) for path, found in ways.items()})
 
 
@@ -43,7 +45,7 @@ def scene_of(graph: TaskGraph, at: Situation, goal: Goal) -> Scene:
     return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at), Rule(goal.quality))
 
 
-def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
+def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:
     cards = cards_for(node, catalog)
     able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
     asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
@@ -51,7 +53,7 @@ def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> 
     reach = [card for card in cards if not card.extra or card.name not in catalog.lacking]
     served = [way for card in reach for way in model_ways(card, asked, at.view, at.known, at.profiles.get(card.name, ()))]
     # Where none is, what is lacking is told when the job begins.
-    return [*configurations(node, able or ([] if served else cards), at.view, at.profiles), *served]
+    return [*configurations(node, able or ([] if served else cards), at.view, at.profiles, task=task), *served]
 
 
 def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:

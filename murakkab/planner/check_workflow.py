@@ -97,7 +97,7 @@ def _goal_limit(name: str, value: object) -> Found:
     if name not in LIMITS:
         hint = "write latency: the time that is expected" if name == "latency_p50" else did_you_mean(name, LIMITS, others="there are")
         yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
-    elif isinstance(value, str):
+    elif value in TIERS:
         yield Diagnostic("wrong-form", f"the limit of {name} is text: {value!r}", f"write tiers={{{name!r}: {value!r}}}", path)
     elif not _is_number(value):
         yield Diagnostic(

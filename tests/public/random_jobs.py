@@ -20,7 +20,7 @@ from murakkab.ports import Journal, ResultCache
 from murakkab.runtime.artifacts import LocalArtifacts
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.driver import Runtime, Verdict, Work, replay
-from murakkab.runtime.messages import Answered, AskPerson, CancelRequested, Event, SignalReceived, SkipRequested
+from murakkab.runtime.messages import Answered, AskPerson, CancelRequested, Event, SignalReceived, SkipRequested, TaskSucceeded
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
 from murakkab.types import Type
@@ -33,8 +33,8 @@ JOB = "job"
 PATIENCE = 15.0
 #: How often somebody tries to end what hangs, before letting it go on.
 _HELPS = 4
-#: Runs that a job may take to its end. Every one of them gets something done.
-_RUNS = 60
+#: Runs in a row that get nothing done, after which a job is one that never ends.
+_RUNS = 30
 
 
 def work_of(document: Mapping[str, Any]) -> Work:
@@ -102,13 +102,18 @@ class Carrier:
         result = (
             await self._begun(lambda runtime: runtime.run(self._work, self._inputs(), job=JOB, observers=[self._hear])) if is_new else None
         )
-        for _ in range(_RUNS):
+        idle, heard = 0, 0
+        while idle < _RUNS:
             # Who is interrupted at the very end hears of nothing, but the job has ended.
             status = next(one.status for one in self._journal.jobs())
             assert result is None or result.status == status
             if not self._goes_on(status):
                 return status
             result = await self._resumed(result)
+            # Answers come one at a time, and a loop over a list may ask for hundreds.
+            idle, before = idle + 1, heard
+            heard = sum(isinstance(one, TaskSucceeded | Answered | SignalReceived) for one in self._journal.read(JOB)[1])
+            idle = 0 if heard > before else idle
         raise AssertionError("the job does not come to an end")
 
     def _inputs(self) -> dict[str, Any]:

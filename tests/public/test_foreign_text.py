@@ -16,6 +16,7 @@ from tests.shells import Shell, shell
 
 __all__ = ["shell"]
 
+
 STEPS = r"""
 FOUL = "\x1b[31mred\x1b[0m \x00 \x07 \x9b2J \x7f \r over"
 
@@ -60,24 +61,24 @@ def clean(text: str) -> str:
 
 
 def test_errors_and_logs_and_looks_show_controls_escaped(foul: Shell) -> None:
-    done = foul.process("run", "fails.yaml")
+    done = foul("run", "fails.yaml")
     assert r"\x1b[31mred\x1b[0m \x00 \x07 \x9b2J \x7f \r over" in clean(done.err)
     (job,) = (one["job"] for one in foul.json("jobs"))
     for words in (["show", job], ["show", job, "--task", "a"], ["logs", job], ["resume", job], ["show", job, "--tasks"]):
-        done = foul.process(*words)
+        done = foul(*words)
         clean(done.out + done.err)
-    assert r"\x1b[31mred" in foul.process("show", job).out
-    assert r"x\x1b[31my" in clean(foul.process("validate", "wrong.yaml").err)
+    assert r"\x1b[31mred" in foul("show", job).out
+    assert r"x\x1b[31my" in clean(foul("validate", "wrong.yaml").err)
 
 
 def test_json_holds_no_control_and_reads_back_the_same(foul: Shell) -> None:
-    done = foul.process("run", "says.yaml", "--json")
+    done = foul("run", "says.yaml", "--json")
     answer = json.loads(clean(done.out))
     assert answer["outputs"]["a"] == "\x1b[31mred\x1b[0m \x00 \x07 \x9b2J \x7f \r over"
-    clean(foul.process("show", answer["job"], "--json").out)
-    for line in clean(foul.process("logs", answer["job"], "--json").out).splitlines():
+    clean(foul("show", answer["job"], "--json").out)
+    for line in clean(foul("logs", answer["job"], "--json").out).splitlines():
         json.loads(line)
-    assert json.loads(clean(foul.process("run", "fails.yaml", "--json").out))["code"] == "job-failed"
+    assert json.loads(clean(foul("run", "fails.yaml", "--json").out))["code"] == "job-failed"
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])

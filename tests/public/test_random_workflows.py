@@ -1,6 +1,6 @@
 """Random workflows of the whole language on the real driver, whose steps behave at random: every promise holds, whatever happens.
 
-`RANDOM_WORKFLOWS=40` in the environment looks forty times as hard.
+`EXPLORE=1 RANDOM_WORKFLOWS=40` in the environment looks at others than the last time, and at forty times as many.
 """
 
 import asyncio
