@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from murakkab import app
-from murakkab.optimizer.choose import decide
+from murakkab.optimizer.choose import Decision, decide
 from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.models import can_choose_models
 from murakkab.optimizer.situation import Situation
@@ -19,6 +19,7 @@ from murakkab.spec import Goal
 from murakkab.tiers import tiers_for, with_numbers
 
 if TYPE_CHECKING:
+    from murakkab.optimizer.quick import Prepared
     from murakkab.optimizer.trades import Trade
 
 
@@ -44,8 +45,18 @@ def chosen(
     if graph.workflow.goal.tiers:
         graph = replace(graph, workflow=replace(graph.workflow, goal=made.goal))
     has_others = any(len(ways) > 1 for ways in decision.ways.values())
-    again = partial(Again, decision) if has_others else None
+    # A job is about to begin: what choosing again needs is made ready here, where nothing waits for it yet.
+    prepared = _prepared(decision) if has_others and not with_others else None
+    again = partial(Again, decision, prepared) if has_others else None
     return replace(work, graph=graph, deployment=replace(made, tiers=uses), again=again)
+
+
+def _prepared(decision: Decision) -> "Prepared | None":
+    if decision.problem is None:
+        return None
+    from murakkab.optimizer.quick import prepare
+
+    return prepare(decision.problem)
 
 
 def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None) -> app.Work:
