@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
@@ -53,7 +54,8 @@ class Plan:
         each = {name: {"each": "${inputs.xs}"} if name in self.maps else {} for name in self.shape}
         retry = Retry(self.retry, delay=0.5)
         return tuple(
-            step(name, retry=retry, **each[name], **{f"x{place}": f"${{{need}}}" for place, need in enumerate(needs)})
+            # Steps with the same inputs would be one.
+            step(name, retry=retry, me=name, **each[name], **{f"x{place}": f"${{{need}}}" for place, need in enumerate(needs)})
             for name, needs in self.shape.items()
         )
 
@@ -62,48 +64,51 @@ class Plan:
         return len(XS) if name in self.maps else 1
 
 
-@st.composite
-def cards(draw: st.DrawFn) -> tuple[ExecutorCard, ...]:
-    amounts = st.sampled_from((1.0, 2.0, 3.0, 5.0, 8.0))
-    quality = st.sampled_from((0.3, 0.6, 0.9))
-    return tuple(
-        ExecutorCard(
-            f"way{number}",
-            "work",
-            "",
-            effect=Effect.PURE,
-            needs=Needs(1.0),
-            quote=Quote(draw(amounts), draw(amounts), draw(amounts), draw(quality), "measured"),
-        )
-        for number in range(draw(st.integers(2, 3)))
-    )
+def cards(chance: Random) -> tuple[ExecutorCard, ...]:
+    """Return two or three ways, mostly those that are quicker take more of the rest."""
+    found = []
+    for number in range(chance.choice((2, 3, 3))):
+        seconds = chance.choice((1.0, 2.0, 3.0, 5.0, 8.0))
+        usd, joules = (chance.choice((1.0, 2.0, 8.0 / seconds, 8.0 / seconds)) for _ in range(2))
+        quote = Quote(seconds, usd, joules, chance.choice((0.3, 0.6, 0.9)), "measured")
+        found.append(ExecutorCard(f"way{number}", "work", "", effect=Effect.PURE, needs=Needs(1.0), quote=quote))
+    return tuple(found)
 
 
-@st.composite
-def plans(draw: st.DrawFn, *, with_failures: bool = False, only: str = "") -> Plan:
-    names = "abcde"[: draw(st.integers(2, 5))]
-    shape = {name: tuple(draw(st.sets(st.sampled_from(names[:place]), max_size=2))) if place else () for place, name in enumerate(names)}
-    maps = draw(st.frozensets(st.sampled_from(names), max_size=2))
-    chosen = draw(cards())
-    measure = only or draw(st.sampled_from(("latency", "cost", "energy", "quality")))
-    minimized = draw(st.sampled_from([one for one in ("latency", "cost", "energy") if one != measure]))
-    limits = {}
-    if draw(st.integers(0, 4)) or only:
-        least, most = _extremes(chosen, shape, maps, measure)
-        limits = {measure: least + draw(st.sampled_from((0.0, 0.2, 0.5, 0.8))) * (most - least)}
-    roots = [name for name, needs in shape.items() if not needs]
-    factors = {name: draw(st.sampled_from(FACTORS)) for name in roots}
+def plan_of(seed: int, *, with_failures: bool = False, only: str = "") -> Plan:
+    """Return a random plan; *only*: what its one limit is on."""
+    # Not drawn by Hypothesis, whose simple cases are those in which nothing has to be chosen again.
+    chance = Random(seed)
+    names = "abcde"[: chance.randint(2, 5)]
+    shape = {
+        name: tuple(sorted(chance.sample(names[:place], chance.randint(place > 1 or chance.random() < 0.7, min(place, 2)))))
+        for place, name in enumerate(names)
+        if place
+    }
+    shape = {"a": (), **shape}
+    maps = frozenset(name for name in names if chance.random() < 0.25)
+    chosen = cards(chance)
+    measure = only or chance.choice(("latency", "cost", "energy", "quality"))
+    minimized = chance.choice([one for one in ("latency", "cost", "energy") if one != measure])
+    least, most = _extremes(chosen, shape, maps, measure)
+    limits = {measure: least + chance.choice((0.0, 0.2, 0.5, 0.8)) * (most - least)} if only or chance.random() < 0.8 else {}
+    factors = {name: chance.choice(FACTORS) for name, needs in shape.items() if with_failures or not needs}
     failing: dict[tuple[str, str], str] = {}
     if with_failures:
-        factors = {name: draw(st.sampled_from(FACTORS)) for name in names}
         tasks = [task for name in names for task in ([f"{name}[{n}]" for n in range(len(XS))] if name in maps else [name])]
-        pairs = st.tuples(st.sampled_from([card.name for card in chosen]), st.sampled_from(tasks))
-        reasons = st.sampled_from(("worker-died", "unreachable", "bad-input", "timeout"))
-        failing = draw(st.dictionaries(pairs, reasons, max_size=4))
-    return Plan(shape, maps, chosen, Goal((minimized,), limits), factors, failing, draw(st.integers(1, 2)) if with_failures else 1)
+        for _ in range(chance.randint(0, 3)):
+            failing[chance.choice(chosen).name, chance.choice(tasks)] = chance.choice(
+                ("worker-died", "unreachable", "bad-input", "timeout")
+            )
+    return Plan(shape, maps, chosen, Goal((minimized,), limits), factors, failing, chance.randint(1, 2) if with_failures else 1)
 
 
-def _extremes(chosen: tuple[ExecutorCard, ...], shape: Mapping[str, tuple[str, ...]], maps: frozenset[str], measure: str) -> tuple[float, float]:
+SEEDS = st.integers(0, 10**9)
+
+
+def _extremes(
+    chosen: tuple[ExecutorCard, ...], shape: Mapping[str, tuple[str, ...]], maps: frozenset[str], measure: str
+) -> tuple[float, float]:
     values = []
     for card in chosen:
         picks = dict.fromkeys(shape, card)
@@ -181,8 +186,9 @@ def changes(done: Run) -> list[ChoicesChanged]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(plans(with_failures=True))
-def test_whatever_happens_a_job_ends_and_replays_and_is_done_as_it_was_chosen(plan: Plan) -> None:
+@given(SEEDS)
+def test_whatever_happens_a_job_ends_and_replays_and_is_done_as_it_was_chosen(seed: int) -> None:
+    plan = plan_of(seed, with_failures=True)
     done = run(plan)
     if done is None:
         return
@@ -201,9 +207,9 @@ def test_whatever_happens_a_job_ends_and_replays_and_is_done_as_it_was_chosen(pl
 
 
 @settings(max_examples=150, deadline=None)
-@given(plans(with_failures=True))
-def test_what_has_begun_is_changed_by_its_failure_alone(plan: Plan) -> None:
-    done = run(plan)
+@given(SEEDS)
+def test_what_has_begun_is_changed_by_its_failure_alone(seed: int) -> None:
+    done = run(plan_of(seed, with_failures=True))
     if done is None:
         return
     for change in changes(done):
@@ -212,8 +218,9 @@ def test_what_has_begun_is_changed_by_its_failure_alone(plan: Plan) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(plans())
-def test_what_goes_as_expected_stays_as_it_was_chosen(plan: Plan) -> None:
+@given(SEEDS)
+def test_what_goes_as_expected_stays_as_it_was_chosen(seed: int) -> None:
+    plan = plan_of(seed)
     done = run(Plan(plan.shape, plan.maps, plan.cards, plan.goal))
     if done is not None:
         assert changes(done) == []
@@ -233,10 +240,10 @@ def _taken(done: Run, plan: Plan, measure: str) -> float:
 
 @pytest.mark.parametrize("measure", ["latency", "cost", "energy"])
 @settings(max_examples=100, deadline=None)
-@given(st.data())
-def test_a_limit_is_kept_where_some_choice_of_the_rest_keeps_it(measure: str, data: st.DataObject) -> None:
+@given(SEEDS)
+def test_a_limit_is_kept_where_some_choice_of_the_rest_keeps_it(measure: str, seed: int) -> None:
     """The first steps take more or less than expected, all others as much; nothing is made of that but that they did."""
-    plan = data.draw(plans(only=measure))
+    plan = plan_of(seed, only=measure)
     with pytest.MonkeyPatch.context() as patch:
         # What was slow is not taken for a sign that the rest will be.
         patch.setattr(rechoosing, "_PRIOR", 1e9)
