@@ -21,6 +21,7 @@ from murakkab.spec import Goal
 from murakkab.tiers import tiers_for, with_numbers
 
 if TYPE_CHECKING:
+    from murakkab.optimizer.quick import Prepared
     from murakkab.optimizer.trades import Trade
 
 #: How often the choice is made again with what jobs became that were done in such a way.
@@ -50,10 +51,13 @@ def chosen(
     if graph.workflow.goal.tiers:
         graph = replace(graph, workflow=replace(graph.workflow, goal=made.goal))
     has_others = any(len(ways) > 1 for ways in decision.ways.values())
-    again = partial(Again, decision) if has_others else None
+    # A job is about to begin: what choosing again needs is made ready here, where nothing waits for it yet.
+    prepared = _prepared(decision) if has_others and not with_others else None
+    again = partial(Again, decision, prepared) if has_others else None
     return replace(work, graph=graph, deployment=replace(made, tiers=uses), again=again)
 
 
+<<<<<<< HEAD
 def _decided(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
     """Return the decision for a job that becomes what earlier ones did that were done in such a way."""
     decision = decide(work.graph, app.catalog(), goal, replace(at, seen=seen_in(work.graph, shapes)))
@@ -64,6 +68,14 @@ def _decided(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape])
         if _ways(decision.deployment) == before:
             break
     return decision
+=======
+def _prepared(decision: Decision) -> "Prepared | None":
+    if decision.problem is None:
+        return None
+    from murakkab.optimizer.quick import prepare
+
+    return prepare(decision.problem)
+>>>>>>> e8108939d24f64131c4b968b93c09cac4cc30bef
 
 
 def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None) -> app.Work:

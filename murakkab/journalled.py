@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from murakkab import app
 from murakkab.document import from_document
@@ -14,6 +14,7 @@ from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.planner.compile import compile_workflow
 from murakkab.ports import JobHeader, Journal, Records
+from murakkab.runtime.choices import Earlier, earlier_choices, read_back
 from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.fork import branched
 from murakkab.runtime.messages import Answered, ChoicesChanged, Event, FinishJob
@@ -21,6 +22,9 @@ from murakkab.runtime.requests import completed_answer, refusal
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.state import JobState
 from murakkab.spec import Workflow
+
+if TYPE_CHECKING:
+    from murakkab.plan import Choice
 
 #: Seconds between looks whether a letter was taken.
 _LOOK_EVERY: Final = 0.02
@@ -48,17 +52,19 @@ def _declared(header: JobHeader) -> Workflow:
 
 def _as_chosen(work: Work, header: JobHeader, past: Sequence[Event]) -> Work:
     """Return *work* with the choices that the job began with, and those that were made again since."""
-    known = app.executors()
-    choices = dict(work.deployment.choices)
+    cards = {name: executor.card for name, executor in app.executors().items()}
     asked = {node.path: node.knobs for node in work.graph.every_node()}
-    again = {path: (written, one.why) for one in past if isinstance(one, ChoicesChanged) for path, written in one.choices.items()}
+    again = {path: (said, one.why) for one in past if isinstance(one, ChoicesChanged) for path, said in one.choices.items()}
+    choices = dict(work.deployment.choices)
+    begun: dict[str, Choice | None] = {}
     for path, choice in work.deployment.choices.items():
-        first = header.choices.get(path, choice.executor.name), "chosen when the job began"
-        written, why = again.get(path, first)
-        name, knobs = (written["executor"], written["knobs"]) if isinstance(written, Mapping) else (written, {})
-        if name in known:
-            choices[path] = replace(choice, executor=known[name].card, knobs={**asked[path], **knobs}, why=why)
-    return Work(work.graph, with_forecast(replace(work.deployment, choices=choices), header.forecast), work.functions)
+        first = read_back(header.choices.get(path, choice.executor.name), choice, cards, asked[path], "chosen when the job began")
+        choices[path] = first or choice
+        if path in again:
+            said, why = again[path]
+            begun[path] = first
+            choices[path] = read_back(said, choice, cards, asked[path], why) or choices[path]
+    return Work(work.graph, with_forecast(replace(work.deployment, choices=choices), header.forecast), work.functions, begun=begun)
 
 
 def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Work, JobState, JobResult]:
@@ -68,13 +74,22 @@ def state_of(journal: Records, job: str, *, at: float | None = None) -> tuple[Wo
     that cannot be found here (those of a script, say) do no harm.
     """
     header, past = journal.read(job)
-    work = _work_seen(header, past)
     if at is not None:
         past = _until(past, at)
+    work = _work_seen(header, past)
     state = _replayed(job, work, past)
     end = next((command for command in state.commands if isinstance(command, FinishJob)), FinishJob("", {}, tuple(state.failures)))
-    result = JobResult(job, _status_of(journal, job, state, at), end.outputs, end.failures, work.graph, work.deployment, past)
+    status, earlier = _status_of(journal, job, state, at), _earlier(work, past)
+    result = JobResult(job, status, end.outputs, end.failures, work.graph, work.deployment, past, earlier=earlier)
     return work, state, result
+
+
+def _earlier(work: Work, past: Sequence[Event]) -> Mapping[str, Sequence[Earlier]]:
+    if not work.begun:
+        return {}
+    cards = {name: executor.card for name, executor in app.executors().items()}
+    asked = {node.path: node.knobs for node in work.graph.every_node()}
+    return earlier_choices(past, work.deployment.choices, work.begun, cards, asked)
 
 
 def _work_seen(header: JobHeader, past: Sequence[Event]) -> Work:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from murakkab.plan import Choice
 from murakkab.profiles import Setting
 from murakkab.profiling.observation import Observation, Shape, setting_of, way_text
+from murakkab.runtime.choices import choice_at
 from murakkab.runtime.messages import TaskSucceeded
 from murakkab.runtime.records import path_of
 from murakkab.runtime.result import JobResult
@@ -25,27 +26,32 @@ _USUAL: Final[Mapping[str, str]] = {}
 def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, where: str = "", study: str = "") -> list[Observation]:
     """Return an observation per task that an executor has done, in the order in which they ended.
 
-    What came from the cache, failed or was cancelled tells nothing, nor does a fallback. Joules are those that the executor itself has
-    measured: what is shared out for the machine has its base power in it. The load is how many tasks ran at a time on average, as a power
-    of two: of those that take cores, else of the same executor. *kinds*: the device kind of each pool. *where*: the machine. A `call` step
-    is `python:module:function`.
+    Each is about the way in which the task was really done, whatever was chosen for its step later. What came from the cache, failed or was
+    cancelled tells nothing, nor does a fallback. Joules are those that the executor itself has measured: what is shared out for the machine
+    has its base power in it. The load is how many tasks ran at a time on average, as a power of two: of those that take cores, else of the
+    same executor. *kinds*: the device kind of each pool. *where*: the machine. A `call` step is `python:module:function`.
     """
     done = [event for event in result.history if isinstance(event, TaskSucceeded) and not event.cached and event.time >= event.started]
     calls = {node.path: node.call for node in result.graph.every_node() if node.call} if result.graph is not None else {}
-    settings: dict[str, Setting | None] = {}
-    ours: list[tuple[TaskSucceeded, Setting]] = []
+    settings: dict[tuple[str, int], Setting | None] = {}
+    ours: list[tuple[TaskSucceeded, Setting, Choice]] = []
     for event in done:
         step = path_of(event.task)
-        if step not in settings:
-            settings[step] = _setting(result.deployment.choices.get(step), calls.get(step, ""), kinds)
-        setting = settings[step]
         choice = result.deployment.choices.get(step)
-        if setting is not None and choice is not None and event.executor in ("", choice.executor.name):
-            ours.append((event, setting))
-    loads = _loads([(event, setting, result.deployment.choices[path_of(event.task)]) for event, setting in ours])
+        if step in result.earlier:
+            choice = choice_at(choice, result.earlier[step], event.started, event.executor)
+        if choice is None or event.executor not in ("", choice.executor.name):
+            continue
+        key = step, id(choice)
+        if key not in settings:
+            settings[key] = _setting(choice, calls.get(step, ""), kinds)
+        setting = settings[key]
+        if setting is not None:
+            ours.append((event, setting, choice))
+    loads = _loads(ours)
     return [
         replace(_observation(event, replace(setting, load=load), where, study), job="" if study else result.job)
-        for (event, setting), load in zip(ours, loads, strict=True)
+        for (event, setting, _), load in zip(ours, loads, strict=True)
     ]
 
 
@@ -85,9 +91,9 @@ def _observation(event: TaskSucceeded, setting: Setting, where: str, study: str)
     )
 
 
-def _setting(choice: Choice | None, call: str, kinds: Mapping[str, str]) -> Setting | None:
+def _setting(choice: Choice, call: str, kinds: Mapping[str, str]) -> Setting | None:
     """Return what was run; None where that is not known, because knobs were only chosen while the job ran, or says nothing."""
-    if choice is None or choice.executor.capability in _GENERAL or not _is_data(dict(choice.knobs)):
+    if choice.executor.capability in _GENERAL or not _is_data(dict(choice.knobs)):
         return None
     setting = setting_of(choice.executor, choice.knobs, model=choice.model, device=kinds.get(choice.pool, ""))
     return replace(setting, executor=f"{setting.executor}:{call}") if call else setting

@@ -18,6 +18,7 @@ from murakkab.runtime.messages import (
     ChoicesChanged,
     Command,
     Event,
+    JobForked,
     JobResumed,
     JobSubmitted,
     StartTask,
@@ -26,7 +27,7 @@ from murakkab.runtime.messages import (
     TaskSucceeded,
     WaitTimer,
 )
-from murakkab.runtime.records import path_of
+from murakkab.runtime.records import Status, path_of
 from murakkab.runtime.state import JobState
 
 if TYPE_CHECKING:
@@ -37,28 +38,36 @@ if TYPE_CHECKING:
 _HOPELESS: Final = frozenset({"bad-input", "bad-media", "bad-reference", "bad-condition", "cancelled", "stream-diverged", "bad-signature"})
 #: Failures that every step which is done in this way would meet.
 _GONE: Final = frozenset({"missing-extra", "missing-program", "backend-unavailable", "unreachable"})
-#: Steps are chosen again when what was observed is off by this part of what the whole job was expected to take, and changed for no less.
+#: Steps are chosen again when what was observed is off by this part of what the whole job was expected to take, and changed for no less;
+#: but for a limit, which may be passed by none.
 _NEWS: Final = 0.01
+#: So small a part is the arithmetic's.
+_HAIR: Final = 1e-6
 #: How much of the whole job an observation must be to count for as much as what was expected before.
 _PRIOR: Final = 0.25
 
 
 class Change(NamedTuple):
-    """Steps that are done otherwise from now on, by path, and why."""
+    """Steps that are done otherwise from now on, by path, and why. `labels` name their ways."""
 
     choices: Mapping[str, Choice]
     why: str
+    labels: Mapping[str, str]
 
 
 @dataclass(slots=True)
 class _Step:
-    """What the tasks of a step have taken so far; times are seconds since the job began. `joules` None: somebody did not say."""
+    """What the tasks of a step have taken so far; times are seconds since the job began. `joules` None: somebody did not say.
+
+    `anew`: when something of it failed last; what was left then has begun again.
+    """
 
     begun: float
     last: float
     tasks: int = 0
     usd: float = 0.0
     joules: float | None = 0.0
+    anew: float | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +91,7 @@ class _Account:
 class Again:
     """Decides again for one job. Hears of everything that happens in it, also of what happened before it was resumed."""
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, prepared: "Prepared | None" = None) -> None:
         self._decision = decision
         self._ways = {path: {label_of(way): way for way in ways} for path, ways in decision.ways.items()}
         self._picks = {path: label_of(way) for path, way in decision.chosen.items()}
@@ -94,12 +103,24 @@ class Again:
         self._drifts: dict[str, float] = {}
         #: What the last look reckoned with, by executor: how many times longer than expected.
         self._reckoned: dict[str, float] = {}
-        #: Seconds, and parts of other amounts, by which what happened is off since the last look.
+        #: By which part of what the whole job was expected to take what happened is off since the last look.
         self._news = 0.0
+        estimate, goal = decision.deployment.estimate, decision.deployment.goal
+        self._whole = {"latency": 0.0, "cost": 0.0, "energy": 0.0}
+        if estimate is not None:
+            joules = estimate.joules.value if estimate.joules is not None else 0.0
+            self._whole = {"latency": estimate.seconds.value, "cost": estimate.usd.value, "energy": joules}
+        #: How much more than expected the job has taken since the last look, and may take without passing a limit.
+        self._late = dict.fromkeys(self._whole, 0.0)
+        self._slack = {name: goal.limits[name] - value for name, value in self._whole.items() if name in goal.limits}
+        #: Of which of the others there is only so much.
+        self._limited = {"cost", "energy"} & {*goal.limits, *decision.graph.workflow.budget}
+        #: Steps at the top that may have another number of tasks than expected, or none.
+        self._uncertain = [name for name, node in decision.graph.nodes.items() if node.loops or node.condition is not None]
         self._lists: dict[str, int] = {}
         #: By path, how many times more tasks there are than expected.
         self._sizes: dict[str, float] = {}
-        self._prepared: Prepared | None = None
+        self._prepared = prepared
 
     # ------------------------------------------------------------------------------------------------------------- hearing
 
@@ -110,11 +131,11 @@ class Again:
         if kind is TaskSucceeded:
             self._count(event)  # type: ignore[arg-type]
         elif isinstance(event, TaskFailed | TaskCancelled):
-            account.spent["cost"] += event.usd
-            account.spent["energy"] += event.joules or 0.0
-        elif kind is JobSubmitted:
+            self._lose(event)
+        elif isinstance(event, JobSubmitted):
             account.began = account.last = event.time
-        elif kind is JobResumed:
+            self._limited |= {"cost", "energy"} & (event.budget or {}).keys()
+        elif isinstance(event, JobResumed | JobForked):
             account.idle += max(0.0, event.time - account.last)
         elif isinstance(event, ChoicesChanged):
             self._picks |= self._labels_of(event)
@@ -125,11 +146,16 @@ class Again:
         asked = {node.path: node.knobs for node in self._decision.graph.every_node() if node.path in event.choices}
         found: dict[str, str] = {}
         for path, written in event.choices.items():
+            if path not in asked:
+                continue
             knobs = {**asked[path], **written["knobs"]}
             alike = (
                 label
                 for label, way in self._ways.get(path, {}).items()
-                if way.card.name == written["executor"] and {**asked[path], **way.knobs} == knobs
+                if way.card.name == written["executor"]
+                and {**asked[path], **way.knobs} == knobs
+                and way.pool == written.get("pool", way.pool)
+                and way.model == written.get("model", way.model)
             )
             if (label := next(alike, None)) is not None:
                 found[path] = label
@@ -151,12 +177,37 @@ class Again:
         step.usd += event.usd
         step.joules = None if step.joules is None or event.joules is None else step.joules + event.joules
         way = self._way(path)
-        if way is not None and not event.cached and event.executor in ("", way.card.name):
+        if way is None:
+            return
+        lag = self._reckoned.get(way.card.name, 1.0)
+        expected, taken = way.taken.seconds.value, event.time - event.started
+        if not event.cached and event.executor in ("", way.card.name):
             pace = self._paces.setdefault(way.card.name, _Pace())
-            expected, taken = way.taken.seconds.value, event.time - event.started
             pace.taken += taken
             pace.expected += expected
-            self._news += abs(taken - expected * self._reckoned.get(way.card.name, 1.0))
+        self._notice("latency", taken - expected * lag)
+        self._notice("cost", event.usd - way.taken.usd.value)
+        if event.joules is not None and way.taken.joules is not None:
+            self._notice("energy", event.joules - way.taken.joules.value * lag)
+
+    def _lose(self, event: TaskFailed | TaskCancelled) -> None:
+        """Count what an attempt took that came to nothing. What is left of its step begins again."""
+        spent = self._account.spent
+        spent["cost"] += event.usd
+        spent["energy"] += event.joules or 0.0
+        self._notice("latency", event.time - event.started)
+        self._notice("cost", event.usd)
+        self._notice("energy", event.joules or 0.0)
+        step = self._steps.get(path_of(event.task))
+        if step is not None:
+            step.anew = self._at(event.time)
+
+    def _notice(self, measure: str, amount: float) -> None:
+        """Take note that the job has taken so much more, or less, than expected."""
+        whole = self._whole[measure]
+        self._late[measure] += max(0.0, amount)
+        if measure == "latency" or measure in self._limited:
+            self._news += abs(amount) / whole if whole > 0 else float("inf") if amount and measure != "latency" else 0.0
 
     def _at(self, time: float) -> float:
         return time - self._account.began - self._account.idle
@@ -169,16 +220,25 @@ class Again:
 
     def before(self, commands: Sequence[Command], state: JobState) -> Change | None:
         """Return what is to be done otherwise before *commands* are carried out, None for nothing. No step that has begun is changed."""
-        begin = self._beginning(commands)
-        if not begin:
+        problem = self._decision.problem
+        if problem is None or not self._beginning(commands) or not self._is_worth_it(state):
             return None
-        change = None
-        if self._decision.problem is not None and self._is_worth_it(state):
-            change = self._chosen_again(self._decision.problem, state)
+        return self._chosen_again(problem, state)
+
+    def begin(self, commands: Sequence[Command], state: JobState) -> None:
+        """Take note that *commands* are being carried out: the steps that begin by that are no more changed."""
         at = self._at(state.now)
-        for path in begin:
+        for path in self._beginning(commands):
             self._steps[path] = _Step(at, at)
-        return change
+
+    def accept(self, change: Change) -> None:
+        """Take note that it is done so."""
+        self._picks |= change.labels
+
+    def refuse(self, change: Change, path: str) -> None:
+        """Take note that a step cannot be done as *change* says."""
+        self._barred.add((path, change.labels[path]))
+        self._news = float("inf")
 
     def _beginning(self, commands: Sequence[Command]) -> list[str]:
         """Return the paths of steps that are about to begin."""
@@ -193,18 +253,23 @@ class Again:
     def _is_worth_it(self, state: JobState) -> bool:
         """Return whether anything is known that was not expected, and there is a choice left."""
         self._recount(state)
-        estimate = self._decision.deployment.estimate
-        whole = estimate.seconds.value if estimate is not None else 0.0
-        return self._news > _NEWS * whole and any(path not in self._steps and len(self._open(path)) > 1 for path in self._ways)
+        late = any(self._late[name] > slack + _HAIR * self._whole[name] for name, slack in self._slack.items())
+        return (late or self._news > _NEWS) and any(path not in self._steps and len(self._open(path)) > 1 for path in self._ways)
 
     def _recount(self, state: JobState) -> None:
-        """See how many tasks there are really, where lists that were not known before now are."""
-        lists = {
-            name: len(step.map.tasks) for name, step in state.steps.items() if step.map is not None and not step.map.open and step.map.tasks
-        }
+        """See how many tasks there are really, where lists that were not known before now are, and which steps were passed over."""
+        lists: dict[str, int] = {}
+        for name in self._uncertain:
+            step = state.steps[name]
+            if step.map is not None and not step.map.open:
+                lists[name] = len(step.map.tasks)
+            elif step.status is Status.SKIPPED and name not in self._steps:
+                lists[name] = 0
         scene = self._decision.scene
         if scene is None or lists == self._lists:
             return
+        if any(not length and name not in self._lists for name, length in lists.items()):
+            self._news = float("inf")
         self._lists = lists
         graph, at = self._decision.graph, self._decision.situation
         seen = Seen({**at.seen.fan_out, **observed_fan_out(graph, lists)}, at.seen.rounds)
@@ -220,6 +285,8 @@ class Again:
     def _chosen_again(self, problem: "Problem", state: JobState) -> Change | None:
         found = self._rechoice(problem, self._now(problem, state))
         self._news = 0.0
+        self._late = dict.fromkeys(self._late, 0.0)
+        self._slack = dict(found.slack)
         self._reckoned = {way.card.name: self._lag(way) for ways in self._ways.values() for way in ways.values()}
         over, value = found.kept
         if found.excess >= over * (1 - 1e-6) and over > 0:
@@ -228,6 +295,11 @@ class Again:
         if over <= 0 and not abs(value - found.value) > _NEWS * abs(value):
             return None
         return self._change({path: label for path, label in found.picks.items() if path not in self._steps}, self._why(over))
+
+    def _is_limited_by(self, state: JobState) -> dict[str, float]:
+        """Return what the budget leaves of what a job may take, beside its goal."""
+        limits = state.purse.limits if state.purse is not None else {}
+        return {name: limit for name, limit in limits.items() if name in self._limited}
 
     def _why(self, over: float) -> str:
         paces = self._paces.values()
@@ -240,8 +312,7 @@ class Again:
 
     def _change(self, picks: Mapping[str, str], why: str) -> Change | None:
         other = {path: label for path, label in picks.items() if path in self._ways and label != self._picks[path]}
-        self._picks |= other
-        return Change({path: choice_of(path, self._ways[path][label], why) for path, label in other.items()}, why) if other else None
+        return Change({path: choice_of(path, self._ways[path][label], why) for path, label in other.items()}, why, other) if other else None
 
     # ------------------------------------------------------------------------------------------------------------ failures
 
@@ -251,7 +322,9 @@ class Again:
         Steps that change the world are not done twice; nor is one for which a fallback is declared.
         """
         record = state.tasks.get(event.task)
-        if record is None or record.executor or record.step.frame.ending or event.reason in _HOPELESS:
+        if record is None or record.status is not Status.RUNNING or record.executor or event.reason in _HOPELESS:
+            return None
+        if record.step.frame.ending or state.is_closed(record) or event.task in state.skipping:
             return None
         node = record.step.node
         if not node.effect.is_free or node.on_error.fallback or (event.retryable and record.attempt < node.retry.attempts):
@@ -278,11 +351,8 @@ class Again:
             return {}
         problem = self._decision.problem
         if problem is not None:
-            step = self._steps.pop(node.path, None)
             self._recount(state)
-            found = self._rechoice(problem, self._now(problem, state, node.path, step))
-            if step is not None:
-                self._steps[node.path] = step
+            found = self._rechoice(problem, self._now(problem, state, node.path))
             if found.picks:
                 return {path: label for path, label in found.picks.items() if path == node.path or path not in self._steps}
         goal = self._decision.deployment.goal
@@ -300,30 +370,33 @@ class Again:
             self._prepared = prepare(problem)
         return rechoose(self._prepared, now)
 
-    def _now(self, problem: "Problem", state: JobState, failed: str = "", partly: _Step | None = None) -> "Now":
-        """Return where the job stands; the step that *failed* was *partly* done before, and begins again for the rest."""
+    def _now(self, problem: "Problem", state: JobState, failed: str = "") -> "Now":
+        """Return where the job stands; of the step that *failed* the rest begins again."""
         from murakkab.optimizer.quick import Now, Settled
 
         at = self._at(state.now)
         settled: dict[str, Settled] = {}
         stretch: dict[str, float] = {}
         lags: dict[tuple[str, str], float] = {}
+        partly: _Step | None = None
         for task in problem.tasks:
             path = task.name
             size = self._sizes.get(path, 1.0)
-            if path == failed and partly is not None:
-                size *= max(0.0, 1.0 - partly.tasks / max(1.0, self._expected_tasks(path) * size))
+            step = self._steps.get(path)
+            left = 1.0 if step is None else max(0.0, 1.0 - step.tasks / max(1.0, self._expected_tasks(path) * size))
+            if path == failed:
+                partly, step = step, None
+                size *= left
             if size != 1.0:
                 stretch[path] = size
             ways = self._ways.get(path, {})
             lag = {label: self._lag(way) for label, way in ways.items()}
             lags |= {(path, label): factor for label, factor in lag.items() if factor != 1.0}
             label = self._picks.get(path, task.options[0].label)
-            step = self._steps.get(path)
-            is_over = _is_over(path, state)
+            is_over = path != failed and (_is_over(path, state) or (step is not None and not left and "/" in path))
             if step is not None:
                 option = next(option for option in task.options if option.label == label)
-                settled[path] = _settled(option, step, (size, lag.get(label, 1.0)), None if is_over else at)
+                settled[path] = _settled(option, step, (size, lag.get(label, 1.0), left), None if is_over else at)
             elif is_over:
                 settled[path] = Settled(label, at, at, joules=0.0, usd=0.0)
         barred = [pair for pair in self._barred if pair[0] not in settled]
@@ -331,7 +404,7 @@ class Again:
         if partly is not None:
             spent["cost"] += partly.usd
             spent["energy"] += partly.joules or 0.0
-        return Now(settled, at, stretch, lags, spent, barred, dict(self._picks))
+        return Now(settled, at, stretch, lags, spent, barred, dict(self._picks), self._is_limited_by(state))
 
     def _expected_tasks(self, path: str) -> float:
         choice = self._decision.deployment.choices.get(path)
@@ -353,17 +426,23 @@ class Again:
         return max(1.0, prior, prior * (taken + weight) / (expected + weight)) if expected + weight > 0 else prior
 
 
-def _settled(option: "Option", step: _Step, scale: tuple[float, float], now: float | None) -> "Settled":
-    """Return what a step that has begun takes: *now* None: took. *scale*: how much more of it there is, and how much longer it takes."""
+def _settled(option: "Option", step: _Step, scale: tuple[float, float, float], now: float | None) -> "Settled":
+    """Return what a step that has begun takes; *now* None: took.
+
+    *scale*: how much more of it there is than expected, how much longer it takes, and which part of it is left.
+    """
     from murakkab.optimizer.quick import Settled
 
-    size, lag = scale
+    size, lag, left = scale
     if now is None:
         joules = option.joules * size * lag if step.joules is None else step.joules
         return Settled(option.label, step.begun, step.last, joules=joules, usd=step.usd)
-    end = max(now, step.begun + option.seconds * size * lag)
-    joules = max(step.joules or 0.0, option.joules * size * lag)
-    return Settled(option.label, step.begun, end, joules=joules, usd=max(step.usd, option.usd * size))
+    seconds = option.seconds * size * lag
+    end = max(now, step.begun + seconds if step.anew is None else step.anew + seconds * left)
+    first = None if option.first is None else min(end, max(now, (step.begun if step.anew is None else step.anew) + option.first * lag))
+    joules = option.joules * size * lag
+    joules = joules if step.joules is None else step.joules + joules * left
+    return Settled(option.label, step.begun, end, first, joules, step.usd + option.usd * size * left)
 
 
 def _is_over(path: str, state: JobState) -> bool:

@@ -1,7 +1,7 @@
 """policy: chooses again between the steps of a running job, within a millisecond or two - what is settled stays, the rest may change.
 
-Prices of the first choice guide a local search. Where that finds nothing that keeps the limits, a complete search looks, then the exact
-solver: a limit is passed only where every choice passes it.
+Prices of the first choice guide a local search. Where that finds nothing that keeps the limits, a complete search looks, then for half a
+second the exact solver: but for that, a limit is passed only where every choice passes it.
 """
 
 import math
@@ -14,14 +14,17 @@ import numpy as np
 from murakkab.optimizer.dual import Dual, dual_of
 from murakkab.optimizer.form import ORDER, Array, Columns, Form, Line, Row, form_of, value_of
 from murakkab.optimizer.milp import Effort, least
+from murakkab.optimizer.model import spans_total
 from murakkab.optimizer.polish import Local
-from murakkab.optimizer.problem import Problem, Status
+from murakkab.optimizer.problem import TOLERANCE, Problem, Status
 from murakkab.optimizer.search import OutOfNodes, first_feasible
 
 #: Nodes of the complete search before the exact solver takes over.
 NODES: Final = 3000
 #: Selections of the first choice's prices that are tried before that.
 _MET: Final = 6
+#: Seconds that the exact solver may take: a job waits for it.
+_PATIENCE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Now:
 
     `stretch`: by task, the part by which its options take more (seconds, joules, USD, use) than the problem says, for outputs larger than
     expected; `lag`: by (task, label), the part by which they take longer, and more joules. `spent`: joules and USD that no task accounts
-    for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first.
+    for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on joules and USD of the
+    whole job, beside those of the problem.
     """
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
@@ -55,6 +59,7 @@ class Now:
     spent: Mapping[str, float] = field(default_factory=dict)
     barred: Collection[tuple[str, str]] = ()
     picks: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Rechoice:
     """An option for every task that is not settled. INFEASIBLE: no selection keeps all limits; `picks` then pass them by little.
 
     `value`: of the first measure, for the whole job. `excess`: by how much limits are passed, as parts of them, in all. `kept`: excess and
-    value of the picks from before, where they can still be had.
+    value of the picks from before, where they can still be had. `slack`: of latency, cost and energy, how much more of each keeps its limit.
     """
 
     status: Status
@@ -70,6 +75,7 @@ class Rechoice:
     value: float = math.nan
     excess: float = 0.0
     kept: tuple[float, float] = (math.inf, math.nan)
+    slack: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +110,69 @@ def rechoose(prepared: Prepared, now: Now) -> Rechoice:
     local = Local(form, measure, replace(prepared.dual, reduced=_reduced(prepared, form, measure)))
     starts = _starts(prepared, form, now, local)
     over, value = local.measured(starts[0])
-    kept = over if all(now.picks.get(name) for name in prepared.labels) else math.inf, _value(form, value)
-    return replace(_best(prepared, form, now, (local, measure, starts)), kept=kept)
+    kept = (over, _value(form, value)) if _can_be_kept(prepared, form, now) else (math.inf, math.nan)
+    found = None if _is_hopeless(local) else _feasible(local, measure, starts)
+    if found is not None:
+        return replace(_rechoice(form, now, found[1], found[0], Status.HEURISTIC), kept=kept, slack=_slack(local, found[1]))
+    nearest, value, over = _nearest(local, measure, replace(prepared.dual, reduced=local.reduced), starts)
+    return replace(_rechoice(form, now, nearest, value, Status.INFEASIBLE), excess=over, kept=kept)
 
 
-def _best(prepared: Prepared, form: Form, now: Now, search: "tuple[Local, str, list[Columns]]") -> Rechoice:
-    local, measure, starts = search
+def _slack(local: Local, columns: Columns) -> dict[str, float]:
+    rows = ((name, local.form.rows[name]) for name in ("cost", "energy"))
+    slack = {name: row.limit - float(row.coefficients[local.places, columns].sum()) for name, row in rows if row.limit < math.inf}
+    return slack if local.limit is None else {**slack, "latency": local.limit - local.length(columns)}
+
+
+def _can_be_kept(prepared: Prepared, form: Form, now: Now) -> bool:
+    """Return whether every task that is not settled can be done as it was chosen before."""
+    for place, task in enumerate(form.problem.tasks):
+        column = prepared.labels[task.name].get(now.picks.get(task.name, task.options[0].label if len(task.options) == 1 else ""))
+        if task.name not in now.settled and (column is None or not form.allowed[place, column]):
+            return False
+    return True
+
+
+def _is_hopeless(local: Local) -> bool:
+    """Return whether some limit is passed already by what uses the least of it. Most jobs that are too late are known by that."""
+    form = local.form
+    least = np.where(form.allowed[None], local.table, np.inf).min(axis=2).sum(axis=1)
+    if (least > local.limits + TOLERANCE).any():
+        return True
+    if local.limit is None:
+        return False
+    works = (float(np.where(form.allowed, work.coefficients, np.inf).min(axis=1).sum()) - work.limit for work in form.works)
+    return max([spans_total(form, form.line), *works]) > local.limit * (1 + TOLERANCE)
+
+
+def _feasible(local: Local, measure: str, starts: "list[Columns]") -> tuple[float, Columns] | None:
+    """Return the value and the columns of a selection within all limits; None where there is none, or none was found in time."""
     for start in starts:
         found = local.improved(start)
         if found is not None:
-            return _rechoice(form, now, found[1], found[0], Status.HEURISTIC)
+            return found
     complete = _complete(local, measure)
-    if complete is not None:
-        value, columns = local.improved(complete) or (local.measured(complete)[1], complete)
-        return _rechoice(form, now, columns, value, Status.HEURISTIC)
-    worst = min(starts, key=lambda start: local.measured(start)[0])
-    over, value = local.measured(worst)
-    return replace(_rechoice(form, now, worst, value, Status.INFEASIBLE), excess=over)
+    return None if complete is None else local.improved(complete) or (local.measured(complete)[1], complete)
+
+
+def _nearest(local: Local, measure: str, dual: Dual, starts: "list[Columns]") -> tuple[Columns, float, float]:
+    """Return the start that passes the limits by least, made as good as it can be without passing them by more; its value; by how much."""
+    nearest = min(starts, key=local.measured)
+    loose = Local(local.form, measure, dual)
+    loose.limits = np.maximum(local.limits, local.sums(nearest))
+    loose.limit = None if local.limit is None else max(local.limit, local.length(nearest))
+    found = loose.improved(nearest)
+    if found is not None and local.measured(found[1])[0] <= local.measured(nearest)[0]:
+        nearest = found[1]
+    over, value = local.measured(nearest)
+    return nearest, value, over
 
 
 def _complete(local: Local, measure: str) -> Columns | None:
     try:
         return first_feasible(local, local.reduced, NODES)
     except OutOfNodes:
-        found = least(local.form, measure, Effort(10.0, 1e6))
+        found = least(local.form, measure, Effort(_PATIENCE, 1e6))
         return None if found.columns is None else np.array(found.columns)
 
 
@@ -182,7 +227,8 @@ def _form_now(prepared: Prepared, now: Now) -> Form:
     slow *= stretch
     allowed = form.allowed.copy()
     ready = [max(start, now.seconds) for start in form.graph.ready]
-    rows = {name: _stretched(row, slow if name == "energy" else stretch, now.spent.get(name, 0.0)) for name, row in form.rows.items()}
+    limited = (replace(row, limit=min(row.limit, now.limits.get(name, math.inf))) for name, row in form.rows.items())
+    rows = {row.name: _stretched(row, slow if row.name == "energy" else stretch, now.spent.get(row.name, 0.0)) for row in limited}
     works = tuple(replace(row, coefficients=row.coefficients * (slow if row.name.startswith("work:") else stretch)) for row in form.works)
     lines = [Line(line.whole * slow, line.first * slow, line.last * slow) for line in (form.expected, form.tail)]
     for name, label in now.barred:

@@ -92,9 +92,17 @@ class Attempts:
         else:
             self._waiting[start.task] = start, way
 
-    def change(self, path: str, way: Way) -> None:
-        """Run the tasks of a step otherwise from now on; those that have asked for slots keep their way."""
-        self._ways = {**self._ways, path: way}
+    def change(self, ways: Mapping[str, Way]) -> None:
+        """Run the tasks of these steps, by path, otherwise from now on; those that have got other slots already keep their way."""
+        self._ways = {**self._ways, **ways}
+        for place, (start, way) in enumerate(self._ready):
+            new = ways.get(start.node.path)
+            if new is not None and not start.executor and new.needs == way.needs:
+                self._ready[place] = start, new
+        for start in [start for start, _ in self._waiting.values() if start.node.path in ways]:
+            if self._gate.withdraw(self, start.task):
+                del self._waiting[start.task]
+                self.start(start)
 
     def admit(self, task: str) -> None:
         """Let a worker take the waiting *task*; its slots are granted."""

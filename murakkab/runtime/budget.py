@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
-from murakkab.runtime.records import Status, TaskRecord
+from murakkab.runtime.records import Status, TaskRecord, path_of
 
 if TYPE_CHECKING:
     from murakkab.runtime.state import JobState
@@ -59,6 +59,15 @@ class Purse:
         for measure, amount in wanted.items():
             self._reserved[measure] += amount
         return True
+
+    def expect(self, expected: Mapping[str, Mapping[str, float]]) -> None:
+        """Expect something else of steps from now on, by path, also of those of their tasks that were about to begin."""
+        self._expected = {**self._expected, **expected}
+        for task in [task for task in self._promised if path_of(task) in expected]:
+            self.release(task)
+            wanted = self._promised[task] = self._expected[path_of(task)]
+            for measure, amount in wanted.items():
+                self._reserved[measure] += amount
 
     def release(self, task: str) -> None:
         """Give back what was set aside for *task*."""

@@ -11,12 +11,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from murakkab.catalog import ExecutorCard
 from murakkab.document import to_document
 from murakkab.errors import BackendError, ConflictError, Diagnostic, InputError, InvalidTransition, NotFoundError, PlanError
 from murakkab.forecasts import forecast_json
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.ports import Executor, JobHeader, Journal, Letter, Meter, Observer
 from murakkab.runtime.attempt import Outside, Way, way_of
+from murakkab.runtime.choices import Earlier, amounts_of, earlier_choices, read_back
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.job import RunningJob
 from murakkab.runtime.messages import Answered, CancelRequested, DoubtResolved, Event, JobResumed, JobSubmitted
@@ -47,6 +49,8 @@ class Work:
     warnings: tuple[Diagnostic, ...] = ()
     #: Makes what decides between the steps of a job whether the rest is done otherwise; None: all stays as it was chosen.
     again: "Callable[[], Again] | None" = None
+    #: Of a job that was begun earlier: how steps were to be done at first that were chosen again since; None where that is gone.
+    begun: Mapping[str, Choice | None] = field(default_factory=dict)
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
@@ -56,7 +60,7 @@ class Work:
     @cached_property
     def chosen(self) -> Mapping[str, Any]:
         """The executor of each step by name, as a journal writes it; with its knobs where it has more than those of the step."""
-        asked = {node.path: node.knobs for node in self.graph.every_node()}
+        asked = _asked_of(self)
         return {name: _written(choice, asked[name]) for name, choice in self.deployment.choices.items()}
 
     @cached_property
@@ -198,20 +202,31 @@ class Runtime:
         running.use(self._chosen_since(work, state))
         if work.again is not None:
             running.again = work.again()
-            for event in state.heard:
-                running.again.hear(event)
+            running.recall(state.heard)
         if "energy" in _limits(work, state, budget):
             running.energy = energy_book(self._meter, job)
         return running
 
     def _chosen_since(self, work: Work, state: JobState) -> dict[str, Choice]:
         """Return the choices that were made again before the job was resumed, as far as they can still be had."""
-        asked = {node.path: node.knobs for node in work.graph.every_node()} if state.choices else {}
-        return {
-            path: replace(work.deployment.choices[path], executor=self._executors[name].card, knobs={**asked[path], **written["knobs"]})
-            for path, (_, written) in state.choices.items()
-            if (name := written["executor"]) in self._executors
-        }
+        if not state.choices:
+            return {}
+        asked, cards, last = _asked_of(work), self._cards(), work.deployment.choices
+        known = {path: said for path, (_, said) in state.choices.items() if path in last and path in asked}
+        found = {path: read_back(said, last[path], cards, asked[path], last[path].why) for path, said in known.items()}
+        return {path: choice for path, choice in found.items() if choice is not None}
+
+    def _cards(self) -> dict[str, ExecutorCard]:
+        return {name: executor.card for name, executor in self._executors.items()}
+
+    def _earlier(self, work: Work, running: RunningJob) -> Mapping[str, Sequence[Earlier]]:
+        """Return how steps were done before they were chosen again, where any was."""
+        if not running.state.choices:
+            return {}
+        last = work.deployment.choices
+        # What was changed before the job was taken up may be in its deployment already.
+        first = {**last, **work.begun}
+        return earlier_choices(running.state.heard, last, first, self._cards(), _asked_of(work))
 
     def drifted(self, executor: str, ratio: float) -> None:
         """Let running jobs know that what *executor* does takes *ratio* times what its profile said when they began."""
@@ -288,6 +303,7 @@ class Runtime:
             graph=work.graph,
             deployment=_as_changed(work.deployment, running.choices),
             history=running.state.heard,
+            earlier=self._earlier(work, running),
             joules=None if before is None or after is None else after - before,
         )
         if self._ended is not None:
@@ -366,6 +382,11 @@ class Runtime:
         return way_of(node, executor, knobs=knobs, target=target, needs=needs, outside=self._outside)
 
 
+def _asked_of(work: Work) -> dict[str, Mapping[str, Any]]:
+    """Return the knobs that every step itself asks for, by path."""
+    return {node.path: node.knobs for node in work.graph.every_node()}
+
+
 def _written(choice: Choice, asked: Mapping[str, Any]) -> Any:
     more = choice.more_than(asked)
     return {"executor": choice.executor.name, "knobs": more} if more else choice.executor.name
@@ -384,11 +405,7 @@ def _limits(work: Work, state: JobState, budget: Mapping[str, float] | None) -> 
 def _submission(now: float, inputs: Mapping[str, Any], work: Work, budget: Mapping[str, float] | None) -> JobSubmitted:
     if not budget and not work.graph.workflow.budget:
         return JobSubmitted(now, inputs)
-    quotes = {path: choice.executor.quote for path, choice in work.deployment.choices.items()}
-    expected = {
-        path: {name: amount for name, amount in (("cost", q.usd), ("energy", q.joules or 0.0), ("tokens", float(q.tokens))) if amount}
-        for path, q in quotes.items()
-    }
+    expected = {path: amounts_of(choice) for path, choice in work.deployment.choices.items()}
     return JobSubmitted(now, inputs, budget, {path: amounts for path, amounts in expected.items() if amounts})
 
 

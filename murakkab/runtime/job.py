@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from murakkab.errors import ExecutorError, PlanError
 from murakkab.ports import Journal, Letter, Observer
 from murakkab.runtime.attempt import Outside, Way
 from murakkab.runtime.attempts import Attempts
+from murakkab.runtime.choices import amounts_of, written
 from murakkab.runtime.gate import Gate
 from murakkab.runtime.messages import (
     AskPerson,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from murakkab.runtime.metering import EnergyBook
 
 _log = logging.getLogger("murakkab.runtime")
+_T = TypeVar("_T")
 
 
 class RunningJob:
@@ -97,7 +99,7 @@ class RunningJob:
             event = self._told(event, letter)
             commands = self.state.handle(event)
             if self.again is not None:
-                self._change(self.again.before(commands, self.state))
+                self._choose_again(commands)
             if self.finish is not None and not self.state.finished:
                 # It waited, and goes on.
                 self.finish = None
@@ -115,10 +117,26 @@ class RunningJob:
         if self.energy is not None:
             event = self.energy.booked(event)
         if self.again is not None:
-            self.again.hear(event)
+            self._safely(lambda again: again.hear(event))
             if type(event) is TaskFailed:
-                self._change(self.again.after_failure(event, self.state))
+                self._change(lambda again: again.after_failure(event, self.state))
         return event
+
+    def _choose_again(self, commands: Sequence[Command]) -> None:
+        """See whether steps are to be done otherwise before *commands* are carried out."""
+        self._change(lambda again: again.before(commands, self.state))
+        self._safely(lambda again: again.begin(commands, self.state))
+
+    def _safely(self, question: "Callable[[Again], _T]") -> "_T | None":
+        """Return what the one who decides says. A defect there must not break the job: it goes on as it was chosen."""
+        if self.again is None:
+            return None
+        try:
+            return question(self.again)
+        except Exception:
+            _log.exception("job %s: a defect; no step is chosen again any more", self.job)
+            self.again = None
+            return None
 
     def _told(self, event: Event, letter: int = 0) -> Event:
         """Write an event down and tell observers; return it as it was written."""
@@ -128,18 +146,31 @@ class RunningJob:
             observer(self.job, event)
         return event
 
-    def _change(self, change: "Change | None") -> None:
-        """Do steps otherwise from now on. Where one cannot be done so, all stays as it is."""
-        if change is None or self.way_of is None:
-            return
-        try:
-            ways = {path: self.way_of(path, choice) for path, choice in change.choices.items()}
-        except PlanError as exc:
-            _log.warning("job %s: steps stay as they are: %s", self.job, exc)
-            return
+    def _change(self, question: "Callable[[Again], Change | None]") -> None:
+        """Do steps otherwise from now on, if the answer says so. What cannot be done as it says is asked about once more."""
+        while (change := self._safely(question)) is not None and self.way_of is not None:
+            ways: dict[str, Way] = {}
+            is_refused = False
+            for path, choice in change.choices.items():
+                try:
+                    ways[path] = self.way_of(path, choice)
+                except PlanError as exc:
+                    _log.warning("job %s: %s cannot be done as it was chosen again: %s", self.job, path, exc)
+                    is_refused = True
+                    self._refuse(change, path)
+            if not is_refused:
+                self._do(change, ways)
+                return
+
+    def _refuse(self, change: "Change", path: str) -> None:
+        self._safely(lambda again: again.refuse(change, path))
+
+    def _do(self, change: "Change", ways: Mapping[str, Way]) -> None:
         asked = {node.path: node.knobs for node in self.state.graph.every_node() if node.path in ways}
-        written = {path: {"executor": one.executor.name, "knobs": one.more_than(asked[path])} for path, one in change.choices.items()}
-        self.state.handle(self._told(ChoicesChanged(self._clock(), written, change.why)))
+        told = {path: written(one, asked[path]) for path, one in change.choices.items()}
+        expected = None if self.state.purse is None else {path: amounts_of(one) for path, one in change.choices.items()}
+        self.state.handle(self._told(ChoicesChanged(self._clock(), told, change.why, expected)))
+        self._safely(lambda again: again.accept(change))
         self._use(change.choices, ways)
 
     def use(self, choices: Mapping[str, "Choice"]) -> None:
@@ -147,10 +178,14 @@ class RunningJob:
         if choices and self.way_of is not None:
             self._use(choices, {path: self.way_of(path, choice) for path, choice in choices.items()})
 
+    def recall(self, events: Sequence[Event]) -> None:
+        """Let the one who decides know what happened before the job was resumed."""
+        for event in events:
+            self._safely(lambda again, event=event: again.hear(event))  # type: ignore[misc]
+
     def _use(self, choices: Mapping[str, "Choice"], ways: Mapping[str, Way]) -> None:
         self.choices |= choices
-        for path, way in ways.items():
-            self._attempts.change(path, way)
+        self._attempts.change(ways)
 
     def _act(self, commands: Sequence[Command]) -> None:
         if self._journal is not None:

@@ -174,12 +174,13 @@ class JobForked(NamedTuple):
 class ChoicesChanged(NamedTuple):
     """Steps are done otherwise from now on. `choices` by path: a record of executor and knobs; tasks that begin later are done so.
 
-    A task whose attempt began before and fails after this is tried once more.
+    A task whose attempt began before and fails after this is tried once more. `expected` as in `JobSubmitted`, of these steps.
     """
 
     time: float
     choices: Mapping[str, Mapping[str, Any]]
     why: str = ""
+    expected: Mapping[str, Mapping[str, float]] | None = None
 
 
 class DoubtResolved(NamedTuple):

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from murakkab.errors import Failure, JobCancelled, JobError, JobFailed, JobHeld, JobInterrupted, JobPaused, JobWaiting
 from murakkab.plan import Deployment, TaskGraph
+from murakkab.runtime.choices import Earlier, choice_at
 from murakkab.runtime.messages import Event, JobResumed, TaskCancelled, TaskFailed, TaskSucceeded
 from murakkab.runtime.records import path_of
 
 
 class TaskRow(NamedTuple):
-    """One ended attempt. Times are seconds since the epoch; `joules` None means not measured."""
+    """One ended attempt. `device` is empty where nobody knows. Times are seconds since the epoch; `joules` None means not measured."""
 
     task: str
     step: str
@@ -28,16 +29,27 @@ class TaskRow(NamedTuple):
     tokens: int = 0
 
 
-def rows_of(history: Sequence[Event], deployment: Deployment) -> list[TaskRow]:
-    """Return a row per attempt that ended, in the order in which they did."""
+_ENDS = (TaskSucceeded, TaskFailed, TaskCancelled)
+_NOTHING: Mapping[str, Sequence[Earlier]] = {}
+
+
+def rows_of(history: Sequence[Event], deployment: Deployment, earlier: Mapping[str, Sequence[Earlier]] = _NOTHING) -> list[TaskRow]:
+    """Return a row per attempt that ended, in the order in which they did. *earlier*: how steps were done that were chosen again."""
     attempts: dict[str, int] = {}
-    return [_row(event, attempts, deployment) for event in history if isinstance(event, TaskSucceeded | TaskFailed | TaskCancelled)]
+    return [_row(event, attempts, deployment, earlier) for event in history if isinstance(event, _ENDS)]
 
 
-def _row(event: TaskSucceeded | TaskFailed | TaskCancelled, attempts: dict[str, int], deployment: Deployment) -> TaskRow:
+def _row(
+    event: TaskSucceeded | TaskFailed | TaskCancelled,
+    attempts: dict[str, int],
+    deployment: Deployment,
+    earlier: Mapping[str, Sequence[Earlier]],
+) -> TaskRow:
     attempt = attempts[event.task] = attempts.get(event.task, 0) + 1
     step = path_of(event.task)
     choice = deployment.choices.get(step)
+    if choice is not None and (step in earlier or event.executor not in ("", choice.executor.name)):
+        choice = choice_at(choice, earlier.get(step, ()), event.started, event.executor)
     return TaskRow(
         task=event.task,
         step=step,
@@ -54,7 +66,6 @@ def _row(event: TaskSucceeded | TaskFailed | TaskCancelled, attempts: dict[str, 
     )
 
 
-_ENDS = (TaskSucceeded, TaskFailed, TaskCancelled)
 _STATUS: Mapping[type, str] = {TaskSucceeded: "succeeded", TaskFailed: "failed", TaskCancelled: "cancelled"}
 
 
@@ -71,6 +82,8 @@ class JobResult:
     history: Sequence[Event] = field(default=(), repr=False)
     #: Energy of the machine since the job was begun or resumed, None when it was not measured.
     joules: float | None = None
+    #: How steps were done before they were chosen again, by path.
+    earlier: Mapping[str, Sequence[Earlier]] = field(default_factory=dict)
 
     @cached_property
     def tasks(self) -> list[TaskRow]:
@@ -78,7 +91,7 @@ class JobResult:
 
         What an executor measured itself stands for itself. What ran before a resume was not measured with it and has no part in it.
         """
-        rows = rows_of(self.history, self.deployment)
+        rows = rows_of(self.history, self.deployment, self.earlier)
         if self.joules is None:
             return rows
         earlier = self._rows_before()

@@ -103,6 +103,8 @@ def _signal_received(job: "JobState", event: SignalReceived) -> None:
 
 def _choices_changed(job: "JobState", event: ChoicesChanged) -> None:
     job.choices |= {path: (event.time, written) for path, written in event.choices.items()}
+    if job.purse is not None and event.expected is not None:
+        job.purse.expect(event.expected)
 
 
 def _skip_requested(job: "JobState", event: SkipRequested) -> None:

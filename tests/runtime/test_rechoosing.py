@@ -41,8 +41,10 @@ def decided(steps: Sequence[Step], goal: Goal, **inputs: Any) -> Work:
 class Bench:
     """Executors that take as long as they are told to on a clock of their own: `seconds` by executor and task, `values` by task."""
 
-    def __init__(self, seconds: Mapping[tuple[str, str], Answer], values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, seconds: Mapping[tuple[str, str], Answer], values: Mapping[str, Any] | None = None, *, turns: int = 0) -> None:
         self.clock = FakeClock()
+        #: How often each attempt lets the others go first.
+        self.turns = turns
         self.seconds = seconds
         self.values = values or {}
         self.by: list[tuple[str, str]] = []
@@ -50,6 +52,8 @@ class Bench:
 
     async def _does(self, card: ExecutorCard, call: Call) -> Any:
         self.by.append((call.task, card.name))
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         answer = self.seconds.get((card.name, call.task), card.quote.seconds)
         if isinstance(answer, Exception):
             raise answer
@@ -144,7 +148,7 @@ def test_a_way_that_fails_for_good_is_left_for_another(goal: Goal) -> None:
     assert result.status == "succeeded"
     assert bench.by == [("a", "slow"), ("b", "slow"), ("b", "quick"), ("c", "slow"), ("d", "slow")]
     (change,) = changes(result)
-    assert change.choices == {"b": {"executor": "quick", "knobs": {}}}
+    assert change.choices == {"b": {"executor": "quick", "knobs": {}, "pool": "cpu"}}
     assert change.why == "slow failed (worker-died)"
     assert result.deployment.choices["b"].why == "slow failed (worker-died)"
     assert replay(work.graph, result.history).finished == "succeeded"
@@ -200,7 +204,7 @@ def test_what_the_file_says_about_errors_comes_after_other_ways_and_a_fallback_b
 def test_the_tasks_of_a_map_that_ran_beside_the_one_that_failed_are_done_anew() -> None:
     steps = (step("a", each="${inputs.xs}", x="${item}"),)
     work = decided(steps, Goal(("energy",)), xs=[1, 2, 3])
-    bench = Bench({("slow", "a[0]"): dead(), ("slow", "a[2]"): dead()})
+    bench = Bench({("slow", "a[0]"): dead(), ("slow", "a[2]"): dead()}, turns=8)
     result = bench.run(work, xs=[1, 2, 3])
     assert result.status == "succeeded"
     assert sorted(bench.by) == [("a[0]", "quick"), ("a[0]", "slow"), ("a[1]", "slow"), ("a[2]", "quick"), ("a[2]", "slow")]
