@@ -57,7 +57,6 @@ def chosen(
     return replace(work, graph=graph, deployment=replace(made, tiers=uses), again=again)
 
 
-<<<<<<< HEAD
 def _decided(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
     """Return the decision for a job that becomes what earlier ones did that were done in such a way."""
     decision = decide(work.graph, app.catalog(), goal, replace(at, seen=seen_in(work.graph, shapes)))
@@ -68,14 +67,14 @@ def _decided(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape])
         if _ways(decision.deployment) == before:
             break
     return decision
-=======
+
+
 def _prepared(decision: Decision) -> "Prepared | None":
     if decision.problem is None:
         return None
     from murakkab.optimizer.quick import prepare
 
     return prepare(decision.problem)
->>>>>>> e8108939d24f64131c4b968b93c09cac4cc30bef
 
 
 def going_on(work: app.Work, settings: app.Settings | None = None, *, inputs: Mapping[str, Any] | None = None) -> app.Work:
