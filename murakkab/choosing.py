@@ -3,13 +3,19 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from murakkab import app
 from murakkab.optimizer.choose import choose
+from murakkab.optimizer.expected import seen_in
 from murakkab.optimizer.situation import Situation
+from murakkab.plan import Deployment
 from murakkab.profiles import Profile
+from murakkab.profiling.observation import Shape, way_text
 from murakkab.spec import Goal
+
+#: How often the choice is made again with what jobs became that were done in such a way.
+_AGAIN: Final = 2
 
 
 def chosen(
@@ -22,17 +28,28 @@ def chosen(
     """
     settings = settings or app.Settings()
     aim = work.deployment.goal if goal is None else goal
-    view = app.installation().view
-    at = Situation(view, _profiles_by_executor(settings), inputs, capacity=app.slots_of(settings).capacity)
-    return replace(work, deployment=choose(work.graph, app.catalog(), aim, at))
+    profiles, shapes = _known(settings, work.graph.workflow.name)
+    at = Situation(app.installation().view, profiles, inputs, seen_in(work.graph, shapes), capacity=app.slots_of(settings).capacity)
+    deployment = choose(work.graph, app.catalog(), aim, at)
+    for _ in range(_AGAIN if shapes else 0):
+        # How much there is to do depends on who does what comes before.
+        before = _ways(deployment)
+        deployment = choose(work.graph, app.catalog(), aim, replace(at, seen=seen_in(work.graph, shapes, before)))
+        if _ways(deployment) == before:
+            break
+    return replace(work, deployment=deployment)
 
 
-def _profiles_by_executor(settings: app.Settings) -> Mapping[str, Sequence[Profile]]:
-    """Return what was measured here, none where nobody has measured."""
+def _ways(deployment: Deployment) -> dict[str, str]:
+    return {path: way_text(one.executor.name, one.knobs) for path, one in deployment.choices.items()}
+
+
+def _known(settings: app.Settings, workflow: str) -> tuple[Mapping[str, Sequence[Profile]], Sequence[Shape]]:
+    """Return what was measured here, by executor, and what earlier jobs of a workflow became; nothing where nobody has measured."""
     if not app.has_profiles(settings):
-        return {}
+        return {}, ()
     found: dict[str, list[Profile]] = {}
     with closing(app.open_profiles(settings)) as store:
         for profile in store.profiles():
             found.setdefault(profile.setting.executor, []).append(profile)
-    return found
+        return found, store.shapes(workflow)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from murakkab.errors import MurakkabError
-from murakkab.observing import observations_of
+from murakkab.observing import observations_of, shape_of
 from murakkab.ports import ProfileStore
 from murakkab.profiling.halving import label
 from murakkab.runtime.result import JobResult
@@ -60,6 +60,7 @@ class Learner:
             observations = [one for result in results for one in observations_of(result, where=machine())]
             if observations:
                 self._store = self._store or self._open_store()
+                self._store.remember([shape for one in results if (shape := shape_of(one)) is not None])
                 for drift in self._store.learn(observations):
                     said = (
                         f"{label(drift.setting)}: {drift.measure} are {drift.ratio:.2g} times what they were in the last {drift.count} jobs"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from murakkab.plan import Choice
 from murakkab.profiles import Setting
-from murakkab.profiling.observation import Observation, setting_of
+from murakkab.profiling.observation import Observation, Shape, setting_of, way_text
 from murakkab.runtime.messages import TaskSucceeded
 from murakkab.runtime.records import path_of
 from murakkab.runtime.result import JobResult
@@ -26,8 +26,7 @@ def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, whe
     """Return an observation per task that an executor has done, in the order in which they ended.
 
     What came from the cache, failed or was cancelled tells nothing, nor does a fallback. Joules are those that the executor itself has
-    measured: what is shared out for the machine has its base power in it. The load is how many tasks of the same executor ran at a time
-    on average, as a power of two. *kinds*: the device kind of each pool. *where*: the machine. A `call` step is `python:module:function`.
+ *kinds*: the device kind of each pool. *where*: the machine. A `call` step is `python:module:function`.
     """
     done = [event for event in result.history if isinstance(event, TaskSucceeded) and not event.cached and event.time >= event.started]
     calls = {node.path: node.call for node in result.graph.every_node() if node.call} if result.graph is not None else {}
@@ -41,11 +40,33 @@ def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, whe
         choice = result.deployment.choices.get(step)
         if setting is not None and choice is not None and event.executor in ("", choice.executor.name):
             ours.append((event, setting))
-    loads = _loads(ours)
+    loads = _loads([(event, setting, result.deployment.choices[path_of(event.task)]) for event, setting in ours])
     return [
         replace(_observation(event, replace(setting, load=load), where, study), job="" if study else result.job)
         for (event, setting), load in zip(ours, loads, strict=True)
     ]
+
+
+def shape_of(result: JobResult) -> Shape | None:
+    """Return what a job became, so that the next one of its workflow can be foreseen; None of one that did not succeed."""
+    if result.status != "succeeded" or result.graph is None:
+        return None
+    done = [event for event in result.history if isinstance(event, TaskSucceeded)]
+    tasks: dict[str, float] = defaultdict(float)
+    units: dict[str, list[float]] = defaultdict(list)
+    for event in done:
+        step = path_of(event.task)
+        tasks[step] += 1
+        if event.units is not None:
+            units[step].append(event.units)
+    return Shape(
+        result.graph.workflow.name,
+        max((event.time for event in done), default=0.0),
+        {path: way_text(one.executor.name, one.knobs) for path, one in result.deployment.choices.items()},
+        # A step with an empty list to go over becomes none.
+        {node.path: tasks.get(node.path, 0.0) for node in result.graph.nodes.values() if node.is_plain},
+        {step: math.fsum(several) / len(several) for step, several in units.items()},
+    )
 
 
 def _observation(event: TaskSucceeded, setting: Setting, where: str, study: str) -> Observation:
@@ -81,11 +102,15 @@ def _is_data(value: Any) -> bool:
 # ---------------------------------------------------------------------------------------------------------------------- load
 
 
-def _loads(ours: Sequence[tuple[TaskSucceeded, Setting]]) -> list[int]:
-    """Return for each task how many of its executor ran meanwhile on average, itself among them, as the nearest power of two."""
+def _loads(ours: Sequence[tuple[TaskSucceeded, Setting, Choice]]) -> list[int]:
+    """Return for each task how many of its kind ran meanwhile on average, itself among them, as the nearest power of two.
+
+    Tasks that take cores of this machine are of one kind: they slow each other down, whoever does them.
+    """
     groups: dict[str, list[int]] = defaultdict(list)
-    for number, (_, setting) in enumerate(ours):
-        groups[json.dumps([setting.executor, setting.version])].append(number)
+    for number, (_, setting, choice) in enumerate(ours):
+        takes_cores = choice.executor.needs.cores > 0
+        groups["" if takes_cores else json.dumps([setting.executor, setting.version])].append(number)
     loads = [1] * len(ours)
     for numbers in groups.values():
         if len(numbers) > 1:

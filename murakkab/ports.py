@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from murakkab.catalog import ExecutorCard
 from murakkab.profiles import Profile, Setting
-from murakkab.profiling.observation import Drift, Known, Observation
+from murakkab.profiling.observation import Drift, Known, Observation, Shape
 from murakkab.runtime.messages import Event
 
 Clock = Callable[[], float]
@@ -266,6 +266,14 @@ class ProfileStore(Protocol):
 
     def forget(self, study: str) -> int:
         """Forget the observations of a study and return how many there were; profiles stay until there are new ones."""
+        ...
+
+    def remember(self, shapes: Sequence[Shape]) -> None:
+        """Keep what jobs became; of each workflow the newest."""
+        ...
+
+    def shapes(self, workflow: str) -> Sequence[Shape]:
+        """Return what the newest jobs of a workflow became, oldest first; so many as are kept."""
         ...
 
     def drifts(self, *, since: float = 0.0) -> Sequence[Drift]:

@@ -24,15 +24,17 @@ from murakkab.profiling.codec import (
     watch_from,
 )
 from murakkab.profiling.keeping import family_key, from_elsewhere, grouped
-from murakkab.profiling.observation import Drift, Known, Observation
+from murakkab.profiling.observation import Drift, Known, Observation, Shape
 from murakkab.profiling.online import FORGETTING, Forgetting, updated
 
 #: The version of the form below; a file with a later one is not touched.
-_FORM: Final = 1
+_FORM: Final = 2
 #: So many observations of a setting are kept that are too old for its profile but belong to a study; and so many revisions, and drifts.
 _STUDIED: Final = 4096
 _REVISIONS: Final = 50
 _DRIFTS: Final = 1000
+#: So many jobs of a workflow are remembered.
+_SHAPES: Final = 64
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS profiles (
         key TEXT PRIMARY KEY, family TEXT NOT NULL, profile TEXT NOT NULL, watches TEXT NOT NULL, clipped INTEGER NOT NULL,
@@ -47,6 +49,8 @@ _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS revisions (key TEXT NOT NULL, revision INTEGER NOT NULL, time REAL NOT NULL, why TEXT NOT NULL,
         profile TEXT NOT NULL, PRIMARY KEY (key, revision)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS drifts (number INTEGER PRIMARY KEY, found REAL NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS shapes (number INTEGER PRIMARY KEY, workflow TEXT NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX IF NOT EXISTS shapes_by_workflow ON shapes (workflow);
 """
 
 
@@ -135,6 +139,20 @@ class SqliteProfileStore:
             for (key,) in keys:
                 self._database.execute("UPDATE profiles SET watches = '[]' WHERE key = ?", (key,))
             return self._database.execute("DELETE FROM observations WHERE study = ?", (study,)).rowcount
+
+    def remember(self, shapes: Sequence[Shape]) -> None:
+        """See `ports.ProfileStore`."""
+        with self._transaction():
+            rows = [(one.workflow, _text(asdict(one))) for one in shapes]
+            self._database.executemany("INSERT INTO shapes (workflow, body) VALUES (?, ?)", rows)
+            limit = "SELECT number FROM shapes WHERE workflow = ? ORDER BY number DESC LIMIT 1 OFFSET ?"
+            for name in {one.workflow for one in shapes}:
+                self._database.execute(f"DELETE FROM shapes WHERE workflow = ? AND number <= ({limit})", (name, name, _SHAPES))
+
+    def shapes(self, workflow: str) -> Sequence[Shape]:
+        """See `ports.ProfileStore`."""
+        rows = self._rows("SELECT body FROM shapes WHERE workflow = ? ORDER BY number", workflow)
+        return [Shape(**json.loads(body)) for (body,) in rows]
 
     def drifts(self, *, since: float = 0.0) -> Sequence[Drift]:
         """See `ports.ProfileStore`."""

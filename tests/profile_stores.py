@@ -6,7 +6,7 @@ from murakkab.ports import Revision
 from murakkab.profiles import Profile, Setting
 from murakkab.profiling.codec import setting_key
 from murakkab.profiling.keeping import family_key, from_elsewhere, grouped
-from murakkab.profiling.observation import Drift, Known, Observation
+from murakkab.profiling.observation import Drift, Known, Observation, Shape
 from murakkab.profiling.online import updated
 
 
@@ -20,6 +20,7 @@ class MemoryProfileStore:
         self._all: list[Observation] = []
         self._drifts: list[Drift] = []
         self._revisions: dict[str, list[Revision]] = {}
+        self._shapes: list[Shape] = []
 
     def profiles(self) -> Sequence[Profile]:
         return [known.profile for known in self._known.values()]
@@ -52,6 +53,12 @@ class MemoryProfileStore:
                 self._save(key, Known(shared, prior=shared), time, why)
                 count += 1
         return count
+
+    def remember(self, shapes: Sequence[Shape]) -> None:
+        self._shapes += shapes
+
+    def shapes(self, workflow: str) -> Sequence[Shape]:
+        return [one for one in self._shapes if one.workflow == workflow][-64:]
 
     def studied(self, study: str) -> Sequence[Observation]:
         return [one for one in self._all if one.study == study]

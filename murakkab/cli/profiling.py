@@ -52,6 +52,7 @@ class Wish:
     limits: tuple[str, ...] = ()
     again: bool = False
     executors: tuple[str, ...] = ()
+    trades: bool = False
 
 
 def profile(what: str, wish: Wish, *, home: Path, as_json: bool) -> None:
@@ -135,7 +136,7 @@ def _plan(target: Capability | Work, wish: Wish) -> tuple[Data, Plan]:
         _try_metric(metric, data, target)
     limits = limits_from(wish.limits)
     seconds = None if wish.budget is None else seconds_of(wish.budget, "--budget")
-    return data, Plan(data, max(1, wish.repeat), _loads(wish.load), seconds, limits, metric)
+    return data, Plan(data, max(1, wish.repeat), _loads(wish.load), seconds, limits, metric, wish.trades)
 
 
 def _try_metric(name: str, data: Data, target: Capability | Work) -> None:

@@ -13,10 +13,10 @@ from murakkab.figures import Source
 from murakkab.measuring.power import Power, Used
 from murakkab.measuring.rows import Row
 from murakkab.metrics import Metric
-from murakkab.observing import observations_of
+from murakkab.observing import observations_of, shape_of
 from murakkab.profiles import Setting
 from murakkab.profiling.numbers import median
-from murakkab.profiling.observation import Observation
+from murakkab.profiling.observation import Observation, Shape
 from murakkab.runtime.driver import Work
 from murakkab.runtime.messages import TaskFailed, TaskSucceeded
 from murakkab.runtime.result import JobResult
@@ -66,8 +66,8 @@ class Bench:
             self._observed(result, setting, row, used, (number, repetition)) for result, (number, row) in zip(results, rows, strict=True)
         ]
 
-    async def job(self, work: Work, setting: Setting, row: tuple[int, Row], repetition: int) -> list[Observation]:
-        """Return an observation of a whole job, and behind it those of the tasks in it."""
+    async def job(self, work: Work, setting: Setting, row: tuple[int, Row], repetition: int) -> tuple[list[Observation], Shape | None]:
+        """Return an observation of a whole job, and behind it those of the tasks in it; and what the job became."""
         began, before = self.power.clock(), self.power.read()
         result = await self.runtime.run(work, dict(row[1].inputs))
         now, used = self.power.clock(), self.power.used(before, self.power.read())
@@ -89,7 +89,7 @@ class Bench:
             where=machine(),
         )
         parts = observations_of(result, where=machine(), study=self.study)
-        return [whole, *(replace(one, row=row[0], repetition=repetition) for one in parts)]
+        return [whole, *(replace(one, row=row[0], repetition=repetition) for one in parts)], shape_of(result)
 
     def _work(self, setting: Setting, capability: Capability, given: frozenset[str]) -> Work:
         key = setting.executor, str(setting.knobs), given

@@ -11,13 +11,14 @@ from murakkab.catalog import ExecutorCard, Parameter
 MOST: Final = 12
 
 
-def configurations(card: ExecutorCard, *, most: int = MOST) -> list[dict[str, Any]]:
+def configurations(card: ExecutorCard, *, most: int = MOST, only_trades: bool = False) -> list[dict[str, Any]]:
     """Return values for the knobs of *card* that have a domain: the defaults first, no configuration twice.
 
-    All combinations where there are at most *most*; otherwise those in which one knob differs from its default.
+    All combinations where there are at most *most*; otherwise those in which one knob differs from its default. *only_trades*: knobs that
+    do not trade stay at their defaults.
     """
     default = {knob.name: knob.default for knob in card.knobs}
-    values = {knob.name: values_of(knob) for knob in card.knobs}
+    values = {knob.name: values_of(knob) if knob.trades or not only_trades else [knob.default] for knob in card.knobs}
     if math.prod(map(len, values.values())) <= most:
         return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
     return [default, *({**default, name: value} for name, several in values.items() for value in several[1:])]

@@ -43,6 +43,8 @@ class Plan:
     seconds: float | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     metric: str = ""
+    #: Only knobs that trade are turned: those that the optimizer may turn.
+    only_trades: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ class Study:
         """Measure every configuration of *cards*, until it is certain to lose."""
         await self._begin()
         by_name = {card.name: card for card in cards}
-        settings = [setting_of(card, knobs) for card in cards for knobs in configurations(card)]
+        settings = [setting_of(card, knobs) for card in cards for knobs in configurations(card, only_trades=self.plan.only_trades)]
         settings = [one for one in settings if await self._is_warm(one, capability)]
         self.outcome.settings = list(settings)
         race = Race(
@@ -123,7 +125,9 @@ class Study:
             if self._is_over():
                 return
             self.witness.measured(len(done) + number, len(done) + len(todo), graph.workflow.name)
-            self._learn(await self.bench.job(work, setting, row, repetition))
+            observations, shape = await self.bench.job(work, setting, row, repetition)
+            self._learn(observations)
+            self.store.remember([shape] if shape is not None else [])
         self.outcome.is_whole = True
 
     async def _under_load(self, left: Sequence[Setting], capability: Capability, most: Callable[[str], int]) -> bool:

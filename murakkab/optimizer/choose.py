@@ -9,9 +9,9 @@ from typing import Final
 
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
-from murakkab.optimizer.configurations import Configuration, configurations
+from murakkab.optimizer.configurations import Configuration, Task, configurations
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.expected import expected_counts
+from murakkab.optimizer.expected import expected_counts, total_tasks
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
@@ -34,11 +34,16 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     nodes = {node.path: node for node in graph.every_node() if node.is_plain}
     # Work may be left undone where a limit says how much quality that may cost.
     undone = "quality" in goal.limits
-    ways = {path: _ways(node, catalog, at, with_undone=undone) for path, node in reversed(nodes.items())}
+    counts = expected_counts(graph, at.inputs, at.seen)
+    totals = total_tasks(graph, counts)
+    ways = {
+        path: _ways(node, catalog, at, Task(totals.get(path, 1.0), at.seen.units.get(path)), with_undone=undone)
+        for path, node in reversed(nodes.items())
+    }
     apt = {path: _apt(found, goal) for path, found in ways.items()}
     if is_separate(goal, apt) and at.is_hurried:
         return Deployment({path: _bare(nodes[path], _best(apt[path], goal), ways[path], goal) for path in ways}, goal)
-    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at))
+    scene = Scene(graph, counts, at.view, at.capacity or _capacity(at))
     if is_separate(goal, apt):
         made = forecast(scene, {path: _best(found, goal) for path, found in apt.items()})
         return Deployment(_choices(scene, nodes, ways, made, goal), goal, made.estimate, made.timeline.critical)
@@ -52,11 +57,11 @@ def choose(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     return Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
 
 
-def _ways(node: Node, catalog: Catalog, at: Situation, *, with_undone: bool) -> list[Configuration]:
+def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:
     cards = cards_for(node, catalog)
     able = [card for card in cards if card.name not in catalog.lacking and (with_undone or not card.leaves_undone)]
     # Where none is, what is lacking is told when the job begins.
-    return configurations(node, able or cards, at.view, at.profiles)
+    return configurations(node, able or cards, at.view, at.profiles, task=task)
 
 
 def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:

@@ -1,14 +1,15 @@
 """policy: the ways in which a step can be done here - executor x knobs x model x pool - and what one task of each is expected to take."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from murakkab.catalog import Device, ExecutorCard, Quote
 from murakkab.devices import ClusterView, Pool
-from murakkab.figures import RELIANCE, Figure, Provenance, Source, exactly
+from murakkab.figures import RELIANCE, Figure, Provenance, Source, exactly, weakest
 from murakkab.plan import Node
-from murakkab.profiles import Profile
+from murakkab.profiles import Profile, Spread
 
 #: How far a figure may be off that nobody measured: so many times less or more.
 _DOUBT: Final[Mapping[Source, float]] = {Source.MEASURED: 1.1, Source.PUBLISHED: 1.3, Source.MODELLED: 1.5, Source.ASSUMED: 3.0}
@@ -44,6 +45,18 @@ class Configuration:
     model: str
     pool: str
     taken: Taken
+    #: What a task takes while so many run at a time, by how many; empty where nobody has measured more than one load.
+    loads: tuple[tuple[int, Taken], ...] = ()
+
+    def under(self, load: float) -> Taken:
+        """Return what a task takes while *load* tasks run on its machine, itself among them: straight between the loads measured."""
+        if not self.loads:
+            return self.taken
+        at = min(max(load, self.loads[0][0]), self.loads[-1][0])
+        for (few, one), (many, other) in itertools.pairwise(self.loads):
+            if at <= many:
+                return _mixed(one, other, (at - few) / (many - few))
+        return self.loads[-1][1]
 
     @property
     def label(self) -> str:
@@ -52,17 +65,29 @@ class Configuration:
         return f"{self.card.name}({shown})" if shown else self.card.name
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is known of a task before it runs: how many of its step there are (`load`), and how much work it is (`units`; None: as usual)."""
+
+    load: float = 1.0
+    units: float | None = None
+
+
+_ANY: Final = Task()
+
+
 def configurations(
-    node: Node, cards: Sequence[ExecutorCard], view: ClusterView, profiles: Mapping[str, Sequence[Profile]], *, load: int = 1
+    node: Node, cards: Sequence[ExecutorCard], view: ClusterView, profiles: Mapping[str, Sequence[Profile]], *, task: Task = _ANY
 ) -> list[Configuration]:
     """Return the ways in which *cards* can do *node*: as it stands, and with every setting of knobs that trade which has a profile.
 
-    *profiles* by executor; of several for one setting the one for a load nearest to *load* counts. At most `MOST`, the defaults first.
+    *profiles* by executor; of several for one setting the most reliable count, at the load of *task* or as many as fit into its pool.
+    At most `MOST`, the defaults first.
     """
     found: dict[tuple[Any, ...], Configuration] = {}
     for card in cards:
         for pool in _pools(card, view):
-            for one in _of_card(node, card, pool, profiles.get(card.name, ()), load):
+            for one in _of_card(node, card, pool, profiles.get(card.name, ()), task):
                 found.setdefault((card.name, pool.name if pool else "", tuple(sorted(one.knobs.items(), key=_by_name))), one)
     return list(found.values())[:MOST]
 
@@ -73,7 +98,7 @@ def _pools(card: ExecutorCard, view: ClusterView) -> list[Pool | None]:
     return [*here] or ([None] if card.device is not Device.GPU or not view.pools else [])
 
 
-def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[Profile], load: int) -> Iterator[Configuration]:
+def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[Profile], task: Task) -> Iterator[Configuration]:
     asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
     defaults = {knob.name: knob.default for knob in card.knobs}
     settings: dict[tuple[Any, ...], list[Profile]] = {}
@@ -82,12 +107,13 @@ def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[
             settings.setdefault(profile.setting.knobs, []).append(profile)
     base = tuple(sorted({**defaults, **asked}.items(), key=_by_name))
     mine = settings.pop(base, None)
-    taken = _quoted(card.quote, card, pool) if mine is None else _profiled(_nearest(mine, load), card, pool)
-    yield Configuration(card, asked, str(asked.get("model", "")), pool.name if pool else "", taken)
+    where = pool.name if pool else ""
+    made = Configuration(card, asked, str(asked.get("model", "")), where, _quoted(card.quote, card, pool))
+    yield made if mine is None else _with_profiles(made, mine, pool, task)
     for knobs, profiles in settings.items():
         changed = {name: value for name, value in knobs if name in asked or value != defaults.get(name)}
-        taken = _profiled(_nearest(profiles, load), card, pool)
-        yield Configuration(card, changed, str(changed.get("model", "")), pool.name if pool else "", taken)
+        made = Configuration(card, changed, str(changed.get("model", "")), where, made.taken)
+        yield _with_profiles(made, profiles, pool, task)
 
 
 def _by_name(item: tuple[str, Any]) -> str:
@@ -115,22 +141,45 @@ def _is_there(profile: Profile, pool: Pool | None) -> bool:
     return pool is None or profile.setting.device in (pool.kind.name, pool.kind.device.value)
 
 
-def _nearest(profiles: Sequence[Profile], load: int) -> Profile:
-    """Return the most reliable profile, of those the one for the nearest load, of those the newest."""
-    return min(profiles, key=lambda one: (RELIANCE.index(one.of.source), abs(one.setting.load - load), -one.revision))
+def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool | None, task: Task) -> Configuration:
+    """Return *way* with what the most reliable of its *profiles* say, one for each load: of several the newest."""
+    best = min(RELIANCE.index(one.of.source) for one in profiles)
+    by_load: dict[int, Profile] = {}
+    for one in sorted(profiles, key=lambda one: one.revision):
+        if RELIANCE.index(one.of.source) == best:
+            by_load[one.setting.load] = one
+    # Where a task is known well alone, what was seen of others beside it need not have its quality.
+    quality = next((one.quality for _, one in sorted(by_load.items()) if one.quality), {})
+    loads = tuple(
+        (load, _profiled(replace(one, quality=one.quality or quality), way.card, pool, task.units)) for load, one in sorted(by_load.items())
+    )
+    found = replace(way, taken=loads[0][1], loads=loads)
+    places = max(1.0, pool.count // max(1.0, way.card.needs.cores)) if pool is not None and way.card.needs.cores else task.load
+    return replace(found, taken=found.under(min(task.load, places)), loads=loads if len(loads) > 1 else ())
 
 
 # ------------------------------------------------------------------------------------------------------------------ figures
 
 
-def _profiled(profile: Profile, card: ExecutorCard, pool: Pool | None) -> Taken:
-    seconds = profile.seconds
+def _profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: float | None = None) -> Taken:
+    share = work_share(profile, units)
+    seconds = Spread(*(share * getattr(profile.seconds, name) for name in ("mean", "p50", "p90", "p99")))
     spread = _DOUBT[profile.of.source]
-    middle = Figure(seconds.p50, min(seconds.p50, seconds.p50 / spread), seconds.p50 * spread, profile.of)
+    # What comes on average, not what comes half of the time: the tasks of a step add up.
+    middle = Figure(seconds.mean, seconds.mean / spread, seconds.mean * spread, profile.of)
     quality = next(iter(profile.quality.values()), None) or _quality(card.quote)
     usd = profile.usd if profile.usd is not None else exactly(card.quote.usd, _of(card.quote))
-    joules = profile.joules if profile.joules is not None else _modelled_joules(seconds.mean, card, pool)
-    return Taken(middle, max(seconds.p90, seconds.p50), usd, joules, quality)
+    joules = times(profile.joules, share) if profile.joules is not None else _modelled_joules(seconds.mean, card, pool)
+    return Taken(middle, max(seconds.p90, seconds.mean), usd, joules, quality)
+
+
+def work_share(profile: Profile, units: float | None) -> float:
+    """Return how many times the average task of *profile* one of so many *units* takes; 1 where nobody knows what comes with a unit."""
+    whole = profile.seconds.mean
+    if units is None or not profile.units or not profile.per_unit or not whole:
+        return 1.0
+    per_unit = min(profile.per_unit, whole / profile.units)
+    return max(0.0, whole + per_unit * (units - profile.units)) / whole
 
 
 def _quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
@@ -171,6 +220,18 @@ def _busy_watts(pool: Pool) -> tuple[float, float]:
     if peak is None or idle is None:
         return 0.0, 0.0
     return peak.low - idle.high, peak.high - idle.low
+
+
+def _mixed(one: Taken, other: Taken, share: float) -> Taken:
+    """Return what lies between two, at *share* of the way to the *other*. Quality does not depend on the load."""
+    joules = one.joules if one.joules is None or other.joules is None else _between(one.joules, other.joules, share)
+    p90 = one.p90 + (other.p90 - one.p90) * share
+    return replace(one, seconds=_between(one.seconds, other.seconds, share), p90=p90, joules=joules)
+
+
+def _between(one: Figure, other: Figure, share: float) -> Figure:
+    value, low, high = (getattr(one, at) + (getattr(other, at) - getattr(one, at)) * share for at in ("value", "low", "high"))
+    return Figure(value, low, high, replace(one.of, source=weakest((one.of.source, other.of.source))))
 
 
 def times(figure: Figure, factor: float) -> Figure:

@@ -1,16 +1,20 @@
 """policy: what a job is expected to take when its steps are done in chosen ways - time, energy, money, quality, and how sure that is."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from murakkab.devices import ClusterView
 from murakkab.figures import Figure, Provenance, Source, weakest
-from murakkab.optimizer.configurations import Configuration, times
+from murakkab.optimizer.configurations import Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.plan import Estimate, TaskGraph
 
+#: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
+_SETTLING: Final = 2
+Which = Literal["value", "low", "high"]
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -37,15 +41,21 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval
     """Return what the job is expected to take with *chosen* ways, by path.
 
     The expected time is that of its run on virtual time; its interval that of runs in which every step takes as long as it does one time
-    in ten at least and at most; its 90th percentile adds the tails of the steps on the critical path as independent ones.
+    in ten at least and at most; its 90th percentile adds the tails of the steps on the critical path as independent ones. Tasks take as
+    long as they do while so many others run at the same time as that run itself shows.
     """
     totals = total_tasks(scene.graph, scene.counts)
-    timeline = _run(scene, chosen, lambda way: way.taken.seconds.value)
-    steps = {path: _of_step(way, totals[path]) for path, way in chosen.items()}
+    taken = {path: way.taken for path, way in chosen.items()}
+    timeline = _run(scene, chosen, taken, "value")
+    if any(way.loads for way in chosen.values()):
+        for _ in range(_SETTLING):
+            taken = {path: way.under(timeline.crowd.get(path, 1.0)) for path, way in chosen.items()}
+            timeline = _run(scene, chosen, taken, "value")
+    steps = {path: _of_step(one, totals[path]) for path, one in taken.items()}
     low = high = timeline.makespan
     if with_interval:
-        low = min(low, _run(scene, chosen, lambda way: way.taken.seconds.low).makespan)
-        high = max(high, _run(scene, chosen, lambda way: way.taken.seconds.high).makespan)
+        low = min(low, _run(scene, chosen, taken, "low").makespan)
+        high = max(high, _run(scene, chosen, taken, "high").makespan)
     seconds = Figure(timeline.makespan, low, high, Provenance(_source(scene, chosen), "a run on virtual time"))
     return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline)
 
@@ -55,19 +65,18 @@ def _source(scene: Scene, chosen: Mapping[str, Configuration]) -> Source:
     return weakest([*sources, *([Source.ASSUMED] if any(count.is_assumed for count in scene.counts.values()) else [])])
 
 
-def _run(scene: Scene, chosen: Mapping[str, Configuration], seconds: Callable[[Configuration], float]) -> Timeline:
+def _run(scene: Scene, chosen: Mapping[str, Configuration], taken: Mapping[str, Taken], which: Which) -> Timeline:
     work: dict[str, Work] = {}
     for path, way in chosen.items():
         card = way.card
         needs = {"cores": card.needs.cores, **card.needs.slots}
         if card.limits.concurrency is not None:
             needs[f"executor:{card.name}"] = 1.0
-        work[path] = Work(seconds(way), {name: amount for name, amount in needs.items() if name in scene.capacity and amount})
+        work[path] = Work(getattr(taken[path].seconds, which), {name: amount for name, amount in needs.items() if name in scene.capacity and amount})
     return simulate(scene.graph, work, scene.counts, scene.capacity)
 
 
-def _of_step(way: Configuration, tasks: float) -> Estimate:
-    taken = way.taken
+def _of_step(taken: Taken, tasks: float) -> Estimate:
     joules = times(taken.joules, tasks) if taken.joules is not None else None
     return Estimate(taken.seconds, taken.p90, times(taken.usd, tasks), joules, taken.quality)
 

@@ -1,23 +1,52 @@
 """policy: how many tasks each step is expected to become, before anybody has seen the lists that it goes over."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from murakkab.plan import Node, TaskGraph
+from murakkab.profiling.observation import Shape
 from murakkab.runtime.resolution import InputSkipped, ReferenceFailed, value_of
 from murakkab.spec import WILD, Expr, Loop, Maybe, PathItem, Ref
 
 #: How long a list is taken to be of which nothing is known.
 ASSUMED_LENGTH: Final = 4.0
+#: So many earlier jobs tell what the next one becomes.
+_NEWEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What earlier jobs of a workflow became, by path: tasks per task of the step gone over (else per list), and rounds per loop."""
+    """What earlier jobs of a workflow became, by path: tasks per task of the step gone over (else per list), rounds per loop, and units.
+
+    Units are how much work a task of the step is, on average: seconds of sound, images, characters.
+    """
 
     fan_out: Mapping[str, float] = field(default_factory=dict)
     rounds: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, float] = field(default_factory=dict)
+
+
+def seen_in(graph: TaskGraph, shapes: Sequence[Shape], chosen: Mapping[str, str] | None = None) -> Seen:
+    """Return what a job is expected to become by the *shapes* of earlier ones, newest last: the means of the newest `_NEWEST`.
+
+    *chosen*: by whom each step is to be done. What comes before a step decides how much there is for it: jobs in which that was done as
+    it is to be now count alone, where there are any.
+    """
+    fan_out: dict[str, float] = {}
+    units: dict[str, float] = {}
+    before: dict[str, frozenset[str]] = {}
+    for name, node in graph.nodes.items():
+        sources = {one for one in (*node.needs, *([node.stream.source] if node.stream else [])) if one in before}
+        before[name] = frozenset(sources).union(*(before[one] for one in sources))
+        paths = [graph.nodes[one].path for one in before[name]]
+        alike = [one for one in shapes if chosen is not None and all(one.by.get(path) == chosen.get(path) for path in paths)]
+        newest = (alike or shapes)[-_NEWEST:]
+        if spread := [found[node.path] for one in newest if node.path in (found := observed_fan_out(graph, one.tasks))]:
+            fan_out[node.path] = sum(spread) / len(spread)
+        if known := [one.units[node.path] for one in newest if node.path in one.units]:
+            units[node.path] = sum(known) / len(known)
+    return Seen(fan_out, units=units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +150,7 @@ def _is_wild(item: PathItem) -> bool:
     return item is WILD or (isinstance(item, Maybe) and item.item is WILD)
 
 
-def observed_fan_out(graph: TaskGraph, tasks: Mapping[str, int]) -> dict[str, float]:
+def observed_fan_out(graph: TaskGraph, tasks: Mapping[str, float]) -> dict[str, float]:
     """Return the fan-out of every mapped node at the top of the graph, from how many *tasks* of each a job had."""
     found: dict[str, float] = {}
     for node in graph.nodes.values():

@@ -29,13 +29,15 @@ class Work:
 class Timeline:
     """When a job is over, seconds from its start; `spans`: first start and last end of each step; `busy`: seconds x amount, by resource.
 
-    `critical`: the steps whose work the end waited for, in order.
+    `critical`: the steps whose work the end waited for, in order. `crowd`: how many tasks hold cores, on average over the time in which
+    those of a step do.
     """
 
     makespan: float
     spans: Mapping[str, tuple[float, float]]
     busy: Mapping[str, float]
     critical: tuple[str, ...] = ()
+    crowd: Mapping[str, float] = field(default_factory=dict)
 
 
 def simulate(graph: TaskGraph, work: Mapping[str, Work], counts: Mapping[str, Count], capacity: Mapping[str, float]) -> Timeline:
@@ -80,14 +82,44 @@ class _Frame:
 class _Task:
     """One invocation. `cause`: the task whose end let it start."""
 
-    __slots__ = ("cause", "number", "rounds", "start", "step")
+    __slots__ = ("area", "cause", "number", "rounds", "start", "step")
 
     def __init__(self, step: _Step, number: int, cause: "_Task | None") -> None:
         self.step = step
         self.number = number
         self.cause = cause
         self.start = 0.0
+        self.area = 0.0
         self.rounds = 0
+
+
+class _Crowd:
+    """How many tasks hold cores, over time; what that is on average while those of each step do."""
+
+    __slots__ = ("_area", "_now", "_running", "_shares")
+
+    def __init__(self) -> None:
+        self._now = self._area = 0.0
+        self._running = 0
+        self._shares: dict[str, tuple[float, float]] = {}
+
+    def begin(self, task: _Task, now: float) -> None:
+        self._advance(now)
+        self._running += 1
+        task.area = self._area
+
+    def end(self, task: _Task, now: float) -> None:
+        self._advance(now)
+        self._running -= 1
+        area, seconds = self._shares.get(task.step.node.path, (0.0, 0.0))
+        self._shares[task.step.node.path] = area + self._area - task.area, seconds + now - task.start
+
+    def _advance(self, now: float) -> None:
+        self._area += self._running * (now - self._now)
+        self._now = now
+
+    def mean(self) -> dict[str, float]:
+        return {path: area / seconds for path, (area, seconds) in self._shares.items() if seconds}
 
 
 class _Simulation:
@@ -106,6 +138,7 @@ class _Simulation:
         self._waiting: dict[int, _Task] = {}
         self._spans: dict[str, tuple[float, float]] = {}
         self._busy: dict[str, float] = {}
+        self._crowd = _Crowd()
         #: Steps all of whose tasks are done, and what let that be.
         self._settled: deque[tuple[_Step, _Task | None]] = deque()
 
@@ -118,7 +151,7 @@ class _Simulation:
             if last.step.node.is_plain:
                 path.append(last.step.node.path)
             last = last.cause
-        return Timeline(self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))))
+        return Timeline(self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))), self._crowd.mean())
 
     def _all_of(self, nodes: Mapping[str, Node], last: _Task | None) -> _Task | None:
         """Run *nodes* to their end; return the task that ended last."""
@@ -126,7 +159,9 @@ class _Simulation:
         self._settle_all()
         while self._heap:
             self._now, _, last = heapq.heappop(self._heap)
-            if self._needs(last.step.node):
+            if needs := self._needs(last.step.node):
+                if "cores" in needs:
+                    self._crowd.end(last, self._now)
                 for ticket in self._table.give_back(last.number, self._now):
                     self._begin(self._waiting.pop(ticket), last)  # type: ignore[call-overload]
             self._finish(last)
@@ -182,7 +217,10 @@ class _Simulation:
     def _begin(self, task: _Task, cause: _Task | None) -> None:
         task.start, task.cause = self._now, cause
         seconds = self._seconds(task.step.node)
-        for name, amount in self._needs(task.step.node).items():
+        needs = self._needs(task.step.node)
+        if "cores" in needs:
+            self._crowd.begin(task, self._now)
+        for name, amount in needs.items():
             self._busy[name] = self._busy.get(name, 0.0) + seconds * amount
         heapq.heappush(self._heap, (self._now + seconds, task.number, task))
 

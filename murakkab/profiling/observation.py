@@ -87,6 +87,22 @@ class Known:
     since: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one job of a workflow became, by path: how many tasks, the units of one on average, and `by` whom it was done, with its knobs."""
+
+    workflow: str
+    time: float
+    by: Mapping[str, str]
+    tasks: Mapping[str, float]
+    units: Mapping[str, float]
+
+
+def way_text(executor: str, knobs: Mapping[str, Any]) -> str:
+    """Return the name of a way to do a step: equal for equal ones."""
+    return " ".join([executor, *(f"{name}={knobs[name]}" for name in sorted(knobs))])
+
+
 def setting_of(
     card: ExecutorCard, knobs: Mapping[str, Any], *, model: str = "", device: str = "", devices: int = 1, load: int = 1
 ) -> Setting:

@@ -36,6 +36,7 @@ def profile(
     executor: Annotated[
         list[str] | None, typer.Option("--executor", metavar="NAME", help="Only this executor; may be repeated.", show_default=False)
     ] = None,
+    trades: Annotated[bool, typer.Option("--trades", help="Turn only the knobs that the optimizer may turn.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured with this data.")] = False,
     show: Annotated[bool, typer.Option("--list", help="Only show what is known.")] = False,
     export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all profiles to a file.", show_default=False)] = None,
@@ -66,7 +67,15 @@ def profile(
             module.profiles(journal, None, as_json=as_json)
         else:
             wish = module.Wish(
-                data, metric, repeat, load_levels, budget, limits=tuple(limit or ()), again=again, executors=tuple(executor or ())
+                data,
+                metric,
+                repeat,
+                load_levels,
+                budget,
+                limits=tuple(limit or ()),
+                again=again,
+                executors=tuple(executor or ()),
+                trades=trades,
             )
             module.profile(what, wish, home=journal, as_json=as_json)
 
