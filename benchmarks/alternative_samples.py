@@ -84,7 +84,8 @@ def _clips() -> dict[str, Any]:
     return found
 
 
-def _scenes_of(name: str, path: Path) -> list[Scene]:
+def scenes_of(name: str, path: Path) -> list[Scene]:
+    """Return the scenes of a sample clip as they are labelled."""
     file = File(str(path))
     return [Scene(file, at, start, end, AudioClip(file, start, end)) for at, (start, end) in enumerate(_clips()[name]["scenes"])]
 
@@ -116,7 +117,7 @@ def streamed(source: Path, target: Path) -> Path:
 def _frames(call: Call, folder: Path) -> Samples:
     """Scored is how much of a scene the pictures show: the part of it that is less than a tenth of it away from one, in time."""
     paths = [(name, path) for name in _clips() for path in (MEDIA / name, streamed(MEDIA / name, folder / f"streamed-{name}"))]
-    scenes = [scene for name, path in paths for scene in _scenes_of(name, path)]
+    scenes = [scene for name, path in paths for scene in scenes_of(name, path)]
 
     def judged(images: Sequence[File], at: int) -> list[str]:
         taken = [_place(image, scenes[at], call) for image in images]
@@ -151,7 +152,7 @@ def _place(image: File, scene: Scene, call: Call) -> float:
 def _speech(call: Call, folder: Path) -> Samples:
     inputs, labels = [], []
     for name, known in _clips().items():
-        for at, scene in enumerate(_scenes_of(name, MEDIA / name)):
+        for at, scene in enumerate(scenes_of(name, MEDIA / name)):
             clear = Path(call.artifacts.local_path({"uri": pyav_audio(scene.audio, call=call).uri}))
             noisy = _with_noise(clear, folder / f"{name}-{at}.wav")
             inputs += [{"audio": AudioClip(File(str(path)), 0.0, scene.end - scene.start)} for path in (clear, noisy)]
@@ -177,7 +178,7 @@ def _with_noise(source: Path, target: Path) -> Path:
 def _objects(call: Call, folder: Path) -> Samples:
     inputs, labels = [], []
     for name, known in _clips().items():
-        for at, scene in enumerate(_scenes_of(name, MEDIA / name)):
+        for at, scene in enumerate(scenes_of(name, MEDIA / name)):
             images = pyav_frames(scene, _STILLS, call=call)
             harder = [[_tilted(image, tilt, call) for image in images] for tilt in _TILTS]
             inputs += [{"images": some} for some in (images, *harder)]

@@ -1,302 +1,295 @@
-"""driver: what the three shipped workflows are predicted to take, beside what they take here - and beside one step after the other.
+"""driver: what jobs of the shipped workflows are expected to take, beside what they take on this machine.
 
-    python -m benchmarks.forecast [--only WORKFLOW] [--runs N] [--learn N] [--json FILE]
+    python -m benchmarks.forecast [--home FOLDER] [--rounds N] [--only WORKFLOW] [--json FILE]
 
-Each workflow is first run with every alternative of every step, one at a time, in a throw-away home whose profiles learn from each job
-as they do anywhere; nothing else is measured for it. Then the choice is made for several goals by those profiles, forecast, and run.
-Models are loaded and files are in the page cache before; no result comes from a cache. Latency is the median of the runs. Without a
-meter the energy of a run is its CPU seconds times the watts of a busy core: then both sides are modelled, and the error is that of CPU
-seconds alone.
+The executors are profiled first, as `murakkab profile` does, into a throw-away home (`--home`: one that `benchmarks.profiled` has filled).
+Then, for each workflow and goal: the choice is made, the job predicted and run (`first`); which teaches how many tasks there are, how much
+work each is and what it took. It is chosen, predicted and run again and again (`then`), the goals of a workflow in turns; each job is
+predicted from what was known just before it. Everything is in one process, so models and libraries are loaded (warm); results are not
+cached. `cold` is the first job of a fresh process. `off`: by which part of itself the median of what was measured was missed, by the median of what was expected; `each`: the same of single
+jobs, in the median. `within`: how many jobs took what the predicted interval says, which is to hold for 4 of 5.
 
-The baseline is the shape of the paper's straw man (Murakkab, HotOS 2025, Listing 1): one fixed executor for each step, one task at a time.
+Energy: nothing here reads a power meter. Measured joules are the CPU seconds of the process and of all that it started, times the watts
+that are assumed of a busy core above an idle one; the watts of the machine may be two to three times more or less than assumed.
+`others`: the part of the machine's time that other processes used meanwhile, which no prediction can know.
 """
 
 import argparse
 import asyncio
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.machine import machine
+from benchmarks.alternative_samples import DOCUMENTS, MEDIA
+from benchmarks.machine import machine, others_share
+from benchmarks.profiled import CAPABILITIES, profile
 from benchmarks.report import console
+from benchmarks.timing import ROOT
 from murakkab import app
-from murakkab.catalog import ExecutorCard
 from murakkab.choosing import chosen
-from murakkab.errors import PlanError
-from murakkab.measuring.power import Power
-from murakkab.measuring.tools import core, meters
+from murakkab.measuring.tools import core
 from murakkab.plan import Deployment
-from murakkab.runtime.driver import Work
-from murakkab.spec import Goal, Workflow
+from murakkab.runtime.result import JobResult
+from murakkab.spec import Goal
+from murakkab.this_machine import cpu_seconds
 
-_HERE: Final = Path("workflows")
-_FOLDER: Final = str(_HERE / "documents" / "island")
-_QUESTIONS: Final = (
-    "When was Skarn Light first lit?",
-    "Who sharpens the millstones?",
-    "How many steps does the tower have?",
-    "What does the ferry carry?",
-)
-#: The executors that a script would name: the plain choice of each step, as the paper's straw man has one for each.
-_FIXED: Final[Mapping[str, Mapping[str, str]]] = {
-    "video_understanding": {
-        "scenes": "pyscenedetect",
-        "frames": "pyav-frames",
-        "speech": "pocketsphinx",
-        "objects": "opencv-cascades",
-        "report": "noun-list",
+#: A job that takes less than this is repeated more often.
+_SHORT: Final = 1.0
+_MORE: Final = 5
+_ROUNDS: Final = 4
+_COLD: Final = 2
+_MARK: Final = "COLD "
+#: The quality asked for under "energy": a little below the best that there is.
+_QUALITY: Final = {"video_understanding": 0.8, "document_qa": 0.6, "summarize_folder": 0.44}
+WORKFLOWS: Final = tuple(_QUALITY)
+
+
+def goals_of(name: str) -> Mapping[str, Goal]:
+    """Return the goals under which a workflow is predicted and run: energy is minimised within a limit of quality."""
+    return {
+        "latency": Goal(("latency",)),
+        f"energy, {_QUALITY[name]}": Goal(("energy",), {"quality": _QUALITY[name], "latency": 60.0}),
+        "quality": Goal(("quality", "latency")),
     }
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A goal of a workflow: what was predicted, and the median of the runs; joules None where nobody knows them."""
+class Predicted:
+    """A job: what was expected of it, and what it took."""
+
+    expected: float
+    seconds: float
+    expected_joules: float | None
+    joules: float
+    expected_usd: float
+    usd: float
+    others: float
+
+
+@dataclass(slots=True)
+class Case:
+    """A workflow under a goal: its first job, and those after it. `ways`: who did what, in how many jobs."""
 
     workflow: str
     goal: str
-    choices: dict[str, str]
-    predicted: float
-    low: float
-    high: float
-    measured: float
-    spread: float
-    predicted_joules: float | None
-    measured_joules: float
-    energy_source: str
+    first: Predicted | None = None
+    jobs: list[Predicted] = field(default_factory=list)
+    is_within: list[bool] = field(default_factory=list)
+    ways: dict[str, int] = field(default_factory=dict)
+    cold: list[float] = field(default_factory=list)
 
     @property
     def error(self) -> float:
-        """By which part of what was measured the prediction is off."""
-        return abs(self.predicted - self.measured) / self.measured
+        """By which part of itself the median time of the jobs was missed, by the median of what was expected of them."""
+        return off(_middle(self, "expected"), _middle(self, "seconds"))
+
+    @property
+    def error_of_each(self) -> float:
+        """By which part of itself the time of a job was missed, in the median over the jobs."""
+        return statistics.median(off(one.expected, one.seconds) for one in self.jobs)
+
+    @property
+    def energy_error(self) -> float:
+        """By which part of itself the median of the joules was missed."""
+        return off(_middle(self, "expected_joules"), _middle(self, "joules"))
+
+    @property
+    def first_measured(self) -> float:
+        """What the first job took."""
+        return self.first.seconds if self.first is not None else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The baseline or a choice of the optimizer: seconds and joules, medians of runs that took turns."""
+def off(expected: float, measured: float) -> float:
+    """Return by which part of itself what was measured was missed."""
+    return abs(expected - measured) / measured if measured else 0.0
 
-    name: str
-    seconds: float
-    joules: float
+
+def _middle(case: Case, name: str) -> float:
+    return statistics.median(getattr(job, name) or 0.0 for job in case.jobs)
 
 
 def inputs_of(name: str) -> dict[str, Any]:
-    """Return the inputs that a workflow is run with."""
+    """Return the inputs of a shipped workflow, from the sample data."""
+    island = str(DOCUMENTS / "island")
     if name == "video_understanding":
-        return {"videos": [app.file_input(str(_HERE / "media" / clip)) for clip in ("cat.mp4", "person.mp4")]}
-    return {"folder": _FOLDER, "questions": list(_QUESTIONS)} if name == "document_qa" else {"folder": _FOLDER}
+        return {"videos": [app.file_input(str(path)) for path in sorted(MEDIA.glob("*.mp4"))]}
+    if name == "document_qa":
+        asked = json.loads((DOCUMENTS / "labels.json").read_text())["questions"]
+        return {"folder": island, "questions": [one["question"] for one in asked], "passages": 4}
+    return {"folder": island, "sentences": 6, "each": 3}
 
 
-def goals_of(best: float) -> Iterator[tuple[str, Goal]]:
-    """Yield goals to choose by; *best*: the quality that the best choice is expected to have."""
-    yield "latency", Goal(("latency",))
-    yield "energy", Goal(("energy",))
-    yield "quality, latency", Goal(("quality", "latency"))
-    yield "energy, quality 0.95 of the best", Goal(("energy",), {"quality": round(0.95 * best, 3)})
+def loaded(name: str) -> app.Work:
+    """Return a shipped workflow."""
+    return app.load_file(ROOT / "workflows" / f"{name}.yaml")
 
 
-def pinned(workflow: Workflow, step: str, card: ExecutorCard, knobs: Mapping[str, Any]) -> Workflow:
-    """Return the workflow with one step done by one executor."""
-    one = workflow.steps[step]
-    return replace(workflow, steps={**workflow.steps, step: replace(one, executor=card.name, knobs={**one.knobs, **knobs})})
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What a job took."""
+
+    result: JobResult
+    seconds: float
+    joules: float
+    others: float
 
 
-def alternatives(workflow: Workflow) -> Iterator[tuple[str, ExecutorCard, dict[str, Any]]]:
-    """Yield every way that there is here to do each step: executors, and the other values of knobs that trade."""
-    catalog = app.catalog()
-    for name, step in workflow.steps.items():
-        for card in catalog.providers(step.uses):
-            if card.name not in catalog.lacking and not card.leaves_undone:
-                yield name, card, {}
-                yield from ((name, card, {k.name: value}) for k in card.knobs if k.trades for value in k.choices if value != k.default)
+async def ran(runtime: app.Runtime, work: app.Work, inputs: Mapping[str, Any]) -> Took:
+    """Return what one job takes."""
+    kind = core()
+    watts = (kind.peak_watts.value if kind.peak_watts else 0.0) - (kind.idle_watts.value if kind.idle_watts else 0.0)
+    with others_share() as share:
+        cpu, began = cpu_seconds(), time.perf_counter()
+        result = await runtime.run(work, inputs)
+        seconds, used = time.perf_counter() - began, cpu_seconds() - cpu
+    if result.status != "succeeded":
+        raise SystemExit(f"a job of {work.graph.workflow.name} {result.status}: {'; '.join(map(str, result.failures))}")
+    return Took(result, seconds, used * watts, share.others)
 
 
-class Bench:
-    """Runs jobs on one runtime whose profiles learn, and reads clocks and meters around each."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = app.Settings(home=home, learn=True)
-        app.open_profiles(self.settings).close()
-        self.power = Power(app.system_clock(), *meters(), core())
-
-    async def run(self, work: Work, inputs: Mapping[str, Any], *, settings: app.Settings | None = None) -> tuple[float, float, str]:
-        """Return the seconds and joules of a job, and where the joules are from."""
-        async with app.open_runtime(settings or self.settings) as runtime:
-            before = self.power.read()
-            result = await runtime.run(work, app.check_inputs(work.graph.workflow, inputs))
-            after = self.power.read()
-        result.raise_for_status()
-        used = self.power.used(before, after)
-        return after.time - before.time, used.joules, str(used.source)
-
-    def several(self, work: Work, inputs: Mapping[str, Any], runs: int, **more: Any) -> tuple[list[float], list[float], str]:
-        """Return seconds and joules of some jobs."""
-
-        async def jobs() -> list[tuple[float, float, str]]:
-            return [await self.run(work, inputs, **more) for _ in range(runs)]
-
-        found = asyncio.run(jobs())
-        return [one[0] for one in found], [one[1] for one in found], found[0][2]
-
-
-def learn(bench: Bench, workflow: Workflow, inputs: Mapping[str, Any], *, times: int, progress: Progress) -> None:
-    """Run the workflow with every alternative of every step."""
-    ways = list(alternatives(workflow))
-    task = progress.add_task(f"{workflow.name}: alternatives", total=len(ways))
-    for step, card, knobs in ways:
-        bench.several(app.prepare(pinned(workflow, step, card, knobs)), inputs, times)
-        progress.advance(task)
-
-
-def predicted(work: Work, bench: Bench, inputs: Mapping[str, Any], goal: Goal) -> Work:
-    """Return the work as it is chosen for a goal by what has been learned."""
-    return chosen(work, bench.settings, inputs=inputs, goal=goal, with_others=False)
-
-
-def measure(bench: Bench, name: str, *, runs: int, times: int, progress: Progress) -> list[Line]:
-    """Return a line for each goal of a workflow."""
-    work, inputs = app.load_file(_HERE / f"{name}.yaml"), inputs_of(name)
-    learn(bench, work.graph.workflow, inputs, times=times, progress=progress)
-    best = predicted(work, bench, inputs, Goal(("quality",))).deployment.estimate
-    goals = list(goals_of(best.quality.value if best is not None and best.quality is not None else 0.0))
-    task = progress.add_task(f"{name}: goals", total=len(goals))
-    lines: list[Line] = []
-    for told, goal in goals:
-        try:
-            made = predicted(work, bench, inputs, goal)
-        except PlanError as error:
-            progress.console.print(f"{name}, {told}: {error}")
-            continue
-        lines.append(_line(name, told, made, bench.several(made, inputs, runs)))
-        progress.advance(task)
-    return lines
-
-
-def _line(name: str, told: str, work: Work, found: tuple[list[float], list[float], str]) -> Line:
-    seconds, joules, source = found
-    estimate = work.deployment.estimate
-    assert estimate is not None
-    middle = statistics.median(seconds)
-    return Line(
-        name,
-        told,
-        _choices(work.deployment),
-        estimate.seconds.value,
-        estimate.seconds.low,
-        estimate.seconds.high,
-        middle,
-        (max(seconds) - min(seconds)) / middle,
-        None if estimate.joules is None else estimate.joules.value,
-        statistics.median(joules),
-        source,
+def ways_text(deployment: Deployment) -> str:
+    """Return who does what."""
+    return ", ".join(
+        " ".join([one.executor.name, *(f"{name}={value}" for name, value in one.knobs.items() if one.executor.knob(name))])
+        for one in deployment.choices.values()
     )
 
 
-def _choices(deployment: Deployment) -> dict[str, str]:
-    knobs = {path: ", ".join(f"{name}={value}" for name, value in one.knobs.items()) for path, one in deployment.choices.items()}
-    return {path: f"{one.executor.name}({knobs[path]})" if knobs[path] else one.executor.name for path, one in deployment.choices.items()}
+def cases_of(name: str, settings: app.Settings, rounds: int) -> Iterator[Case]:
+    """Yield the cases of a workflow, measured: each job is chosen and predicted just before it runs, and teaches what it took."""
+    inputs = app.check_inputs(loaded(name).graph.workflow, inputs_of(name))
+    cases = [Case(name, goal) for goal in goals_of(name)]
+    for case in cases:
+        _one(case, inputs, settings, is_first=True)
+    count = rounds * _MORE if max(case.first_measured for case in cases) < _SHORT else rounds
+    for _ in range(count):
+        for case in cases:
+            _one(case, inputs, settings)
+    for case in cases:
+        case.cold = [_cold(name, case.goal, settings.home) for _ in range(_COLD)]
+        yield case
 
 
-# ---------------------------------------------------------------------------------------------------------------- baseline
+def _one(case: Case, inputs: Mapping[str, Any], settings: app.Settings, *, is_first: bool = False) -> None:
+    work = chosen(loaded(case.workflow), settings, inputs=inputs, goal=goals_of(case.workflow)[case.goal])
+    estimate = work.deployment.estimate
+    assert estimate is not None
+
+    async def job() -> Took:
+        async with app.open_runtime(settings) as runtime:
+            if is_first:
+                await runtime.run(work, inputs)  # what it loads is loaded
+            return await ran(runtime, work, inputs)
+
+    took = asyncio.run(job())
+    joules = None if estimate.joules is None else estimate.joules.value
+    one = Predicted(estimate.seconds.value, took.seconds, joules, took.joules, estimate.usd.value, _usd(took.result), took.others)
+    if is_first:
+        case.first = one
+    else:
+        case.jobs.append(one)
+        case.is_within.append(estimate.seconds.low <= took.seconds <= estimate.seconds.high)
+        case.ways[ways_text(work.deployment)] = case.ways.get(ways_text(work.deployment), 0) + 1
 
 
-def against_baseline(bench: Bench, runs: int) -> list[Shape]:
-    """Return the video workflow in the paper's baseline shape and as the optimizer does it, in runs that take turns."""
-    name = "video_understanding"
-    work, inputs = app.load_file(_HERE / f"{name}.yaml"), inputs_of(name)
-    workflow = work.graph.workflow
-    catalog = app.catalog()
-    fixed = workflow
-    for step, executor in _FIXED[name].items():
-        fixed = pinned(fixed, step, catalog.executors[executor], {})
-    plain = app.prepare(fixed)
-    best = predicted(work, bench, inputs, Goal(("quality",))).deployment.estimate
-    quality = round(0.95 * best.quality.value, 3) if best is not None and best.quality is not None else 0.0
-    shapes: list[tuple[str, Work, app.Settings | None]] = [
-        ("one fixed executor each, one task at a time", plain, replace(bench.settings, cores=1.0)),
-        ("the same executors, planned and side by side", plain, None),
-        ("minimize latency", predicted(work, bench, inputs, Goal(("latency",))), None),
-        (f"minimize energy, quality {quality}", predicted(work, bench, inputs, Goal(("energy",), {"quality": quality})), None),
-    ]
-    seconds: dict[str, list[float]] = {told: [] for told, *_ in shapes}
-    joules: dict[str, list[float]] = {told: [] for told, *_ in shapes}
-    for _ in range(runs):
-        for told, made, settings in shapes:
-            found = bench.several(made, inputs, 1, settings=settings)
-            seconds[told] += found[0]
-            joules[told] += found[1]
-    return [Shape(told, statistics.median(seconds[told]), statistics.median(joules[told])) for told in seconds]
+def _usd(result: JobResult) -> float:
+    return sum(row.usd for row in result.tasks)
 
 
-# ------------------------------------------------------------------------------------------------------------------ output
+def _cold(name: str, goal: str, home: Path) -> float:
+    """Return the seconds of the first job of a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.forecast", "--home", str(home), "--only", name, "--cold", goal]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return next(float(line.removeprefix(_MARK)) for line in done.stdout.splitlines() if line.startswith(_MARK))
 
 
-def table_of(lines: Sequence[Line]) -> Table:
-    """Return predictions beside measurements."""
-    table = Table("workflow", "minimize", "predicted", "interval", "measured", "runs within", "off", "energy: predicted", "measured", "off")
-    for line in lines:
-        joules = line.predicted_joules
-        off = "-" if joules is None or not line.measured_joules else f"{joules / line.measured_joules - 1:+.0%}"
-        table.add_row(
-            line.workflow,
-            line.goal,
-            f"{line.predicted:.3f} s",
-            f"{line.low:.3f} - {line.high:.3f}",
-            f"{line.measured:.3f} s",
-            f"{line.spread:.0%}",
-            f"{line.predicted / line.measured - 1:+.0%}",
-            "-" if joules is None else f"{joules:.2f} J",
-            f"{line.measured_joules:.2f} J ({line.energy_source})",
-            off,
-        )
-    return table
+def _print_cold(name: str, goal: str, settings: app.Settings) -> None:
+    work, inputs = loaded(name), app.check_inputs(loaded(name).graph.workflow, inputs_of(name))
+    ready = chosen(work, settings, inputs=inputs, goal=goals_of(name)[goal])
+
+    async def one() -> float:
+        async with app.open_runtime(settings) as runtime:
+            return (await ran(runtime, ready, inputs)).seconds
+
+    print(f"{_MARK}{asyncio.run(one())}", flush=True)
 
 
-def baseline_table(shapes: Sequence[Shape]) -> Table:
-    """Return how many times quicker and more frugal each shape is than the first."""
-    table = Table("video workflow", "seconds", "joules", "speed-up", "energy ratio")
-    first = shapes[0]
-    for one in shapes:
-        table.add_row(
-            one.name, f"{one.seconds:.2f}", f"{one.joules:.1f}", f"{first.seconds / one.seconds:.2f}x", f"{first.joules / one.joules:.2f}x"
-        )
-    return table
+# ------------------------------------------------------------------------------------------------------------------- showing
+
+
+def table(cases: Sequence[Case]) -> Table:
+    """Return the cases as a table; times and joules are medians."""
+    shown = Table(title="expected and measured", title_justify="left")
+    names = ("first", "took", "then", "took", "range", "off", "each", "within", "joules", "used", "off", "others", "cold")
+    for name in ("workflow", "goal", *names):
+        shown.add_column(name, justify="left" if name in ("workflow", "goal") else "right", no_wrap=True)
+    for one in cases:
+        assert one.first is not None
+        times = brief(one.first.expected), brief(one.first.seconds), brief(_middle(one, "expected")), brief(_middle(one, "seconds"))
+        spread = f"{brief(min(job.seconds for job in one.jobs))} - {brief(max(job.seconds for job in one.jobs))}"
+        within = f"{sum(one.is_within)}/{len(one.is_within)}"
+        joules = f"{_middle(one, 'expected_joules'):.3g}", f"{_middle(one, 'joules'):.3g}", f"{one.energy_error:.0%}"
+        errors = f"{one.error:.0%}", f"{one.error_of_each:.0%}"
+        rest = f"{_middle(one, 'others'):.0%}", brief(statistics.median(one.cold))
+        shown.add_row(one.workflow, one.goal, *times, spread, *errors, within, *joules, *rest)
+    return shown
+
+
+def brief(seconds: float) -> str:
+    """Return seconds, or milliseconds of little."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
 
 
 def main() -> int:
-    """Measure, print the tables, and write them down."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    names = ["video_understanding", "document_qa", "summarize_folder"]
-    parser.add_argument("--only", choices=names, action="append")
-    parser.add_argument("--runs", type=int, default=5, help="runs for each goal")
-    parser.add_argument("--learn", type=int, default=3, help="runs with each alternative")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    out = console()
-    lines: list[Line] = []
-    shapes: list[Shape] = []
-    with tempfile.TemporaryDirectory() as folder, Progress(console=out, transient=True) as progress:
-        for name in asked.only or names:
-            bench = Bench(Path(folder) / name)
-            lines += measure(bench, name, runs=asked.runs, times=asked.learn, progress=progress)
-            if name == "video_understanding":
-                shapes = against_baseline(bench, asked.runs)
-    out.print(table_of(lines))
-    out.print(f"latency: median error {statistics.median(line.error for line in lines):.0%}, worst {max(line.error for line in lines):.0%}")
-    if shapes:
-        out.print(baseline_table(shapes))
-        out.print("the paper (HotOS 2025): 3.4x and 4.5x, on 16 A100 GPUs and 192 cores, against OmAgent")
-    if asked.json:
-        data = {"machine": machine(), "lines": [{**asdict(line), "error": line.error} for line in lines], "shapes": [*map(asdict, shapes)]}
-        asked.json.write_text(json.dumps(data, indent=2) + "\n")
+    """Profile, predict, run, and print both side by side."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, help="a folder with profiles that `benchmarks.profiled --home` has made")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="jobs under each goal; short ones five times as many")
+    parser.add_argument("--only", action="append", choices=WORKFLOWS, help="one workflow; may be given again")
+    parser.add_argument("--json", type=Path, help="write the cases to this file")
+    parser.add_argument("--cold", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.cold is not None:
+        _print_cold(options.only[0], options.cold, app.Settings(home=options.home, learn=False))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        home = options.home or Path(folder)
+        if options.home is None:
+            asyncio.run(profile(home, CAPABILITIES))
+        cases: list[Case] = []
+        for name in options.only or WORKFLOWS:
+            for case in cases_of(name, app.Settings(home=home, learn=True), options.rounds):
+                for ways, count in case.ways.items():
+                    print(f"{case.workflow}, {case.goal}, {count} jobs: {ways}", flush=True)
+                cases.append(case)
+    console().print(table(cases))
+    middle = statistics.median
+    print(f"median over the cases: latency off by {middle(case.error for case in cases):.0%} (to reach: 15%), of single jobs by", end=" ")
+    print(
+        f"{middle(case.error_of_each for case in cases):.0%}, energy by the same model {middle(case.energy_error for case in cases):.0%};",
+        end=" ",
+    )
+    print(f"cost {sum(job.expected_usd for case in cases for job in case.jobs):g} USD expected", end=", ")
+    print(f"{sum(job.usd for case in cases for job in case.jobs):g} USD billed: nothing here is paid for")
+    kind = core()
+    if kind.peak_watts is not None and kind.idle_watts is not None:
+        low, high = kind.peak_watts.low - kind.idle_watts.high, kind.peak_watts.high - kind.idle_watts.low
+        print(
+            f"joules = CPU seconds x {kind.peak_watts.value - kind.idle_watts.value:g} W ({low:g} - {high:g} W), which is assumed: no meter here"
+        )
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        rows = [{**asdict(case), "off": case.error, "off_each": case.error_of_each, "energy_off": case.energy_error} for case in cases]
+        options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
     return 0
 
 

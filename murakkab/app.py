@@ -31,6 +31,7 @@ from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ProfileStore, Records, ResultCache
+from murakkab.profiles import Profile
 from murakkab.runtime.artifacts import LocalArtifacts, file_value
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
@@ -439,6 +440,13 @@ def open_tiers(settings: Settings) -> "TierStore":
     from murakkab.tier_store import TierStore
 
     return TierStore(settings.home / _TIERS)
+
+
+def shipped_profiles() -> Sequence[Profile]:
+    """Return the profiles that ship: measured on another machine."""
+    from murakkab_cluster.figures import executor_profiles
+
+    return executor_profiles()
 
 
 def most_at_once(card: ExecutorCard, settings: Settings) -> int:

@@ -163,11 +163,14 @@ def _ways(deployment: Deployment) -> dict[str, str]:
 
 
 def _known(settings: app.Settings, workflow: str = "") -> tuple[Mapping[str, Sequence[Profile]], Sequence[Shape]]:
-    """Return what was measured here, by executor, and what earlier jobs of a workflow became; nothing where nobody has measured."""
-    if not app.has_profiles(settings):
-        return {}, ()
+    """Return all profiles by executor, those that ship and what was measured here, and what earlier jobs of a workflow became."""
+    every = list(app.shipped_profiles())
+    shapes: tuple[Shape, ...] = ()
+    if app.has_profiles(settings):
+        with closing(app.open_profiles(settings)) as store:
+            every += store.profiles()
+            shapes = tuple(store.shapes(workflow))
     found: dict[str, list[Profile]] = {}
-    with closing(app.open_profiles(settings)) as store:
-        for profile in store.profiles():
-            found.setdefault(profile.setting.executor, []).append(profile)
-        return found, store.shapes(workflow)
+    for profile in every:
+        found.setdefault(profile.setting.executor, []).append(profile)
+    return found, shapes

@@ -14,7 +14,9 @@ from murakkab.devices import DeviceKind, ModelCard, Price
 from murakkab.figures import Figure, Provenance, Source
 from murakkab.known import Known
 from murakkab.optimizer.roofline import prefill_figures
-from murakkab.profiles import ModelProfile
+from murakkab.profiles import ModelProfile, Profile
+from murakkab.profiling.keeping import from_elsewhere
+from murakkab.profiling.sharing import profiles_in
 
 #: An interval that holds four times out of five, in standard deviations; and one that holds 95 times out of 100.
 _FOUR_OF_FIVE: Final = 1.2816
@@ -66,6 +68,13 @@ def profiles() -> tuple[ModelProfile, ...]:
     """Return how models run on devices that others have measured. Prefill, which they do not tell, is modelled."""
     data, sources = _read("profiles.json")
     return tuple(_profile(entry, sources) for entry in data["profiles"])
+
+
+@cache
+def executor_profiles() -> tuple[Profile, ...]:
+    """Return what tasks of the executors that ship took on the machine that each profile names: published, as seen from any other."""
+    text = (files("murakkab_cluster") / "data" / "executors.json").read_text(encoding="utf-8")
+    return tuple(map(from_elsewhere, profiles_in(text, "executors.json")))
 
 
 # --------------------------------------------------------------------------------------------------------------------- files

@@ -1,7 +1,6 @@
 """driver: `murakkab profile` - measures a capability or a workflow with a progress bar, and shows what is known."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,16 +27,15 @@ from murakkab.measuring.tools import core, meters
 from murakkab.measuring.tools import metric as metric_named
 from murakkab.ports import ProfileStore
 from murakkab.profiles import Setting
-from murakkab.profiling.codec import drift_json, profile_from, profile_json, setting_key
+from murakkab.profiling.codec import drift_json, profile_json, setting_key
 from murakkab.profiling.halving import label
+from murakkab.profiling.sharing import profiles_in, shared_text
 from murakkab.runtime.driver import Work
 from murakkab.types import ANY, Type
 
 #: What scores a result where nobody says: by the kind of the result.
 _METRICS: Final = {"str": "token_f1", "list": "set_f1", "record": "token_f1"}
 _USUAL: Final = {"text-summary": "rouge_l", "speech-to-text": "word_accuracy", "object-listing": "set_f1"}
-#: The form of a file of profiles.
-_FORM: Final = "murakkab-profiles-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +237,8 @@ def export(home: Path, file: Path) -> None:
     if not app.has_profiles(settings):
         raise NotFoundError(f"there are no profiles in {str(home)!r}", hint="murakkab profile CAPABILITY --data FILE measures some")
     with closing(app.open_profiles(settings)) as store:
-        data = {"form": _FORM, "profiles": [profile_json(one) for one in store.profiles()]}
-    write_to(None if str(file) == "-" else file, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        text = shared_text(store.profiles())
+    write_to(None if str(file) == "-" else file, text)
 
 
 def take_in(home: Path, file: Path) -> None:
@@ -251,18 +249,7 @@ def take_in(home: Path, file: Path) -> None:
         raise NotFoundError(f"{str(file)!r} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{file} is no file of profiles: it is not text") from None
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is no file of profiles: {error}") from None
-    if not isinstance(data, dict) or data.get("form") != _FORM or not isinstance(data.get("profiles"), list):
-        raise InputError(f"{file} is no file of profiles", hint="murakkab profile --export FILE writes one")
-    found = []
-    for number, one in enumerate(data["profiles"], 1):
-        try:
-            found.append(profile_from(one))
-        except InputError as error:
-            raise InputError(f"{file}, profile {number}: {error.message}", hint=error.hint) from None
+    found = profiles_in(text, str(file))
     with closing(app.open_profiles(app.Settings(home=home))) as store:
         count = store.put(found, time=time.time())
     tell(f"{count} of {len(found)} profiles were taken; the others are measured here already")

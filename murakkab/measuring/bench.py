@@ -43,16 +43,17 @@ class Bench:
     study: str = ""
     _works: dict[Any, Work] = field(default_factory=dict)
 
-    async def calibrate(self) -> None:
-        """Learn what the runtime itself and the machine at rest take."""
+    async def calibrate(self, loads: Sequence[int] = (1,)) -> None:
+        """Learn what the runtime itself takes when so many tasks run at a time, and what the machine does at rest."""
         step = Step(_TASK, call=f"{__name__}:nothing")
         work = app.prepare(Workflow("nothing", steps={_TASK: step}), {step.call: nothing})
-        used = []
-        for _ in range(_NOTHINGS):
-            before = self.power.read()
-            await self.runtime.run(work, {})
-            used.append(self.power.read().cpu_seconds - before.cpu_seconds)
-        self.power.overhead = median(used)
+        for load in loads:
+            used = []
+            for _ in range(_NOTHINGS):
+                before = self.power.read()
+                await _together([partial(self.runtime.run, work, {})] * load)
+                used.append((self.power.read().cpu_seconds - before.cpu_seconds) / load)
+            self.power.overhead[load] = median(used)
         await self.power.rest()
 
     async def tasks(self, setting: Setting, capability: Capability, rows: Sequence[tuple[int, Row]], repetition: int) -> list[Observation]:

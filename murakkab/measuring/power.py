@@ -1,7 +1,7 @@
 """driver: the energy of what is measured, above what the machine draws anyway - by its meters, else by a stated model of CPU seconds."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from murakkab.devices import DeviceKind
@@ -36,7 +36,8 @@ class Used:
 class Power:
     """Reads meters before and after. `cpu` and `gpu` may measure nothing; `kind` is a core, for the model then.
 
-    `base_cpu`, `base_gpu`: watts at rest. `overhead`: CPU seconds of the runtime itself per task, which are no part of the task.
+    `base_cpu`, `base_gpu`: watts at rest. `overhead`: CPU seconds of the runtime itself per task, by how many run together (0 where nobody
+    has measured), which are no part of the task.
     """
 
     clock: Clock
@@ -45,7 +46,7 @@ class Power:
     kind: DeviceKind
     base_cpu: float = 0.0
     base_gpu: float = 0.0
-    overhead: float = 0.0
+    overhead: dict[int, float] = field(default_factory=dict)
 
     def read(self) -> Reading:
         """Return what the meters say now."""
@@ -65,7 +66,7 @@ class Power:
     def used(self, before: Reading, after: Reading, *, tasks: int = 1) -> Used:
         """Return what each of *tasks* tasks used that ran together between two readings."""
         seconds = after.time - before.time
-        cpu = max(0.0, after.cpu_seconds - before.cpu_seconds - tasks * self.overhead)
+        cpu = max(0.0, after.cpu_seconds - before.cpu_seconds - tasks * self.overhead.get(tasks, 0.0))
         metered = _difference(before.cpu_joules, after.cpu_joules)
         joules = cpu * self.watts if metered is None else max(0.0, metered - self.base_cpu * seconds)
         gpu = _difference(before.gpu_joules, after.gpu_joules)

@@ -45,6 +45,8 @@ class Plan:
     metric: str = ""
     #: Only knobs that trade are turned: those that the optimizer may turn.
     only_trades: bool = False
+    #: What is certain to lose is dropped.
+    drops: bool = True
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class Study:
             limits=self.plan.limits,
             metric=self.plan.metric,
             seed=len(settings),
+            drops=self.plan.drops,
         )
         most = len(settings) * race.rows * race.repeat
         while True:
@@ -152,7 +155,7 @@ class Study:
     async def _begin(self) -> None:
         self._end = None if self.plan.seconds is None else self.clock() + self.plan.seconds
         self.outcome.observations = list(self.store.studied(self.bench.study))
-        await self.bench.calibrate()
+        await self.bench.calibrate(sorted({1, *self.plan.loads}))
 
     async def _is_warm(self, setting: Setting, capability: Capability) -> bool:
         """Run a configuration once for nothing, so that what it loads is loaded; False where its executor cannot run here at all."""

@@ -14,6 +14,8 @@ from murakkab.profiles import Profile, Spread
 
 #: How far a figure may be off that nobody measured: so many times less or more.
 _DOUBT: Final[Mapping[Source, float]] = {Source.MEASURED: 1.1, Source.PUBLISHED: 1.3, Source.MODELLED: 1.5, Source.ASSUMED: 3.0}
+#: How far what one machine takes may be from what another one does: so many times less or more.
+_ELSEWHERE: Final = 2.0
 #: The ninth decile over the median, where only an expectation is known.
 _TAIL: Final = 1.3
 #: Knobs that say where an engine is: the pool has a name.
@@ -197,14 +199,17 @@ def _is_there(profile: Profile, pool: Pool | None) -> bool:
 
 
 def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool | None, task: Task) -> Configuration:
-    """Return *way* with what the most reliable of its *profiles* say, one for each load: of several the newest."""
+    """Return *way* with what the most reliable of its *profiles* say, one for each load: of several the newest.
+
+    How good results are does not depend on the machine or the load: where these do not tell, others do.
+    """
     best = min(RELIANCE.index(one.of.source) for one in profiles)
     by_load: dict[int, Profile] = {}
     for one in sorted(profiles, key=lambda one: one.revision):
         if RELIANCE.index(one.of.source) == best:
             by_load[one.setting.load] = one
-    # Where a task is known well alone, what was seen of others beside it need not have its quality.
-    quality = next((one.quality for _, one in sorted(by_load.items()) if one.quality), {})
+    surest = sorted(profiles, key=lambda one: (RELIANCE.index(one.of.source), one.setting.load, -one.revision))
+    quality = next((one.quality for one in surest if one.quality), {})
     loads = tuple(
         (load, profiled(replace(one, quality=one.quality or quality), way.card, pool, task.units)) for load, one in sorted(by_load.items())
     )
@@ -220,12 +225,18 @@ def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: flo
     """Return what a task of so many *units* takes by a profile; what that leaves out is taken from the card."""
     share = work_share(profile, units)
     seconds = Spread(*(share * getattr(profile.seconds, name) for name in ("mean", "p50", "p90", "p99")))
-    spread = _DOUBT[profile.of.source]
+    spread = _ELSEWHERE if profile.of.source is Source.PUBLISHED else _DOUBT[profile.of.source]
+    # One time in ten a task takes more than the ninth decile: what slows one down, such as other programs, slows down all.
+    spread = max(spread, seconds.p90 / seconds.mean) if seconds.mean else spread
     # What comes on average, not what comes half of the time: the tasks of a step add up.
     middle = Figure(seconds.mean, seconds.mean / spread, seconds.mean * spread, profile.of)
     quality = next(iter(profile.quality.values()), None) or _quality(card.quote)
     usd = profile.usd if profile.usd is not None else exactly(card.quote.usd, _of(card.quote))
-    joules = times(profile.joules, share) if profile.joules is not None else _modelled_joules(seconds.mean, card, pool)
+    joules = _modelled_joules(seconds.mean, card, pool)
+    if profile.joules is not None:
+        joules = times(profile.joules, share)
+        if profile.of.source is Source.PUBLISHED:
+            joules = replace(joules, low=min(joules.low, joules.value / spread), high=max(joules.high, joules.value * spread))
     return Taken(middle, max(seconds.p90, seconds.mean), usd, joules, quality)
 
 

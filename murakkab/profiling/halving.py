@@ -42,7 +42,7 @@ class Race:
     """What there is to measure: `settings` on `rows` rows, each `repeat` times, with `budget` measurements in all (None: all of them).
 
     `limits`: seconds (`latency`), joules (`energy`), USD (`cost`) at most and `quality` at least, per task. `mistakes`: how likely it is at
-    most that a configuration is dropped which is not worse. `metric` is the quality that counts.
+    most that a configuration is dropped which is not worse. `metric` is the quality that counts. `drops`: whether any is dropped at all.
     """
 
     settings: tuple[Setting, ...]
@@ -53,6 +53,7 @@ class Race:
     metric: str = ""
     mistakes: float = 0.1
     seed: int = 0
+    drops: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def next_round(race: Race, observations: Sequence[Observation]) -> Round:
     A round is one row for all that are left, in an order that changes from round to round, so that no configuration always comes first.
     """
     samples = _samples(race, observations)
-    dropped = _dropped(race, samples)
+    dropped = _dropped(race, samples) if race.drops else {}
     left = [setting for setting in race.settings if setting_key(setting) not in dropped]
     blocks = [(row, repetition) for repetition in range(race.repeat) for row in _order(race, repetition)]
     for number, block in enumerate(blocks):
@@ -156,8 +157,10 @@ def _dominates(race: Race, winner: Sample, loser: Sample, confidence: float) -> 
     """Return whether *loser* is with confidence no better in any measure, and worse in one by more than a hair."""
     both = [(_logs(winner, name), _logs(loser, name), _ALIKE) for name in ("seconds", "joules", "usd")]
     scores = [{at: -score for at, score in _qualities(race, one.values()).items()} for one in (winner, loser)]
-    both.append((scores[0], scores[1], _ALIKE_QUALITY))
     known = [(_least_gap(one, other, confidence), hair) for one, other, hair in both if one or other]
+    if race.metric:
+        # Where results are scored nobody loses before they are: the first rows may have no label.
+        known.append((_least_gap(scores[0], scores[1], confidence), _ALIKE_QUALITY))
     return all(gap > -hair for gap, hair in known) and any(gap > hair for gap, hair in known)
 
 

@@ -14,7 +14,7 @@ from murakkab.figures import Figure, Provenance, Source
 from murakkab.ports import ProfileStore
 from murakkab.profile_store import SqliteProfileStore
 from murakkab.profiles import Profile, Setting, Spread
-from murakkab.profiling.observation import Observation
+from murakkab.profiling.observation import Observation, Shape
 from tests.profile_stores import MemoryProfileStore
 
 SLOW = Setting("slow", "1", (("depth", 3), ("exact", True), ("words", None)))
@@ -38,6 +38,16 @@ def test_an_empty_store_knows_nothing(store: ProfileStore) -> None:
     assert list(store.profiles()) == []
     assert store.known(SLOW) is None
     assert list(store.studied("s")) == list(store.drifts()) == list(store.revisions(SLOW)) == []
+
+
+def test_the_newest_jobs_of_a_workflow_are_remembered(store: ProfileStore) -> None:
+    shapes = [Shape("w", float(number), {"a": "one speed=2"}, {"a": 3.0}, {"a": 1.5}) for number in range(70)]
+    store.remember(shapes[:30])
+    store.remember([*shapes[30:], replace(shapes[0], workflow="other")])
+
+    assert list(store.shapes("w")) == shapes[-64:]
+    assert [one.workflow for one in store.shapes("other")] == ["other"]
+    assert list(store.shapes("never")) == []
 
 
 def test_what_is_learned_comes_back_whole(store: ProfileStore) -> None:
@@ -164,7 +174,7 @@ def test_many_processes_learn_at_once_and_nothing_is_lost(tmp_path: Path) -> Non
 import sys
 from murakkab.profile_store import SqliteProfileStore
 from murakkab.profiles import Setting
-from murakkab.profiling.observation import Observation
+from murakkab.profiling.observation import Observation, Shape
 store = SqliteProfileStore(sys.argv[1])
 for n in range(15):
     store.learn([Observation(Setting("x"), 1e9 + n, 1.0, study=sys.argv[2])])

@@ -132,13 +132,19 @@ def test_a_label_says_which_outputs_of_a_workflow_it_is_about(label: Any, scored
     assert scored_parts({"a": 1, "b": 2}, label) == scored
 
 
+def test_only_knobs_that_trade_are_turned_where_that_is_asked_for() -> None:
+    knobs = knob("fixed", "int", 1, choices=(1, 2)), replace(knob("free", "int", 1, choices=(1, 2)), trades=True)
+    found = configurations(ExecutorCard("x", "work", "", knobs), only_trades=True)
+    assert found == [{"fixed": 1, "free": 1}, {"fixed": 1, "free": 2}]
+
+
 # ------------------------------------------------------------------------------------------------------------------- energy
 
 CORE = DeviceKind("cpu", idle_watts=exactly(1.0), peak_watts=exactly(5.0))
 
 
 def test_without_a_meter_energy_is_modelled_from_cpu_seconds() -> None:
-    power = Power(FakeClock(), NoMeter(), NoMeter(), CORE, overhead=0.5)
+    power = Power(FakeClock(), NoMeter(), NoMeter(), CORE, overhead={1: 0.9, 2: 0.5})
     used = power.used(Reading(0.0, 10.0, None, None), Reading(4.0, 14.0, None, None), tasks=2)
     assert (used.cpu_seconds, used.joules, used.source) == (1.5, 6.0, Source.MODELLED)
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from murakkab.catalog import Needs
 from murakkab.errors import BackendError
 from murakkab.learning import Learner
-from murakkab.observing import observations_of
+from murakkab.observing import observations_of, shape_of
 from murakkab.plan import Choice, Deployment
-from murakkab.profiling.observation import Drift, Observation, setting_of
+from murakkab.profiling.observation import Drift, Observation, Shape, setting_of
 from murakkab.runtime.messages import TaskFailed, TaskSucceeded
 from murakkab.runtime.result import JobResult
 from tests.fakes import FAKE, OTHER, FakeExecutor, expr, graph, runtime, step, work
@@ -64,6 +65,20 @@ def test_the_load_is_how_many_of_it_ran_at_a_time(begins: list[float], loads: li
 def test_other_executors_are_no_load() -> None:
     found = observations_of(job(done("a", 0, 9), done("b", 0, 9, executor="other"), a=A, b=Choice("b", OTHER)))
     assert [one.setting.load for one in found] == [1, 1]
+
+
+def test_all_that_take_cores_of_this_machine_are_a_load() -> None:
+    mine, its = (replace(card, needs=Needs(cores=1.0)) for card in (FAKE, OTHER))
+    found = observations_of(job(done("a", 0, 9), done("b", 0, 9, executor="other"), a=Choice("a", mine), b=Choice("b", its)))
+    assert [one.setting.load for one in found] == [2, 2]
+
+
+def test_a_job_is_remembered_by_what_it_became() -> None:
+    history = done("a[0]", 0.0, 1.0, units=2.0), done("a[1]", 0.0, 3.0, units=4.0)
+    shape = shape_of(job(*history, a=A))
+
+    assert shape == Shape(graph(step("a")).workflow.name, 3.0, {"a": "fake speed=3"}, {"a": 2.0, "b": 0.0}, {"a": 3.0})
+    assert shape_of(replace(job(*history, a=A), status="failed")) is None
 
 
 # -------------------------------------------------------------------------------------------------------------- the learner

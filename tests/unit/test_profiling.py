@@ -236,6 +236,20 @@ def test_no_more_is_measured_than_the_budget_allows_and_every_round_is_one_row()
     assert {trial.setting.executor for trial in next_round(race, []).trials} == set(TRUTHS)
 
 
+def test_nobody_loses_before_results_are_scored() -> None:
+    """The first rows have no label: that one is slower there says nothing of how good it is."""
+    good, fast = Setting("good"), Setting("fast")
+    race = Race((good, fast), 20, metric="m")
+    done = [Observation(one, 0.0, seconds, row=row) for row in range(8) for one, seconds in ((good, 2.0), (fast, 1.0))]
+
+    assert next_round(race, done).dropped == {}
+    assert next_round(replace(race, metric=""), done).dropped
+
+
+def test_a_race_in_which_all_are_to_be_measured_drops_nobody() -> None:
+    assert raced(TRUTHS, drops=False)[0] == {}
+
+
 def test_what_always_fails_is_dropped_and_a_race_of_failures_ends() -> None:
     race = Race((Setting("a"), Setting("b")), 10, 3, metric="m")
     done: list[Observation] = []

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from murakkab.app import catalog
 from murakkab.devices import DeviceKind, ModelCard, Price
 from murakkab.figures import Figure, Provenance, Source
 from murakkab.known import driver_kind
 from murakkab.optimizer.points import pace_at
 from murakkab.profiles import ModelProfile
-from murakkab_cluster.figures import provider_keys, shipped, won_duels
+from murakkab_cluster.figures import executor_profiles, provider_keys, shipped, won_duels
 
 KNOWN = shipped()
 
@@ -144,3 +145,34 @@ def test_records_are_what_they_are_said_to_be() -> None:
     assert all(isinstance(one, DeviceKind) for one in KNOWN.devices.values())
     assert all(isinstance(one, ModelCard) for one in KNOWN.models.values())
     assert all(isinstance(one, Price) and 0 < one.usd_in <= one.usd_out < 1e-3 for one in KNOWN.prices)
+
+
+# --------------------------------------------------------------------------------------------------------------- executors
+
+
+def test_profiles_of_executors_are_of_settings_that_can_be_chosen_here_and_say_where_they_were_measured() -> None:
+    cards = catalog().executors
+    for one in executor_profiles():
+        card = cards[one.setting.executor]
+        assert one.setting.version == card.version
+        assert [name for name, _ in one.setting.knobs] == sorted(knob.name for knob in card.knobs)
+        assert all(knob.trades or dict(one.setting.knobs)[knob.name] == knob.default for knob in card.knobs)
+        assert one.of.source is Source.PUBLISHED
+        assert one.of.where
+        assert date.fromisoformat(one.of.date)
+
+
+def test_every_capability_of_the_shipped_workflows_has_two_alternatives_with_profiles() -> None:
+    found: dict[str, set[str]] = {}
+    for one in executor_profiles():
+        found.setdefault(catalog().executors[one.setting.executor].capability, set()).add(one.setting.executor)
+    assert len(found) == 11
+    assert all(len(names) >= 2 for names in found.values())
+
+
+def test_the_quality_on_a_card_is_that_of_its_profile() -> None:
+    for one in executor_profiles():
+        card = catalog().executors[one.setting.executor]
+        if one.setting.load == 1 and all(dict(one.setting.knobs)[knob.name] == knob.default for knob in card.knobs):
+            measured = next(iter(one.quality.values()))
+            assert card.quote.quality == pytest.approx(measured.value, abs=0.02), card.name
