@@ -6,8 +6,9 @@ The executors are profiled first, as `murakkab profile` does, into a throw-away 
 Then, for each workflow and goal: the choice is made, the job predicted and run (`first`); which teaches how many tasks there are, how much
 work each is and what it took. It is chosen, predicted and run again and again (`then`), the goals of a workflow in turns; each job is
 predicted from what was known just before it. Everything is in one process, so models and libraries are loaded (warm); results are not
-cached. `cold` is the first job of a fresh process. `off`: by which part of itself the median of what was measured was missed, by the median of what was expected; `each`: the same of single
-jobs, in the median. `within`: how many jobs took what the predicted interval says, which is to hold for 4 of 5.
+cached. `cold` is the first job of a fresh process. `off`: by which part of itself the median of what was measured was missed, by the
+median of what was expected; `each`: the same of single jobs, in the median. `within`: how many jobs took what the predicted interval
+says, which is to hold for 4 of 5.
 
 Energy: nothing here reads a power meter. Measured joules are the CPU seconds of the process and of all that it started, times the watts
 that are assumed of a busy core above an idle one; the watts of the machine may be two to three times more or less than assumed.
@@ -283,9 +284,8 @@ def main() -> int:
     kind = core()
     if kind.peak_watts is not None and kind.idle_watts is not None:
         low, high = kind.peak_watts.low - kind.idle_watts.high, kind.peak_watts.high - kind.idle_watts.low
-        print(
-            f"joules = CPU seconds x {kind.peak_watts.value - kind.idle_watts.value:g} W ({low:g} - {high:g} W), which is assumed: no meter here"
-        )
+        watts = kind.peak_watts.value - kind.idle_watts.value
+        print(f"joules = CPU seconds x {watts:g} W ({low:g} - {high:g} W), which is assumed: no meter here")
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         rows = [{**asdict(case), "off": case.error, "off_each": case.error_of_each, "energy_off": case.energy_error} for case in cases]

@@ -201,7 +201,8 @@ def _is_there(profile: Profile, pool: Pool | None) -> bool:
 def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool | None, task: Task) -> Configuration:
     """Return *way* with what the most reliable of its *profiles* say, one for each load: of several the newest.
 
-    How good results are does not depend on the machine or the load: where these do not tell, others do.
+    How good results are does not depend on the machine or the load: where these do not tell, others do. Nor does the energy depend on
+    what else the machine did: where only time was measured, that of the nearest load of which energy is known counts, and not the time.
     """
     best = min(RELIANCE.index(one.of.source) for one in profiles)
     by_load: dict[int, Profile] = {}
@@ -210,8 +211,10 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
             by_load[one.setting.load] = one
     surest = sorted(profiles, key=lambda one: (RELIANCE.index(one.of.source), one.setting.load, -one.revision))
     quality = next((one.quality for one in surest if one.quality), {})
+    metered = [one for one in surest if one.joules is not None]
     loads = tuple(
-        (load, profiled(replace(one, quality=one.quality or quality), way.card, pool, task.units)) for load, one in sorted(by_load.items())
+        (load, profiled(_with_energy(replace(one, quality=one.quality or quality), metered), way.card, pool, task.units))
+        for load, one in sorted(by_load.items())
     )
     found = replace(way, taken=loads[0][1], loads=loads)
     places = max(1.0, pool.count // max(1.0, way.card.needs.cores)) if pool is not None and way.card.needs.cores else task.load
@@ -219,6 +222,15 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
 
 
 # ------------------------------------------------------------------------------------------------------------------ figures
+
+
+def _with_energy(profile: Profile, metered: Sequence[Profile]) -> Profile:
+    """Return *profile* with joules: its own, else those of the nearest load among *metered*, by the work that its tasks were."""
+    if profile.joules is not None or not metered:
+        return profile
+    like = min(metered, key=lambda one: (RELIANCE.index(one.of.source), abs(one.setting.load - profile.setting.load)))
+    assert like.joules is not None
+    return replace(profile, joules=times(like.joules, work_share(like, profile.units or None)))
 
 
 def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: float | None = None) -> Taken:

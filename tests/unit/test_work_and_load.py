@@ -125,6 +125,16 @@ def test_how_good_results_are_is_taken_from_elsewhere_where_nobody_has_scored_th
     assert way(profile(3.0)).taken.quality is not None  # of the card
 
 
+def test_where_only_time_was_measured_energy_is_that_of_the_work_and_not_of_the_time() -> None:
+    metered = profile(2.0, of=ELSEWHERE, units=10.0, per_unit=0.2)
+    slow = replace(profile(8.0, units=20.0, load=2), joules=None)
+
+    found = way(metered, slow).taken
+    assert found.seconds.value == 8.0
+    assert found.joules is not None
+    assert found.joules.value == pytest.approx(20.0)
+
+
 def test_another_machine_makes_less_sure_of_time_and_energy() -> None:
     mine, theirs = way(profile(2.0)).taken, way(profile(2.0, of=ELSEWHERE)).taken
     assert theirs.seconds.low < mine.seconds.low
