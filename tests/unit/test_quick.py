@@ -163,6 +163,37 @@ def test_the_work_left_in_a_pool_counts_from_now() -> None:
     assert rechoose(prepare(problem), Now({"a": Settled("gpu", 0, 1)}, 2.5)).picks == {"b": "cpu"}
 
 
+def test_what_was_chosen_before_is_measured_where_it_can_still_be_had() -> None:
+    """A task with one option has nothing to pick."""
+    job = _job(latency=20.0)
+    with_wait = replace(job, tasks=(*job.tasks, Task("wait", (Option("wait", 2.0),), ("c",))))
+    now = Now(picks={"a": "slow", "b": "slow", "c": "slow"})
+    assert rechoose(prepare(with_wait), now).kept == (0.0, 3.0)
+    assert rechoose(prepare(with_wait), replace(now, barred={("b", "slow")})).kept[0] == np.inf
+    assert (
+        rechoose(prepare(with_wait), Now({"b": Settled("slow", 0, 5)}, picks={"a": "slow", "c": "slow"}, barred={("b", "slow")})).kept[0]
+        == 0.0
+    )
+
+
+def test_what_is_too_late_anyway_saves_where_that_makes_it_no_later() -> None:
+    options = (Option("fast", 1, joules=9), Option("slow", 5, joules=1))
+    tasks = (Task("a", options), Task("b", (Option("long", 20, joules=0),), ("a",)), Task("side", options, ("a",)))
+    job = Problem(tasks, bounds=Bounds(latency=10.0), minimize=("energy",))
+    again = rechoose(prepare(job), Now(picks={"a": "slow", "b": "long", "side": "slow"}))
+    assert again.status is Status.INFEASIBLE
+    assert again.picks == {"a": "fast", "b": "long", "side": "slow"}
+    assert again.excess == pytest.approx(1.1, rel=1e-4)
+
+
+def test_a_budget_limits_like_a_goal_and_what_is_left_is_told() -> None:
+    prepared = prepare(replace(_job(latency=20.0), minimize=("latency",)))
+    again = rechoose(prepared, Now(limits={"energy": 11.0}))
+    assert sorted(again.picks.values()) == ["fast", "slow", "slow"]
+    assert again.slack == pytest.approx({"latency": 9.0, "energy": 0.0})
+    assert rechoose(prepared, Now(spent={"energy": 9.0}, limits={"energy": 11.0})).status is Status.INFEASIBLE
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_choosing_again_is_no_worse_than_what_was_chosen(seed: int) -> None:
     problem = instance(12, seed)
