@@ -5,15 +5,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from math import ceil
 from typing import Final
 
+from murakkab.optimizer.condensed import condensed
 from murakkab.optimizer.expected import Count
 from murakkab.plan import Body, Node, TaskGraph
 from murakkab.runtime.slots import SlotTable
 
-#: Behind so many tasks of one step in one run of its graph, each stands for several, one after the other.
-MOST_TASKS: Final = 500
 _NOTHING: Final[Mapping[str, float]] = {}
 
 
@@ -45,7 +43,7 @@ def simulate(graph: TaskGraph, work: Mapping[str, Work], counts: Mapping[str, Co
 
     *work* by path, of every node that an executor does. People answer and events come at once: nobody can know when.
     """
-    return _Simulation(work, counts, capacity).run(graph)
+    return _Simulation(graph, work, counts, capacity).run(graph)
 
 
 class _Step:
@@ -125,11 +123,12 @@ class _Crowd:
 class _Simulation:
     """Events on a heap; every state change happens in `_finish`."""
 
-    def __init__(self, work: Mapping[str, Work], counts: Mapping[str, Count], capacity: Mapping[str, float]) -> None:
-        self._counts = counts
-        tasks = {path: _whole(one.tasks) for path, one in counts.items()}
-        self._tasks = {path: min(number, MOST_TASKS) for path, number in tasks.items()}
-        self._work = {path: _several(one, tasks[path] / max(1, self._tasks[path])) for path, one in work.items()}
+    def __init__(self, graph: TaskGraph, work: Mapping[str, Work], counts: Mapping[str, Count], capacity: Mapping[str, float]) -> None:
+        fewer = condensed(graph, counts)
+        self._tasks = fewer.tasks
+        self._rounds = fewer.rounds
+        self._in_line = fewer.in_line
+        self._work = {path: Work(one.seconds * fewer.times(path, has_places=bool(one.needs)), one.needs) for path, one in work.items()}
         self._table = SlotTable(capacity)
         self._capacity = capacity
         self._now = 0.0
@@ -228,7 +227,8 @@ class _Simulation:
         if node.is_plain:
             return self._work[node.path].seconds
         wait = node.wait
-        return float(wait.seconds) if wait is not None and isinstance(wait.seconds, int | float) else 0.0
+        seconds = float(wait.seconds) if wait is not None and isinstance(wait.seconds, int | float) else 0.0
+        return seconds * self._in_line.get(node.path, 1.0)
 
     def _needs(self, node: Node) -> Mapping[str, float]:
         return self._table.fitting(self._work[node.path].needs) if node.is_plain else _NOTHING
@@ -237,7 +237,7 @@ class _Simulation:
         """A task has done its work, or the round of its body: the next round, or what waited for it."""
         step = task.step
         node = step.node
-        if node.body is not None and task.rounds < _whole(self._counts[node.path].rounds):
+        if node.body is not None and task.rounds < self._rounds[node.path]:
             self._round(task, node.body)
             return
         first, _ = self._spans.get(node.path, (task.start, 0.0))
@@ -292,12 +292,3 @@ class _Simulation:
         source = step.frame.steps[stream.source]
         share = step.tasks if source.tasks < 0 else step.tasks * source.done // max(1, source.tasks)
         self._make(step, share, cause)
-
-
-def _several(work: Work, times: float) -> Work:
-    return work if times <= 1 else Work(work.seconds * times, work.needs)
-
-
-def _whole(tasks: float) -> int:
-    """Return a number of tasks: never none where some are expected."""
-    return ceil(tasks - 0.5) if tasks >= 1 else (1 if tasks > 0 else 0)

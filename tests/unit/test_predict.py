@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murakkab.document import from_document
+from murakkab.optimizer.condensed import LEAST_TASKS, MOST_IN_ALL, MOST_TASKS, condensed
 from murakkab.optimizer.expected import ASSUMED_LENGTH, Count, Seen, expected_counts, observed_fan_out, total_tasks
-from murakkab.optimizer.predict import MOST_TASKS, Timeline, Work, simulate
+from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.plan import TaskGraph
 from murakkab.planner.compile import compile_workflow
 from tests.fakes import CATALOG
@@ -95,6 +96,50 @@ def test_a_long_list_is_taken_by_several_at_a_time() -> None:
     graph = graph_of(a=work(for_each="${inputs.xs}"))
 
     assert timeline(graph, inputs={"xs": [0] * (MOST_TASKS * 4)}, cores=1.0).makespan == pytest.approx(MOST_TASKS * 4)
+
+
+def test_a_block_over_a_long_list_takes_all_of_its_elements_into_account() -> None:
+    graph = graph_of(a={"steps": {"x": work()}, "for_each": "${inputs.xs}"})
+
+    for cores in (1.0, 4.0):
+        found = timeline(graph, inputs={"xs": [0] * (MOST_TASKS * 4)}, cores=cores)
+        assert found.makespan == pytest.approx(MOST_TASKS * 4 / cores)
+        assert found.busy == {"cores": pytest.approx(MOST_TASKS * 4)}
+
+
+def test_lists_in_lists_in_loops_are_counted_and_not_walked_through() -> None:
+    inner = {"steps": {"y": work()}, "for_each": "${inputs.xs}"}
+    loop = {"steps": {"i": inner, "z": work("i")}, "repeat": {"at_most": 1000}}
+    graph = graph_of(a={"steps": {"loop": loop}, "for_each": "${inputs.xs}"})
+    counts = expected_counts(graph, {"xs": [0] * 10_000})
+
+    fewer = condensed(graph, counts)
+
+    assert all(fewer.tasks[path] >= min(one.tasks, LEAST_TASKS) for path, one in counts.items())
+    assert fewer.tasks["a"] * fewer.rounds["a/loop"] * fewer.tasks["a/loop/i"] <= MOST_IN_ALL * LEAST_TASKS
+    assert timeline(graph, inputs={"xs": [0] * 10_000}, cores=2.0).makespan == pytest.approx(1e4 * 1e3 * (1e4 + 1) / 2, rel=0.01)
+
+
+def test_what_needs_no_places_takes_no_longer_however_long_its_list_is() -> None:
+    graph = graph_of(a=work(for_each="${inputs.xs}"), b=work(for_each="${inputs.xs}", max_parallel=10))
+    counts = expected_counts(graph, {"xs": [0] * 10_000})
+
+    found = simulate(graph, {"a": Work(1.0), "b": Work(1.0)}, counts, {})
+
+    assert found.spans["a"] == (0.0, 1.0)
+    assert found.spans["b"][1] == pytest.approx(1000.0)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 3000), st.integers(1, 50), st.integers(1, 40))
+def test_shortened_or_not_a_job_does_the_same_work(outer: int, inner: int, rounds: int) -> None:
+    loop = {"steps": {"y": work(for_each=list(range(inner)))}, "repeat": {"at_most": rounds}}
+    graph = graph_of(a={"steps": {"loop": loop}, "for_each": "${inputs.xs}"})
+
+    busy = timeline(graph, inputs={"xs": [0] * outer}, cores=1.0)
+
+    assert busy.busy["cores"] == pytest.approx(outer * inner * rounds)
+    assert busy.makespan == pytest.approx(outer * inner * rounds)
 
 
 # ------------------------------------------------------------------------------------------------------------------ counts
