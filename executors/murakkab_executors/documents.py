@@ -37,7 +37,9 @@ _MARKUP: Final = (
 )
 
 
-@executor(capabilities.document_loading, name="clean-documents", effect="read", quote=Quote(seconds=0.002, quality=0.567, source="measured"))
+@executor(
+    capabilities.document_loading, name="clean-documents", effect="read", quote=Quote(seconds=0.002, quality=0.567, source="measured")
+)
 def clean_documents(folder: str, *, max_bytes: MaxBytes = 16_777_216) -> list[Document]:
     """Read text, Markdown and PDF files; Markdown loses its markup, and its headings, items and rows become sentences.
 
@@ -46,7 +48,9 @@ def clean_documents(folder: str, *, max_bytes: MaxBytes = 16_777_216) -> list[Do
     return _documents(folder, (*_TEXTS, _PDF), max_bytes, is_plain=False)
 
 
-@executor(capabilities.document_loading, name="plain-documents", effect="read", quote=Quote(seconds=0.0006, quality=0.538, source="measured"))
+@executor(
+    capabilities.document_loading, name="plain-documents", effect="read", quote=Quote(seconds=0.0006, quality=0.538, source="measured")
+)
 def plain_documents(folder: str, *, max_bytes: MaxBytes = 16_777_216) -> list[Document]:
     """Read text and Markdown files as they are, markup and all. Measured for 6 documents of 1,500 characters."""
     return _documents(folder, _TEXTS, max_bytes, is_plain=True)

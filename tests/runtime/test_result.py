@@ -38,7 +38,7 @@ def test_a_row_per_attempt_in_the_order_in_which_they_ended() -> None:
     assert rows_of(history, DEPLOYMENT) == [
         TaskRow("a[0.1][2]", "a", "failed", "whisper", "gpu", 1.0, 2.0, 1, cached=False, usd=0.0, joules=None),
         TaskRow("b", "b", "cancelled", "", "", 2.0, 2.5, 1, cached=False, usd=0.0, joules=None),
-        TaskRow("a[0.1][2]", "a", "succeeded", "other", "gpu", 3.0, 5.0, 2, cached=False, usd=0.25, joules=None),
+        TaskRow("a[0.1][2]", "a", "succeeded", "other", "", 3.0, 5.0, 2, cached=False, usd=0.25, joules=None),
         TaskRow("a[1][0]", "a", "succeeded", "whisper", "gpu", 5.0, 5.0, 1, cached=True, usd=0.0, joules=None),
     ]
     assert result(history=history).usd == 0.25
