@@ -53,7 +53,7 @@ def test_every_source_file_is_in_it(names: list[str]) -> None:
 
 def test_the_figures_are_shipped(names: list[str]) -> None:
     shipped = {name.removeprefix("murakkab_cluster/data/") for name in names if name.startswith("murakkab_cluster/data/")}
-    assert shipped == {"devices.yaml", "models.yaml", "prices.yaml", "profiles.json"}
+    assert shipped == {"devices.yaml", "models.yaml", "prices.yaml", "profiles.json", "executors.json"}
 
 
 def test_no_test_example_or_cache_slips_in(names: list[str]) -> None:
