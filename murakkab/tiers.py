@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from murakkab import app
 from murakkab.errors import PlanError
+from murakkab.figures import Source
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.tiers import Amounts, Version, amounts_of, in_numbers, steps_of, weaker
 from murakkab.plan import TaskGraph, TierUse
@@ -34,7 +35,7 @@ def tiers_for(graph: TaskGraph, at: Situation, settings: app.Settings, *, renew:
     made = tiers_of(graph, app.catalog(), anyone)
     amounts = amounts_of(made, graph, anyone)
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    profiles = sum(len(each) for each in at.profiles.values())
+    profiles = sum(one.of.source is Source.MEASURED for each in at.profiles.values() for one in each)
     return store.add(name, lambda number: Version(name, number, since, why, made, amounts, _software(), profiles))
 
 
