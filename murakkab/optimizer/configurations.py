@@ -281,8 +281,10 @@ def _quality(quote: Quote) -> Figure | None:
 
 
 def _of(quote: Quote) -> Provenance:
-    known = [source for source in Source if quote.source.startswith(source.value)]
-    return Provenance(known[0] if known else Source.ASSUMED, "the card of the executor")
+    source = next((source for source in Source if quote.source.startswith(source.value)), Source.ASSUMED)
+    # What stands on a card was measured where it was written, not here.
+    source = Source.PUBLISHED if source is Source.MEASURED else source
+    return Provenance(source, "the card of the executor")
 
 
 def _modelled_joules(seconds: float, card: ExecutorCard, pool: Pool | None) -> Figure | None:
