@@ -1,4 +1,4 @@
-"""What may go wrong around choosing again: defects, ways that cannot be had, crashes at any moment, budgets, and who is told what was done."""
+"""What may go wrong around choosing again: defects, ways that cannot be had, crashes at any moment, budgets, and what is told later."""
 
 import asyncio
 import logging
