@@ -287,7 +287,7 @@ class Again:
         self._news = 0.0
         self._late = dict.fromkeys(self._late, 0.0)
         self._slack = dict(found.slack)
-        self._reckoned = {way.card.name: self._lag(way) for ways in self._ways.values() for way in ways.values()}
+        self._reckoned = self._lags()
         over, value = found.kept
         if found.excess >= over * (1 - 1e-6) and over > 0:
             # It can be made no better.
@@ -379,6 +379,7 @@ class Again:
         stretch: dict[str, float] = {}
         lags: dict[tuple[str, str], float] = {}
         partly: _Step | None = None
+        slow = self._lags()
         for task in problem.tasks:
             path = task.name
             size = self._sizes.get(path, 1.0)
@@ -389,8 +390,7 @@ class Again:
                 size *= left
             if size != 1.0:
                 stretch[path] = size
-            ways = self._ways.get(path, {})
-            lag = {label: self._lag(way) for label, way in ways.items()}
+            lag = {label: slow[way.card.name] for label, way in self._ways.get(path, {}).items()}
             lags |= {(path, label): factor for label, factor in lag.items() if factor != 1.0}
             label = self._picks.get(path, task.options[0].label)
             is_over = path != failed and (_is_over(path, state) or (step is not None and not left and "/" in path))
@@ -410,13 +410,17 @@ class Again:
         choice = self._decision.deployment.choices.get(path)
         return choice.tasks if choice is not None else 1.0
 
-    def _lag(self, way: Configuration) -> float:
+    def _lags(self) -> dict[str, float]:
+        """Return `_lag` of every executor."""
+        return {name: self._lag(name) for name in {way.card.name for ways in self._ways.values() for way in ways.values()}}
+
+    def _lag(self, executor: str) -> float:
         """Return how many times longer its tasks will take than expected, by what was observed, as far as that is enough to go by.
 
         Never less than once: what was quick has saved time, but to count on more of that would risk a limit.
         """
-        pace = self._paces.get(way.card.name)
-        prior = self._drifts.get(way.card.name, 1.0)
+        pace = self._paces.get(executor)
+        prior = self._drifts.get(executor, 1.0)
         estimate = self._decision.deployment.estimate
         weight = _PRIOR * (estimate.seconds.value if estimate is not None else 0.0)
         if pace is not None and pace.expected + weight > 0:

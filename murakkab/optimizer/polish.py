@@ -127,17 +127,28 @@ class Local:
             moves = moves[np.argsort(costs, kind="stable")[:_PAIRED]]
         gains, deltas = -self._costs(columns, moves, self.cost), self._deltas(columns, moves)
         room = self.limits - self.sums(columns) + _ROOM
+        late, saved = self._lateness(columns, moves)
         if not pairs:
-            good = (gains > 1e-12 * max(abs(value), 1e-12)) & (deltas <= room[:, None]).all(axis=0)
+            good = (gains > 1e-12 * max(abs(value), 1e-12)) & (deltas <= room[:, None]).all(axis=0) & (late <= 0.0)
             candidates = [[moves[place]] for place in np.argsort(-gains, kind="stable")[: int(good.sum()) + len(moves)] if good[place]]
         else:
-            candidates = _pairs(moves, gains, deltas, room)
+            candidates = _pairs(moves, gains, (deltas, room), (late, saved))
         for candidate in candidates[:_MEASURED]:
             tried = self._after(columns, candidate)
             over, reached = self.measured(tried)
             if over <= 0 and reached < value - 1e-12 * max(abs(value), 1e-12):
                 return reached, tried
         return None
+
+    def _lateness(self, columns: Columns, moves: Columns) -> tuple[Array, Array]:
+        """Return by how many seconds the longest path through a moved task passes the limit, and how many the move itself saves."""
+        nothing = np.zeros(len(moves))
+        if self.limit is None or self.form.graph.has_streams or not len(moves):
+            return nothing, nothing
+        line, times = self.form.line.whole, times_of(self.form, self.form.line, columns)
+        tasks, places = moves[:, 0], moves[:, 1]
+        through = (np.array(times.start) + np.array(times.after_end))[tasks] + line[tasks, places]
+        return through - self.limit * (1 + _ROOM), np.maximum(line[tasks, columns[tasks]] - line[tasks, places], 0.0)
 
     def _singles(self, columns: Columns) -> Columns:
         """Return every move, (task, column), but those that change nothing."""
@@ -178,10 +189,15 @@ class Local:
         return np.asarray(over + np.maximum(length / max(self.limit, 1e-12) - 1.0 - _ROOM, 0.0))
 
 
-def _pairs(moves: Columns, gains: Array, deltas: Array, room: Array) -> list[list[Columns]]:
-    """Return pairs of moves of different tasks that gain something together and fit the rows, the best first."""
+def _pairs(moves: Columns, gains: Array, sums: tuple[Array, Array], time: tuple[Array, Array]) -> list[list[Columns]]:
+    """Return pairs of moves of different tasks that gain something together and fit the rows, the best first.
+
+    *time*: by how much each is too late, and what it saves: one that is too late needs another that saves as much.
+    """
+    (deltas, room), (late, saved) = sums, time
     together = gains[:, None] + gains[None, :]
     fits = (together > 1e-12) & (moves[:, 0][:, None] < moves[:, 0][None, :])
+    fits &= (late[:, None] <= saved[None, :]) & (late[None, :] <= saved[:, None])
     ones, others = np.nonzero(fits)
     for row in range(len(room)):
         kept = deltas[row, ones] + deltas[row, others] <= room[row]
