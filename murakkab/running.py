@@ -7,8 +7,9 @@ import asyncio
 import inspect
 import logging
 import queue
+import reprlib
 import typing
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from murakkab.runtime.driver import Work
 from murakkab.runtime.messages import Answered, Event, SignalReceived
 from murakkab.runtime.result import JobResult
 from murakkab.signature import type_of
-from murakkab.spec import Goal, Workflow, limited
+from murakkab.spec import LIMITS, MEASURES, Goal, Workflow, limited
 from murakkab.types import Type, mismatch
 from murakkab_executors.conversion import brief, reader
 
@@ -194,11 +195,50 @@ _OF_THE_JOB: Final = ("goal", "minimize", "limits", "budget", "profile")
 
 def _goal(declared: Goal, options: Mapping[str, Any]) -> Goal:
     """Return the goal of jobs with these options."""
-    goal: Goal = options.get("goal", declared)
+    goal = options.get("goal", declared)
+    if not isinstance(goal, Goal):
+        raise InputError(
+            f"goal={reprlib.repr(goal)} is no Goal", hint='write Goal(("energy",), limits={"quality": 0.8}), or minimize= and limits='
+        )
     if "minimize" in options:
-        asked = options["minimize"]
-        goal = replace(goal, minimize=(asked,) if isinstance(asked, str) else tuple(asked))
-    return limited(goal, options["limits"]) if "limits" in options else goal
+        goal = replace(goal, minimize=_measures(options["minimize"]))
+    return limited(goal, _limits(options["limits"])) if "limits" in options else goal
+
+
+def _measures(asked: object) -> tuple[str, ...]:
+    several = (asked,) if isinstance(asked, str) else tuple(asked) if isinstance(asked, Sequence) else ()
+    if not isinstance(asked, Sequence) or not all(isinstance(name, str) for name in several):
+        raise InputError(f"minimize={reprlib.repr(asked)} names no measures", hint=f"write one of {', '.join(MEASURES)}, or a list of them")
+    return several
+
+
+def _limits(asked: object) -> dict[str, float | str]:
+    """Return limits as numbers and names of tiers; an amount with its unit is read as in a file. Raises `InputError`."""
+    if not isinstance(asked, Mapping):
+        raise InputError(f"limits={reprlib.repr(asked)} is no mapping", hint='write limits={"latency": 60, "quality": 0.8}')
+    found: dict[str, float | str] = {}
+    for name, limit in asked.items():
+        if isinstance(limit, bool) or not isinstance(limit, int | float | str):
+            raise InputError(
+                f"the limit of {name} cannot be {reprlib.repr(limit)}", hint="it is a number: seconds, USD, joules, or a quality"
+            )
+        if not isinstance(name, str):
+            raise InputError(f"{reprlib.repr(name)} cannot be limited", hint=f"there are {', '.join(LIMITS)}")
+        # Numbers are checked with the rest of the goal.
+        found[name] = (
+            _amount(name, limit) if isinstance(limit, str) and name in LIMITS else min(limit, 1e300) if isinstance(limit, int) else limit
+        )
+    return found
+
+
+def _amount(name: str, text: str) -> float | str:
+    """Return the number that an amount with its unit stands for, or the name of a tier as it is. Raises `InputError`."""
+    read, flaws = document.from_document({"workflow": "limit", "steps": {}, "goal": {"limits": {name: text}}})
+    for flaw in (flaw for flaw in flaws if flaw.path[:1] == ("goal",)):
+        raise InputError(f"limits: {flaw.message}", hint=flaw.hint)
+    if read is None or name in read.goal.tiers:
+        return text
+    return read.goal.limits[name]
 
 
 def _as_asked(workflow: Workflow, options: Mapping[str, Any]) -> Workflow:

@@ -1,5 +1,6 @@
 """driver: shows what is known of devices, models and prices, and what this installation has."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ def catalog(part: str | None, site: Path | None, only: tuple[str | None, str | N
     """Print the catalog, or one part of it. *only*: one model, one kind of device."""
     if part is not None and part not in PARTS:
         raise InputError(f"the catalog has no part {part!r}", hint=did_you_mean(part, PARTS, others="there are"))
+    if not math.isfinite(load):
+        raise InputError(f"--load: {load} is not a finite number", hint="write how many requests there are at a time: --load 32")
     found = _narrowed(app.installation(site), *only)
     parts = PARTS if part is None else (part,)
     if as_json:

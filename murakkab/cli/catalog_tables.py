@@ -13,6 +13,8 @@ from murakkab.devices import ClusterView, DeviceKind, ModelCard, Pool, Price
 from murakkab.figures import Figure, Provenance, Source
 
 _STYLES: Final = {Source.MEASURED: "green", Source.PUBLISHED: "", Source.MODELLED: "yellow", Source.ASSUMED: "magenta"}
+#: So many models of a pool are named; --json has all of them.
+_SHOWN_MODELS: Final = 8
 _SHOWN_QUALITIES: Final = ("lmarena", "mmlu-pro", "gsm8k", "humaneval", "ifeval")
 
 
@@ -67,7 +69,7 @@ def pools_table(view: ClusterView, key_names: Iterable[str]) -> Table:
         where = pool.endpoint or ("elsewhere" if pool.kind.device is Device.REMOTE else "here")
         state = Text(pool.trouble or ("on" if pool.is_on else "off"), "red" if pool.trouble else "green" if pool.is_on else "dim")
         watts = figure_text(pool.base_watts or _idle(pool))
-        _add(table, pool.name, pool.kind.name, f"{pool.count:g}", watts, ", ".join(pool.models) or "-", where, state)
+        _add(table, pool.name, pool.kind.name, f"{pool.count:g}", watts, _models_text(pool), where, state)
     table.caption, table.caption_justify = Text(_site_line(view, key_names)), "left"
     return table
 
@@ -111,6 +113,11 @@ def devices_table(kinds: Iterable[DeviceKind], notes: Notes) -> Table:
 
 def _scaled(value: float | None, unit: float) -> str:
     return "-" if value is None else f"{value / unit:g}"
+
+
+def _models_text(pool: Pool) -> str:
+    more = len(pool.models) - _SHOWN_MODELS
+    return ", ".join(list(pool.models)[:_SHOWN_MODELS] + ([f"and {more} more"] if more > 0 else [])) or "-"
 
 
 def models_table(cards: Iterable[ModelCard], notes: Notes) -> Table:

@@ -11,6 +11,7 @@ from murakkab.diagnostics import did_you_mean
 from murakkab.document import from_document
 from murakkab.document.fields import WrongField, seconds
 from murakkab.errors import InputError, JobError
+from murakkab.planner.check_workflow import limit_flaws
 from murakkab.runtime.driver import Verdict
 from murakkab.spec import LIMITS, MEASURES, Goal, limited
 from murakkab.values import TooDeep, from_json
@@ -82,6 +83,8 @@ def goal_limits_from(texts: Sequence[str], known: Sequence[str] = LIMITS) -> Goa
             if diagnostic.path[:1] == ("goal",):
                 raise InputError(f"--limit: {diagnostic.message}", hint=diagnostic.hint)
         asked = read.workflow.goal if read.workflow is not None else Goal()
+        for flaw in (flaw for one, limit in asked.limits.items() for flaw in limit_flaws(one, limit)):
+            raise InputError(f"--limit: {flaw.message}", hint=flaw.hint)
         found = limited(found, {**asked.limits, **asked.tiers})
     return found
 

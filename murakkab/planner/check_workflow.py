@@ -85,20 +85,22 @@ def _goal(goal: Goal) -> Found:
         yield Diagnostic("unused", message, "limit it, or take this away", ("goal", "quality"), is_warning=True)
     yield from _tiers(goal)
     for name, value in goal.limits.items():
-        yield from _goal_limit(name, value)
+        yield from limit_flaws(name, value)
     most, usual = goal.limits.get("latency_p90"), goal.limits.get("latency")
     if _is_number(most) and _is_number(usual) and usual >= most:
         message = f"the limit latency of {usual:g} s says nothing: with latency_p90 of {most:g} s the job is quicker anyway"
         yield Diagnostic("unused", message, "lower it, or take it away", ("goal", "limits", "latency"), is_warning=True)
 
 
-def _goal_limit(name: str, value: object) -> Found:
+def limit_flaws(name: str, value: object) -> Found:
+    """Find what is wrong with one limit of a goal."""
     path = ("goal", "limits", name)
     if name not in LIMITS:
         hint = "write latency: the time that is expected" if name == "latency_p50" else did_you_mean(name, LIMITS, others="there are")
         yield Diagnostic("unknown-goal", f"{name!r} cannot be limited", hint, path)
-    elif value in TIERS:
-        yield Diagnostic("wrong-form", f"the limit of {name} is text: {value!r}", f"write tiers={{{name!r}: {value!r}}}", path)
+    elif isinstance(value, str):
+        hint = f"write tiers={{{name!r}: {value!r}}}" if value in TIERS else "it is a number: seconds, USD, joules, or a quality"
+        yield Diagnostic("wrong-form", f"the limit of {name} cannot be {value!r}", hint, path)
     elif not _is_number(value):
         yield Diagnostic(
             "out-of-range", f"the limit of {name} cannot be {value!r}", "it is a number: seconds, USD, joules, or a quality", path

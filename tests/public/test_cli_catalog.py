@@ -95,3 +95,23 @@ def test_mistakes_of_a_site_are_data_too(shell: Shell) -> None:
     answer = shell.json("catalog", "--site", "wrong-site.yaml", status=2)
     assert (answer["code"], answer["message"]) == ("invalid-installation", "1 mistake in the installation file")
     assert answer["diagnostics"][0]["line"] == 1
+
+
+@pytest.mark.parametrize("load", ["inf", "1e999"])
+def test_a_load_is_finite(shell: Shell, load: str) -> None:
+    done = shell("catalog", "points", "--model", "llama-3.1-8b", "--device", "h100", "--load", load)
+
+    assert done.status == 2
+    assert "--load: inf is not a finite number" in done.err
+
+
+def test_of_many_models_of_a_pool_the_table_names_some_and_json_all(shell: Shell) -> None:
+    names = [f"m{i}" for i in range(100)]
+    site = {"models": {name: {"like": "llama-3.1-8b"} for name in names}, "pools": {"big": {"kind": "h100", "models": names}}}
+    (shell.folder / "murakkab.yaml").write_text(json.dumps({**site, "discover": {"gpus": False}}))
+
+    shown = shell("catalog", "pools").out
+
+    assert "and 92 more" in " ".join(shown.split())
+    assert "m99" not in shown
+    assert [one["models"] for one in shell.json("catalog", "pools")["pools"] if one["name"] == "big"] == [names]

@@ -2,11 +2,12 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from murakkab import Goal, app, approve, choosing, load_workflow, step, use, workflow
-from murakkab.errors import PlanError, SpecError
+from murakkab.errors import InputError, PlanError, SpecError
 
 TEXT = "The cat sat on the mat. It was a warm day. Nobody saw the dog. The end came soon. All were glad."
 
@@ -71,6 +72,35 @@ def test_options_are_laid_over_the_goal_that_is_declared() -> None:
         declared.options(minimize="speed").plan(TEXT)
     with pytest.raises(SpecError, match="'time' cannot be limited"):
         declared.options(limits={"time": 3}).run(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"minimize": 5}, "minimize=5 names no measures"),
+        ({"minimize": None}, "names no measures"),
+        ({"minimize": [5]}, "names no measures"),
+        ({"goal": "energy"}, "is no Goal"),
+        ({"limits": "latency=3"}, "is no mapping"),
+        ({"limits": [("latency", 1)]}, "is no mapping"),
+        ({"limits": {"latency": None}}, "the limit of latency cannot be"),
+        ({"limits": {"latency": True}}, "the limit of latency cannot be"),
+        ({"limits": {"latency": [1]}}, "the limit of latency cannot be"),
+        ({"limits": {5: 1}}, "5 cannot be limited"),
+        ({"limits": {"latency": "soon"}}, "'soon' is neither an amount nor a tier"),
+    ],
+)
+def test_options_of_the_wrong_type_are_told_of_in_one_error(options: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        summed.options(**options).plan(TEXT)
+
+
+def test_limits_may_have_units_as_in_a_file() -> None:
+    plan = summed.options(limits={"latency": "1m", "energy": "2 kJ"}).plan(TEXT)
+
+    assert plan.goal == Goal((), {"latency": 60.0, "energy": 2000.0})
+    with pytest.raises(SpecError, match="limit of energy cannot be"):
+        summed.options(limits={"energy": 10**400}).plan(TEXT)
 
 
 def test_a_plan_tells_what_is_expected_and_the_next_best(tmp_path: Path) -> None:

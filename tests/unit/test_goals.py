@@ -232,6 +232,10 @@ def test_a_goal_goes_to_yaml_and_python_and_back() -> None:
 
 
 def test_limits_of_the_command_line_are_laid_over_the_goal() -> None:
+    for wrong in ("latency=0", "latency=-3", "quality=-1", "quality=1.5", "cost=-1", "energy=-1"):
+        with pytest.raises(InputError, match="cannot be"):
+            Wishes(limits=[wrong]).goal(Goal())
+    assert Wishes(limits=["quality=0", "cost=0"]).goal(Goal()).limits == {"quality": 0.0, "cost": 0.0}
     wishes = Wishes(limits=["latency_p90=2m,quality=0.5"])
     assert wishes.goal(Goal(("cost",), {"latency": 60.0}, "product")) == Goal(
         ("cost",), {"latency": 60.0, "latency_p90": 120.0, "quality": 0.5}, "product"
