@@ -1,5 +1,6 @@
 """driver: what the words behind options mean - measures, verdicts, budgets, times - and the command that an error advises to type."""
 
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,15 @@ _HERE: Final = Path(".murakkab")
 
 
 def measures_of(text: str) -> tuple[str, ...]:
-    """Return what to minimize, most important first. Raises `InputError`."""
+    """Return what to minimize, most important first: at least one measure, and each once. Raises `InputError`."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise InputError("nothing is named that could be minimized", hint=f"name one of {', '.join(MEASURES)}, or several: energy,latency")
     for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{name} is named more than once", hint="what is minimized is named once, most important first: energy,latency"
+            )
         if name not in MEASURES:
             near = get_close_matches(name, MEASURES, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(MEASURES)}"
@@ -56,10 +63,13 @@ def budget_of(text: str | None) -> dict[str, float] | None:
 
 def _number(text: str) -> Any:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         # `10kJ`: the unit stands apart in documents.
-        return re.sub(r"(?<=\d)(?=[A-Za-z])", " ", text) if "J" in text or "Wh" in text else text
+        return re.sub(r"(?<=[\d.])(?=[A-Za-z]+$)", " ", text) if "J" in text or "Wh" in text else text
+    if not math.isfinite(number):
+        raise InputError(f"{text!r} is no finite number", hint="leave it out for no limit")
+    return number
 
 
 def limits_from(texts: Sequence[str]) -> dict[str, float]:

@@ -216,19 +216,25 @@ class _Shown:
 
 
 def profiles(home: Path, executor: str | None, *, as_json: bool) -> None:
-    """Print what is known, of one executor or of all."""
+    """Print what is known, of one executor or of all. Raises `NotFoundError` for an executor that is neither here nor in the profiles."""
     settings = app.Settings(home=home)
     found, drifts = [], []
+    names = set(app.catalog().executors)
     if app.has_profiles(settings):
         with closing(app.open_profiles(settings)) as store:
-            found = [one for one in store.profiles() if executor in (None, one.setting.executor)]
-            drifts = list(store.drifts())
+            every = list(store.profiles())
+            names |= {one.setting.executor for one in every}
+            found = [one for one in every if executor in (None, one.setting.executor)]
+            drifts = [one for one in store.drifts() if executor in (None, one.setting.executor)]
+    if executor is not None and executor not in names:
+        raise NotFoundError(f"there is no executor {executor!r}", hint=did_you_mean(executor, names, others="there are"))
     if as_json:
         answer({"profiles": [profile_json(one) for one in found], "drifts": [drift_json(one) for one in drifts]}, plain=True)
     elif found:
         console_of().print(known_table(found, drifts, time.time()))
     else:
-        tell(f"nothing was measured in {home}: murakkab profile CAPABILITY --data FILE")
+        what = "nothing" if executor is None else f"nothing of {executor}"
+        tell(f"{what} was measured in {home}: murakkab profile CAPABILITY --data FILE")
 
 
 def export(home: Path, file: Path) -> None:

@@ -12,6 +12,7 @@ from murakkab.catalog import Catalog, Parameter
 from murakkab.cli.rows import Row
 from murakkab.drawing.timeline_rows import named
 from murakkab.drawing.words import cells
+from murakkab.optimizer.reasons import long_time
 from murakkab.ports import JobSummary
 from murakkab.runtime.result import JobResult, TaskRow
 
@@ -40,7 +41,7 @@ STATUS_STYLES: Mapping[str, str] = {
 
 
 def seconds_text(seconds: float | None) -> str:
-    """Return `40 ms`, `1.25 s` or `2 m 05 s`; a dash for None."""
+    """Return `40 ms`, `1.25 s`, `2 min 05 s` or `3 h 20 min`; a dash for None."""
     if seconds is None:
         return "-"
     if seconds < 0.9995:
@@ -48,9 +49,7 @@ def seconds_text(seconds: float | None) -> str:
         return f"{max(0.0, seconds) * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} m" if hours else f"{minutes} m {rest:02} s"
+    return long_time(seconds)
 
 
 def joules_text(joules: float | None, metered: int, attempts: int) -> str:

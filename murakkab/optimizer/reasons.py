@@ -1,5 +1,6 @@
 """policy: why a way to do a step was chosen, what the next best would have meant, and which limits cannot be kept together - in words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Final
@@ -12,6 +13,9 @@ from murakkab.spec import Goal
 
 _UNITS: Final[Mapping[str, str]] = {"latency": "s", "latency_p90": "s", "cost": "USD", "energy": "J", "quality": ""}
 _HAIR: Final = 1e-9
+#: Seconds from which on nobody reads seconds, and days from which on nobody reads hours.
+_LONG: Final = 900.0
+_DAYS: Final = 3
 
 
 def why(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> str:
@@ -119,5 +123,17 @@ def said(name: str) -> str:
 
 
 def amount(name: str, value: float) -> str:
-    """Return an amount with its unit."""
+    """Return an amount with its unit; what takes a quarter of an hour or more in hours, minutes and seconds."""
+    if _UNITS[name] == "s" and _LONG <= value < math.inf:
+        return long_time(value)
     return f"{value:.3g} {_UNITS[name]}".rstrip()
+
+
+def long_time(seconds: float) -> str:
+    """Return `2 min 05 s`, `3 h 20 min` or `12 d 05 h`: no more of it than matters."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min {rest:02} s"
+    days, of_day = divmod(hours, 24)
+    return f"{days} d {of_day:02} h" if days >= _DAYS else f"{hours} h {minutes:02} min"

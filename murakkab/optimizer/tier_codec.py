@@ -38,13 +38,26 @@ def version_from(text: str, where: str) -> Version:
             int(data["profiles"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{where} holds no tiers: {error!r}", hint="move it away; `murakkab tiers FILE --renew` sets them anew") from error
+        raise InputError(f"{where} holds no tiers: {_flaw(error)}", hint="`murakkab tiers FILE --renew` sets them anew") from error
+
+
+def _flaw(error: Exception) -> str:
+    """Return what is wrong with the text, in words of the file."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON, at line {error.lineno}, column {error.colno}"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    return str(error) if isinstance(error, _Flaw) else "something in it has another form than tiers have"
+
+
+class _Flaw(ValueError):
+    """What the text says cannot be, in words."""
 
 
 def _tiers(data: Mapping[str, Any]) -> Tiers:
     choices = {measure: [_choices(one) for one in each] for measure, each in data["choices"].items()}
     if any(len(each) != len(TIERS) or not all(set(one) == set(data["steps"]) for one in each) for each in choices.values()):
-        raise ValueError("a choice lacks a step")
+        raise _Flaw("a choice lacks a step")
     return Tiers(
         {path: str(uses) for path, uses in data["steps"].items()},
         choices,

@@ -180,3 +180,15 @@ def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(data: Shell) -> None:
     whole = next(one["profile"] for one in found["configurations"] if one["configuration"].startswith("workflow"))
     assert whole["of"]["count"] == 20
     assert len(naps.read_text()) - before < 20
+
+
+def test_the_profiles_of_an_executor_that_is_not_there_are_not_found(data: Shell) -> None:
+    done = data("profiles", "pagerank-sumary")
+    assert (done.status, done.out) == (4, "")
+    assert "there is no executor 'pagerank-sumary'" in done.err
+    assert "did you mean 'pagerank-summary'?" in done.err
+    assert data.json("profiles", "nope", status=4)["code"] == "not-found"
+    # Of one that is there nothing may be known yet.
+    known = data("profiles", "pagerank-summary")
+    assert (known.status, known.out) == (0, "")
+    assert "nothing of pagerank-summary was measured" in known.err

@@ -1,6 +1,8 @@
 """Tiers on the command line and in files: listed, used as limits, journalled as numbers, renewed."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,26 @@ def test_tiers_are_set_anew_when_the_steps_are_others(shell: Shell, digest: Path
     assert (two["version"], two["why"]) == (2, "the steps have changed")
 
 
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda text: text[:-9], "it is no JSON, at line "),
+        (lambda text: text.replace('"why"', '"wyh"'), "'why' is missing"),
+        (lambda text: text.replace('"number": 1', '"number": "one"'), "another form"),
+        (lambda text: "[]", "another form"),
+        (lambda text: text.replace('"short": "text-summary"', '"other": "text-summary"'), "a choice lacks a step"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_tiers_is_told_in_plain_words(shell: Shell, damage: Callable[[str], str], says: str) -> None:
+    shell.json("tiers", "digest.yaml")
+    file = Path(".murakkab/tiers/digest/1.json")
+    file.write_text(damage(file.read_text()))
+    done = shell("plan", "digest.yaml")
+    assert done.status == 2
+    assert f"1.json holds no tiers: {says}" in done.err or f"1.json holds no tiers: something in it has {says}" in done.err
+    assert not re.search(r"[A-Z][a-z]+Error|\(", done.err)
+
+
 def test_a_damaged_file_is_told(shell: Shell) -> None:
     shell.json("tiers", "digest.yaml")
     Path(".murakkab/tiers/digest/1.json").write_text("{")
@@ -132,3 +154,15 @@ def test_tiers_go_from_yaml_to_python_and_back(shell: Shell) -> None:
     assert read is not None
     assert read.goal == Goal(("latency",), {"latency": 60.0}, tiers={"quality": "good"})
     assert to_document(read) == document
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--pareto", "energy,quality"], ["--minimize", "energy"], ["--limit", "quality=good"], ["--points", "5"], ["--output", "x.png"]],
+)
+def test_what_says_nothing_of_tiers_is_refused_beside_them(shell: Shell, words: list[str]) -> None:
+    done = shell("plan", "digest.yaml", "--tiers", *words)
+    assert (done.status, done.out) == (2, "")
+    assert words[0] in done.err
+    assert done.err.count("error[") == 1
+    assert not Path(".murakkab/tiers").exists()

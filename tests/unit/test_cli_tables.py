@@ -35,8 +35,10 @@ def task(step: str, index: int, **changes: object) -> TaskRow:
         (0.9996, "1.00 s"),
         (1.254, "1.25 s"),
         (59.99, "59.99 s"),
-        (125.2, "2 m 05 s"),
-        (3720.0, "1 h 02 m"),
+        (125.2, "2 min 05 s"),
+        (3720.0, "1 h 02 min"),
+        (12_000.0, "3 h 20 min"),
+        (1e6, "11 d 13 h"),
     ],
 )
 def test_durations_are_readable(seconds: float | None, text: str) -> None:

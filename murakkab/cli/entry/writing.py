@@ -1,13 +1,16 @@
 """driver: the commands about files and this installation: validate, plan, new, convert, executors, schema, completion."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from murakkab.cli import root
 from murakkab.cli.root import HERE, app, load, reported
 from murakkab.errors import InputError
+
+#: Points of a frontier where nobody says how many.
+_POINTS: Final = 12
 
 
 @app.command()
@@ -40,7 +43,10 @@ def plan(
         str | None,
         typer.Option("--pareto", metavar="MEASURES", help="Show what two or three measures cost each other.", show_default=False),
     ] = None,
-    points: Annotated[int, typer.Option("--points", min=2, max=60, metavar="N", help="How many points at most, for --pareto.")] = 12,
+    points: Annotated[
+        int | None,
+        typer.Option("--points", min=2, max=60, metavar="N", help="How many points at most, for --pareto.", show_default="12"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Draw it there as well, .png or .svg, for --pareto.", show_default=False),
@@ -66,13 +72,24 @@ def plan(
     """
     with reported(as_json=as_json):
         if tiers:
+            for option, given in (("--pareto", pareto), ("--minimize", minimize), ("--limit", limits)):
+                if given is not None:
+                    raise InputError(
+                        f"{option} says nothing of tiers: they are set for a workflow once", hint=f"leave out --tiers or {option}"
+                    )
+        _ask_frontier("--points sets how many points a frontier has" if points is not None else "", pareto)
+        _ask_frontier("--output draws a frontier" if output is not None else "", pareto)
+        if tiers:
             load("tiers").tiers(file, inputs or [], profile=profile, renew=False, home=journal, as_json=as_json)
             return
-        if pareto is None and output is not None:
-            raise InputError("--output draws a frontier, and none is asked for", hint="add --pareto energy,latency")
         wishes = load("wishes").Wishes(profile, minimize, limits or ())
-        wanted = None if pareto is None else load("frontiers").Wanted(pareto, points, output)
+        wanted = None if pareto is None else load("frontiers").Wanted(pareto, points or _POINTS, output)
         load("files").plan(file, wishes, inputs or [], wanted, home=journal, as_json=as_json)
+
+
+def _ask_frontier(wish: str, pareto: str | None) -> None:
+    if wish and pareto is None:
+        raise InputError(f"{wish}, and none is asked for", hint="add --pareto energy,latency")
 
 
 @app.command()
