@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from murakkab.optimizer.form import Array, Form, Line
+from murakkab.optimizer.paths import longest
 from murakkab.optimizer.problem import Percentile
 
 Indices = npt.NDArray[np.int64]
@@ -223,12 +224,12 @@ def spans(form: Form, line: Line) -> tuple[list[float], list[float]]:
 
 def spans_total(form: Form, line: Line) -> float:
     """Return the least seconds that the whole can take."""
-    heads, rests = spans(form, line)
-    return max((head + short + rest for head, short, rest in zip(heads, _least(form, line.whole), rests, strict=True)), default=0.0)
+    first, last = (_least(form, line.first), _least(form, line.last)) if form.graph.has_streams else ((), ())
+    return longest(form.graph, _least(form, line.whole), first, last)
 
 
 def _least(form: Form, table: Array) -> list[float]:
-    return [float(value) for value in np.where(form.allowed, table, np.inf).min(axis=1)]
+    return np.where(form.allowed, table, np.inf).min(axis=1).tolist()  # type: ignore[no-any-return]
 
 
 def _longest(form: Form, line: Line) -> float:

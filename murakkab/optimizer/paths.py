@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from murakkab.optimizer.form import Array, Columns, Form, Line
+from murakkab.optimizer.form import Array, Columns, Form, Graph, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def times_of(form: Form, line: Line, columns: Columns) -> Times:
     if not graph.has_streams:
         return _plain_times(form, whole)
     first, last = chosen(line.first, columns), chosen(line.last, columns)
-    start, end = _forward(form, whole, first, last)
+    start, end = _forward(graph, whole, first, last)
     count = len(whole)
     after_start, after_end = [0.0] * count, [0.0] * count
     for task in reversed(range(count)):
@@ -40,13 +40,35 @@ def times_of(form: Form, line: Line, columns: Columns) -> Times:
     return Times(start, end, after_start, after_end, max(end, default=0.0))
 
 
+def length_of(form: Form, line: Line, columns: Columns) -> float:
+    """Return the length of the longest path of a selection; half the work of its times."""
+    graph = form.graph
+    if not graph.has_streams:
+        return longest(graph, chosen(line.whole, columns))
+    return longest(graph, chosen(line.whole, columns), chosen(line.first, columns), chosen(line.last, columns))
+
+
+def longest(graph: Graph, whole: Sequence[float], first: Sequence[float] = (), last: Sequence[float] = ()) -> float:
+    """Return the length of the longest path where tasks take so long; *first* and *last* matter where there are streams."""
+    if graph.has_streams:
+        return max(_forward(graph, whole, first, last)[1], default=0.0)
+    end: list[float] = []
+    for begun, taken, parents in zip(graph.ready, whole, graph.parents, strict=True):
+        for parent in parents:
+            if end[parent] > begun:
+                begun = end[parent]
+        end.append(begun + taken)
+    return max(end, default=0.0)
+
+
 def _plain_times(form: Form, whole: Sequence[float]) -> Times:
     graph = form.graph
     start, end = list(graph.ready), list(whole)
     for task, parents in enumerate(graph.parents):
         begun = start[task]
         for parent in parents:
-            begun = max(begun, end[parent])
+            if end[parent] > begun:
+                begun = end[parent]
         start[task] = begun
         end[task] = begun + whole[task]
     count = len(end)
@@ -54,14 +76,14 @@ def _plain_times(form: Form, whole: Sequence[float]) -> Times:
     for task in range(count - 1, -1, -1):
         most = 0.0
         for child in graph.children[task]:
-            most = max(most, after_start[child])
+            if after_start[child] > most:
+                most = after_start[child]
         after_end[task] = most
         after_start[task] = most + whole[task]
     return Times(start, end, after_start, after_end, max(end, default=0.0))
 
 
-def _forward(form: Form, whole: Sequence[float], first: Sequence[float], last: Sequence[float]) -> tuple[list[float], list[float]]:
-    graph = form.graph
+def _forward(graph: Graph, whole: Sequence[float], first: Sequence[float], last: Sequence[float]) -> tuple[list[float], list[float]]:
     start: list[float] = []
     end: list[float] = []
     for task, parents in enumerate(graph.parents):

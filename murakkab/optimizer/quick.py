@@ -5,8 +5,9 @@ second the exact solver: but for that, a limit is passed only where every choice
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from murakkab.optimizer.milp import Effort, least
 from murakkab.optimizer.model import spans_total
 from murakkab.optimizer.polish import Local
 from murakkab.optimizer.problem import TOLERANCE, Problem, Status
+from murakkab.optimizer.screen import Marks
 from murakkab.optimizer.search import OutOfNodes, first_feasible
 
 #: Nodes of the complete search before the exact solver takes over.
@@ -67,11 +69,7 @@ class Rechoice:
     """An option for every task that is not settled. INFEASIBLE: no selection keeps all limits; `picks` then pass them by little.
 
     `value`: of the first measure, for the whole job. `excess`: by how much limits are passed, as parts of them, in all. `kept`: excess and
-    <<<<<<< HEAD
-    value of the picks from before, where they can still be had. `slack`: how much more latency, cost and energy there may be.
-    =======
     value of the picks from before, where they can still be had. `slack`: how much more of latency, cost and energy keeps the limit on it.
-    >>>>>>> rechoice-later
     """
 
     status: Status
@@ -84,12 +82,16 @@ class Rechoice:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A problem made ready to be chosen again many times. Every option counts, dominated ones too: others may be barred."""
+    """A problem made ready to be chosen again many times. Every option counts, dominated ones too: others may be barred.
+
+    `places` of tasks by name, and `columns` of options by the names of their task and their own.
+    """
 
     form: Form
     measure: str
     dual: Dual
-    labels: Mapping[str, Mapping[str, int]]
+    places: Mapping[str, int]
+    columns: Mapping[tuple[str, str], int]
 
 
 def prepare(problem: Problem) -> Prepared:
@@ -98,8 +100,9 @@ def prepare(problem: Problem) -> Prepared:
     measure = next(iter(problem.minimize), ORDER)
     dual = dual_of(form, measure if measure in form.rows else "latency")
     there = np.arange(form.allowed.shape[1])[None, :] < np.array([len(task.options) for task in problem.tasks])[:, None]
-    labels = {task.name: {option.label: place for place, option in enumerate(task.options)} for task in problem.tasks}
-    return Prepared(replace(form, allowed=there), measure, dual, labels)
+    places = {task.name: place for place, task in enumerate(problem.tasks)}
+    columns = {(task.name, option.label): column for task in problem.tasks for column, option in enumerate(task.options)}
+    return Prepared(replace(form, allowed=there), measure, dual, places, columns)
 
 
 def rechoose(prepared: Prepared, now: Now) -> Rechoice:
@@ -112,12 +115,13 @@ def rechoose(prepared: Prepared, now: Now) -> Rechoice:
         return Rechoice(Status.INFEASIBLE, {}, excess=math.inf)
     measure = prepared.measure if prepared.measure in form.rows else "latency"
     local = Local(form, measure, replace(prepared.dual, reduced=_reduced(prepared, form, measure)))
-    starts = _starts(prepared, form, now, local)
-    over, value = local.measured(starts[0])
-    kept = (over, _value(form, value)) if _can_be_kept(prepared, form, now) else (math.inf, math.nan)
-    found = None if _is_hopeless(local) else _feasible(local, measure, starts)
+    before, is_left = _before(prepared, form, now, local)
+    over, value = local.measured(before)
+    kept = (over, _value(form, value)) if is_left else (math.inf, math.nan)
+    found = None if over > 0 and _is_hopeless(local) else _feasible(prepared, local, measure, before)
     if found is not None:
         return replace(_rechoice(form, now, found[1], found[0], Status.HEURISTIC), kept=kept, slack=_slack(local, found[1]))
+    starts = [before, *_others(prepared, local)]
     nearest, value, over = _nearest(local, measure, replace(prepared.dual, reduced=local.reduced), starts)
     return replace(_rechoice(form, now, nearest, value, Status.INFEASIBLE), excess=over, kept=kept)
 
@@ -126,15 +130,6 @@ def _slack(local: Local, columns: Columns) -> dict[str, float]:
     rows = ((name, local.form.rows[name]) for name in ("cost", "energy"))
     slack = {name: row.limit - float(row.coefficients[local.places, columns].sum()) for name, row in rows if row.limit < math.inf}
     return slack if local.limit is None else {**slack, "latency": local.limit - local.length(columns)}
-
-
-def _can_be_kept(prepared: Prepared, form: Form, now: Now) -> bool:
-    """Return whether every task that is not settled can be done as it was chosen before."""
-    for place, task in enumerate(form.problem.tasks):
-        column = prepared.labels[task.name].get(now.picks.get(task.name, task.options[0].label if len(task.options) == 1 else ""))
-        if task.name not in now.settled and (column is None or not form.allowed[place, column]):
-            return False
-    return True
 
 
 def _is_hopeless(local: Local) -> bool:
@@ -149,9 +144,9 @@ def _is_hopeless(local: Local) -> bool:
     return max([spans_total(form, form.line), *works]) > local.limit * (1 + TOLERANCE)
 
 
-def _feasible(local: Local, measure: str, starts: "list[Columns]") -> tuple[float, Columns] | None:
+def _feasible(prepared: Prepared, local: Local, measure: str, before: Columns) -> tuple[float, Columns] | None:
     """Return the value and the columns of a selection within all limits; None where there is none, or none was found in time."""
-    for start in starts:
+    for start in chain([before], _others(prepared, local)):
         found = local.improved(start)
         if found is not None:
             return found
@@ -180,19 +175,28 @@ def _complete(local: Local, measure: str) -> Columns | None:
         return None if found.columns is None else np.array(found.columns)
 
 
-def _starts(prepared: Prepared, form: Form, now: Now, local: Local) -> list[Columns]:
-    """Return selections to start from: the one before, the prices' own, the quickest, and those that the first choice met on its way."""
-    cheapest = local.reduced.argmin(axis=1)
-    before = cheapest.copy()
+def _before(prepared: Prepared, form: Form, now: Now, local: Local) -> tuple[Columns, bool]:
+    """Return the selection as it was before, with the cheapest option where that one cannot be had; and whether all of it can be."""
+    columns = local.reduced.argmin(axis=1)
+    is_left = True
+    allowed = form.allowed.tolist()
     for place, task in enumerate(form.problem.tasks):
-        column = prepared.labels[task.name].get(now.picks.get(task.name, ""))
-        if column is not None and form.allowed[place, column]:
-            before[place] = column
-    quickest = np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
-    rows = np.arange(len(before))
-    met: list[Columns] = [prepared.dual.mix.argmax(axis=1), *prepared.dual.seen[:_MET]]
-    met = [np.where(form.allowed[rows, columns], columns, cheapest) for columns in met]
-    return [before, cheapest, quickest, *met]
+        column = prepared.columns.get((task.name, now.picks.get(task.name, "")))
+        if column is not None and allowed[place][column]:
+            columns[place] = column
+        elif task.name not in now.settled and len(task.options) > 1:
+            is_left = False
+    return columns, is_left
+
+
+def _others(prepared: Prepared, local: Local) -> Iterator[Columns]:
+    """Yield selections to start from beside that: the prices' own, the quickest, and those that the first choice met on its way."""
+    form = local.form
+    cheapest = local.reduced.argmin(axis=1)
+    yield cheapest
+    yield np.where(form.allowed, form.line.whole, np.inf).argmin(axis=1)
+    for columns in (prepared.dual.mix.argmax(axis=1), *prepared.dual.seen[:_MET]):
+        yield np.where(form.allowed[local.places, columns], columns, cheapest)
 
 
 def _reduced(prepared: Prepared, form: Form, measure: str) -> Array:
@@ -222,35 +226,56 @@ def _value(form: Form, value: float) -> float:
 
 def _form_now(prepared: Prepared, now: Now) -> Form:
     """Return the form of the whole job as it stands: the settled tasks with what they really took, the rest not before now."""
-    form, tasks = prepared.form, prepared.form.problem.tasks
-    places = {task.name: place for place, task in enumerate(tasks)}
-    stretch = np.array([now.stretch.get(task.name, 1.0) for task in tasks]).reshape(-1, 1)
-    slow = np.ones(form.allowed.shape)
-    for (name, label), lag in now.lag.items():
-        slow[places[name], prepared.labels[name][label]] = lag
-    slow *= stretch
-    allowed = form.allowed.copy()
-    ready = [max(start, now.seconds) for start in form.graph.ready]
+    form = prepared.form
+    stretch, slow = _factors(prepared, now)
     limited = (replace(row, limit=min(row.limit, now.limits.get(name, math.inf))) for name, row in form.rows.items())
     rows = {row.name: _stretched(row, slow if row.name == "energy" else stretch, now.spent.get(row.name, 0.0)) for row in limited}
-    works = tuple(replace(row, coefficients=row.coefficients * (slow if row.name.startswith("work:") else stretch)) for row in form.works)
     lines = [Line(line.whole * slow, line.first * slow, line.last * slow) for line in (form.expected, form.tail)]
-    for name, label in now.barred:
-        if name in places and label in prepared.labels[name]:
-            allowed[places[name], prepared.labels[name][label]] = False
-    for place, task in enumerate(tasks):
-        settled = now.settled.get(task.name)
-        if settled is not None:
-            column = prepared.labels[task.name][settled.label]
-            allowed[place] = False
-            allowed[place, column] = True
-            ready[place] = settled.start
-            _settle(lines, rows, place, settled)
-            for row in works:
-                row.coefficients[place] = 0.0 if row.name.startswith("work:") else row.coefficients[place]
-    works = tuple(replace(row, limit=row.limit - now.seconds) if row.name.startswith("work:") else row for row in works)
+    allowed = _allowed(prepared, now)
+    ready = [max(start, now.seconds) for start in form.graph.ready]
+    places = [place for name, place in prepared.places.items() if name in now.settled]
+    settled = [one for name in prepared.places if (one := now.settled.get(name)) is not None]
+    for place, one in zip(places, settled, strict=True):
+        ready[place] = one.start
+    _settle(lines, rows, places, settled)
     graph = replace(form.graph, ready=tuple(ready))
+    works = tuple(_work_now(row, slow if row.name.startswith("work:") else stretch, places, now.seconds) for row in form.works)
     return replace(form, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
+
+
+def _factors(prepared: Prepared, now: Now) -> tuple[Array, Array]:
+    """Return how many times more tasks take, tasks x 1, and how many times longer options do, tasks x options."""
+    places, columns = prepared.places, prepared.columns
+    stretch = np.ones((len(places), 1))
+    for name, part in now.stretch.items():
+        stretch[places[name]] = part
+    slow = np.ones(prepared.form.allowed.shape)
+    if now.lag:
+        slow[[places[name] for name, _ in now.lag], [columns[pair] for pair in now.lag]] = [*now.lag.values()]
+    return stretch, slow * stretch
+
+
+def _allowed(prepared: Prepared, now: Now) -> Marks:
+    """Return the options that can still be had; of what is settled, the one that is."""
+    allowed, places, columns = prepared.form.allowed.copy(), prepared.places, prepared.columns
+    for pair in now.barred:
+        if pair in columns:
+            allowed[places[pair[0]], columns[pair]] = False
+    settled = [name for name in now.settled if name in places]
+    if settled:
+        rows = [places[name] for name in settled]
+        allowed[rows] = False
+        allowed[rows, [columns[name, now.settled[name].label] for name in settled]] = True
+    return allowed
+
+
+def _work_now(row: Row, factors: Array, settled: Sequence[int], seconds: float) -> Row:
+    """Return a sum that the makespan cannot be shorter than: of a pool's work that which is left, from now on."""
+    if not row.name.startswith("work:"):
+        return replace(row, coefficients=row.coefficients * factors)
+    coefficients = row.coefficients * factors
+    coefficients[settled] = 0.0
+    return replace(row, coefficients=coefficients, limit=row.limit - seconds)
 
 
 def _stretched(row: Row, stretch: Array, spent: float) -> Row:
@@ -259,13 +284,17 @@ def _stretched(row: Row, stretch: Array, spent: float) -> Row:
     return replace(row, coefficients=row.coefficients * stretch if is_size else row.coefficients.copy(), limit=row.limit - spent)
 
 
-def _settle(lines: list[Line], rows: Mapping[str, Row], place: int, settled: Settled) -> None:
-    """Write what a settled task took into its line of every table."""
+def _settle(lines: Sequence[Line], rows: Mapping[str, Row], places: Sequence[int], settled: Sequence[Settled]) -> None:
+    """Write what settled tasks took into their lines of every table."""
+    if not settled:
+        return
+    whole = np.array([[one.end - one.start] for one in settled])
+    first = np.array([[(one.end if one.first is None else one.first) - one.start] for one in settled])
     for line in lines:
-        line.whole[place] = settled.end - settled.start
-        line.first[place] = (settled.end if settled.first is None else settled.first) - settled.start
-        # Its end is known, whatever its sources do.
-        line.last[place] = -math.inf
-    for name, value in (("energy", settled.joules), ("cost", settled.usd)):
-        if value is not None:
-            rows[name].coefficients[place] = value
+        line.whole[places] = whole
+        line.first[places] = first
+        # Their end is known, whatever their sources do.
+        line.last[places] = -math.inf
+    for name, values in (("energy", [one.joules for one in settled]), ("cost", [one.usd for one in settled])):
+        told = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
+        rows[name].coefficients[[place for place, _ in told]] = [[value] for _, value in told] or 0.0
