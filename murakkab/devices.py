@@ -69,6 +69,15 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much of what `of` names may be used: `requests` and `tokens` (in and out together) per minute; None where there is no limit."""
+
+    of: str
+    requests: float | None = None
+    tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where an installation stands: grams of CO2 and USD per kWh, and watts drawn per watt of IT load (PUE)."""
 
@@ -84,7 +93,9 @@ class Pool:
     `is_on`: it draws its base power anyway; else choosing it costs that power for as long as it must be on. `models`: those resident in it.
     `endpoint`: where its engine listens; "" where executors run in this process. `queue_seconds`: how long a task waits there now.
     `served`: what its engine calls the models. `key`: the environment variable with the key of its endpoint. `trouble`: why it cannot be
-    used now; "" where it can.
+    used now; "" where it can. `tensor_parallel`: on how many of the devices its engine runs a model (None: on all of them; where it is not
+    on, whoever starts it may choose). `startup`: seconds until an engine that is not on answers. `allowance`: how much of its endpoint may
+    be used. `provider`: whose prices count there; "" where nobody knows.
     """
 
     name: str
@@ -98,15 +109,24 @@ class Pool:
     key: str = ""
     queue_seconds: float = 0.0
     trouble: str = ""
+    tensor_parallel: int | None = None
+    startup: Figure | None = None
+    allowance: Allowance | None = None
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an engine speaks the OpenAI protocol. `key` names the environment variable that holds its key, and is never the key itself."""
+    """Where an engine speaks the OpenAI protocol. `key` names the environment variable that holds its key, and is never the key itself.
+
+    `requests_per_minute` and `tokens_per_minute`: how much it may be used; None where there is no limit.
+    """
 
     name: str
     url: str
     key: str = ""
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

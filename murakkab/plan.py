@@ -181,7 +181,10 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How one step is done: executor, device, knobs, and why this one. `tasks`: how many of it are expected; `runner_up`: the next best."""
+    """How one step is done: executor, device, knobs, and why this one. `tasks`: how many of it are expected; `runner_up`: the next best.
+
+    `devices` of the pool work together on one task. `startup`: the seconds that the job waits for it while something is loaded or started.
+    """
 
     step: str
     executor: ExecutorCard
@@ -192,6 +195,8 @@ class Choice:
     tasks: float = 1.0
     estimate: Estimate | None = None
     runner_up: Other | None = None
+    devices: int = 1
+    startup: Figure | None = None
 
     def more_than(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return the knobs that were chosen beside those that the step itself asks for."""
@@ -216,7 +221,8 @@ class Deployment:
     `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds
     them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
-    `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers.
+    `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers. `held_by`: the limit of the
+    installation that makes the job longer than its tasks do.
     """
 
     choices: Mapping[str, Choice]
@@ -228,3 +234,4 @@ class Deployment:
     bound: float | None = None
     beyond: tuple[str, ...] = ()
     tiers: tuple[TierUse, ...] = ()
+    held_by: str = ""

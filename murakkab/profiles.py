@@ -40,7 +40,8 @@ class Profile:
 
     `seconds`: its distribution at `units` of work (seconds of sound, images, characters: what `Report.units` said, on average; 0 when
     nothing did), of which `per_unit` seconds come with each unit, the rest with each task. `joules` is marginal: the base power of the pool
-    is not in it; None where it was neither measured nor modelled. `quality`: by metric, between 0 and 1 and more is better, the one that
+    is not in it; None where it was neither measured nor modelled. `startup`: the seconds that the first task in a process takes more, while
+    libraries and models are loaded; None where nobody has seen one, zero where it is in `seconds` already. `quality`: by metric, between 0 and 1 and more is better, the one that
     counts first. `of`: where all of it is from, unless a figure says otherwise. `revision` grows with every update.
     """
 
@@ -50,6 +51,7 @@ class Profile:
     per_unit: float = 0.0
     joules: Figure | None = None
     usd: Figure | None = None
+    startup: Figure | None = None
     tokens_in: Spread | None = None
     tokens_out: Spread | None = None
     #: In and out together, where nobody told them apart.

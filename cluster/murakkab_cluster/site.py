@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from murakkab.catalog import Device
-from murakkab.devices import ClusterView, DeviceKind, Endpoint, Pool
+from murakkab.devices import Allowance, ClusterView, DeviceKind, Endpoint, Pool
 from murakkab.errors import InputError, InstallationError, NotFoundError
 from murakkab.known import Known, driver_kind
 from murakkab_cluster import figures
@@ -95,14 +95,31 @@ def _declared_pools(declared: Declared) -> Iterator[tuple[str, Pool]]:
     used = {pool.endpoint for pool in declared.pools.values()}
     for name, endpoint in declared.endpoints.items():
         if name not in used and name not in declared.pools:
-            yield name, Pool(name, declared.known.devices["remote"], endpoint=endpoint.url, key=endpoint.key)
+            yield name, _at(Pool(name, declared.known.devices["remote"]), endpoint, declared)
 
 
 def _pool(pool: DeclaredPool, declared: Declared) -> Pool:
     kind = declared.known.device(pool.kind or "remote") or declared.known.devices["remote"]
-    endpoint = declared.endpoints[pool.endpoint] if pool.endpoint else Endpoint("", "")
     models = tuple(_model_name(declared.known, model) for model in pool.models)
-    return Pool(pool.name, kind, pool.count or 0.0, pool.is_on, pool.base_watts, models, endpoint.url, key=endpoint.key)
+    made = Pool(pool.name, kind, pool.count or 0.0, pool.is_on, pool.base_watts, models)
+    made = replace(made, tensor_parallel=pool.tensor_parallel, startup=pool.startup)
+    return _at(made, declared.endpoints[pool.endpoint], declared) if pool.endpoint else made
+
+
+def _at(pool: Pool, endpoint: Endpoint, declared: Declared) -> Pool:
+    """Return the pool whose engine listens at *endpoint*."""
+    requests, tokens = endpoint.requests_per_minute, endpoint.tokens_per_minute
+    allowance = None if requests is None and tokens is None else Allowance(endpoint.name, requests, tokens)
+    provider = _provider(endpoint, declared)
+    return replace(pool, endpoint=endpoint.url, key=endpoint.key, allowance=allowance, provider=provider)
+
+
+def _provider(endpoint: Endpoint, declared: Declared) -> str:
+    """Return the provider that is called like *endpoint*, or whose key opens it; "" where none is."""
+    candidates = {**figures.provider_keys(), **declared.own_keys}
+    if endpoint.name in {price.provider for price in declared.known.prices}:
+        return endpoint.name
+    return next((name for name, keys in candidates.items() if endpoint.key and endpoint.key in keys), "")
 
 
 def _model_name(known: Known, name: str) -> str:

@@ -36,6 +36,8 @@ class DeclaredPool:
     is_on: bool = True
     models: tuple[str, ...] = ()
     endpoint: str = ""
+    tensor_parallel: int | None = None
+    startup: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ def _check_pools(pools: Mapping[str, DeclaredPool], endpoints: Mapping[str, Any]
         if pool.endpoint and pool.endpoint not in endpoints:
             hint = did_you_mean(pool.endpoint, endpoints, others="there are") or "declare it below `endpoints`"
             problems.append(Diagnostic("bad-choice", f"there is no endpoint {pool.endpoint!r}", hint, (*at, "endpoint")))
+        if pool.tensor_parallel is not None and pool.count is not None and pool.tensor_parallel > pool.count:
+            message = f"the pool {name!r} has {pool.count:g} devices, and an engine cannot run on {pool.tensor_parallel} of them"
+            problems.append(Diagnostic("contradiction", message, "give it more devices, or fewer", (*at, "tensor_parallel")))
         for i, model in enumerate(pool.models):
             if known.model(model) is None:
                 hint = did_you_mean(model, known.models) or "declare it below `models`, with its size"
@@ -131,8 +136,9 @@ class _Own:
         return Site(**figures, overhead=found.get("overhead", 1.0))
 
     def pool(self, pool: DeclaredPool) -> DeclaredPool:
-        """Return the pool with its watts as a figure."""
-        return replace(pool, base_watts=None if pool.base_watts is None else figure_from(pool.base_watts, self._file))
+        """Return the pool with its watts and the seconds that it takes to start as figures."""
+        watts, startup = (None if one is None else figure_from(one, self._file) for one in (pool.base_watts, pool.startup))
+        return replace(pool, base_watts=watts, startup=startup)
 
     def devices(self, found: Mapping[str, Mapping[str, Any]]) -> dict[str, DeviceKind]:
         """Return the kinds of devices."""

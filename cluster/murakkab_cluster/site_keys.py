@@ -109,7 +109,11 @@ def _device_word(data: Any, _path: Path, _problems: Problems) -> Device:
 
 #: key -> the attribute that it becomes, and how it is read
 _SITE: Final = {"carbon": ("carbon", amount()), "electricity": ("usd_per_kwh", amount()), "pue": ("overhead", positive(1.0, least=1.0))}
-_ENDPOINT: Final = {"url": ("url", address), "key": ("key", environment_name)}
+_ALLOWANCE: Final = {
+    "requests_per_minute": ("requests_per_minute", positive(1.0)),
+    "tokens_per_minute": ("tokens_per_minute", positive(1.0)),
+}
+_ENDPOINT: Final = {"url": ("url", address), "key": ("key", environment_name), **_ALLOWANCE}
 _POOL: Final = {
     "kind": ("kind", text_of),
     "count": ("count", positive(1.0)),
@@ -117,6 +121,8 @@ _POOL: Final = {
     "on": ("is_on", flag),
     "models": ("models", names),
     "endpoint": ("endpoint", text_of),
+    "tensor_parallel": ("tensor_parallel", whole_of),
+    "startup": ("startup", amount()),
 }
 _PRICE: Final = {
     "model": ("model", text_of),
@@ -124,8 +130,7 @@ _PRICE: Final = {
     "in": ("usd_in", positive(_PER_MILLION, least=0.0)),
     "out": ("usd_out", positive(_PER_MILLION, least=0.0)),
     "cached": ("usd_cached", positive(_PER_MILLION, least=0.0)),
-    "requests_per_minute": ("requests_per_minute", positive(1.0)),
-    "tokens_per_minute": ("tokens_per_minute", positive(1.0)),
+    **_ALLOWANCE,
     "key": ("key", environment_name),
 }
 _DEVICE: Final = {

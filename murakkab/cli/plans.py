@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from rich.console import JustifyMethod, OverflowMethod
 
 
+#: What is loaded first is told where it is this part of the job or more.
+_TOLD = 0.05
+
+
 def aim_text(goal: Goal) -> str:
     """Return what matters: `minimizes energy, then cost, within latency 60 s`."""
     aim = f"minimizes {', then '.join(goal.minimize)}" if goal.minimize else "minimizes nothing in particular"
@@ -89,6 +93,12 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
     if estimate is None:
         return
     yield f"expected: {'; '.join(_amounts(estimate))}"
+    loading = {path: choice.startup for path, choice in deployment.choices.items() if choice.startup is not None}
+    if shown := {path: one for path, one in loading.items() if one.value >= _TOLD * estimate.seconds.value}:
+        waits = (f"{path} waits {_figure_text(one, 's')}" for path, one in shown.items())
+        yield f"not warm: {', '.join(waits)}"
+    if deployment.held_by:
+        yield f"held up by {deployment.held_by}"
     if deployment.critical:
         yield f"critical path: {' → '.join(deployment.critical)}"
     gap = f", within {deployment.gap:.1%} of the best" if deployment.status == "feasible" else ""
@@ -144,6 +154,7 @@ def who_text(choice: Choice) -> str:
     told = {name: value for name, value in choice.knobs.items() if name not in UNTOLD and isinstance(value, str | int | float | bool)}
     knobs = ", ".join(f"{name}={value}" for name, value in told.items())
     where = f" on {choice.pool}" if choice.pool not in ("", "cpu") else ""
+    where = f" on {choice.devices} x {choice.pool}" if choice.devices > 1 and choice.pool else where
     return f"{choice.executor.name} ({knobs}){where}" if knobs else f"{choice.executor.name}{where}"
 
 
@@ -160,6 +171,7 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
         "expected": estimate_json(deployment.estimate),
         "critical_path": list(deployment.critical),
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
+        "held_by": deployment.held_by,
         "tiers": [asdict(use) for use in deployment.tiers],
         "rewrites": list(graph.rewrites),
     }
@@ -203,6 +215,8 @@ def _step_json(path: str, node: Node, choices: Mapping[str, Choice]) -> dict[str
             "executor": choice.executor.name,
             "device": str(choice.executor.device),
             "pool": choice.pool,
+            "devices": choice.devices,
+            "startup": _figure_json(choice.startup),
             "model": choice.model,
             "why": choice.why,
         }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
 from murakkab.optimizer.configurations import Configuration, Task, configurations
-from murakkab.optimizer.estimate import Scene
+from murakkab.optimizer.estimate import Scene, device_slot
 from murakkab.optimizer.expected import expected_counts, total_tasks
 from murakkab.optimizer.models import model_ways
 from murakkab.optimizer.problem import Rule
@@ -42,7 +42,8 @@ def candidates_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation)
 
 def scene_of(graph: TaskGraph, at: Situation, goal: Goal) -> Scene:
     """Return where the job runs, and how many tasks each of its steps is expected to have."""
-    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, at.capacity or _capacity(at), Rule(goal.quality))
+    capacity = {**(at.capacity or _capacity(at)), **_devices(at)}
+    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, capacity, Rule(goal.quality), at.warm)
 
 
 def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:
@@ -64,6 +65,12 @@ def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:
     if "quality" in matters:
         ways = [one for one in ways if one.taken.quality is not None] or ways
     return ways
+
+
+def _devices(at: Situation) -> dict[str, float]:
+    """Return the devices of the pools of GPUs that executors use themselves: a task has those it needs to itself."""
+    gpus = (pool for pool in at.view.pools.values() if pool.kind.device is Device.GPU and not pool.endpoint)
+    return {device_slot(pool.name): pool.count for pool in gpus}
 
 
 def _capacity(at: Situation) -> dict[str, float]:

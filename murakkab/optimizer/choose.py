@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog
+from murakkab.devices import ClusterView
 from murakkab.optimizer.candidates import Ways, candidates_of, scene_of
 from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from murakkab.optimizer.problem import Problem
 
 _WORST: Final = float("inf")
+#: What is loaded in fewer seconds than the solver itself needs is not worth a selection of all steps together.
+_SLOW: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,10 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
         deployment = Deployment({path: _bare(nodes[path], best[path], ways[path], goal) for path in ways}, asked)
         return Decision(deployment, graph, apt, best, situation=at)
     scene = scene_of(graph, at, goal)
-    if is_separate(goal, apt):
+    if is_separate(goal, apt) and not is_bound(goal, apt, at.view):
         made = forecast(scene, {path: best_of(found, goal) for path, found in apt.items()})
-        deployment = Deployment(_choices(scene, nodes, ways, made, at, goal), goal, made.estimate, made.timeline.critical)
+        choices = _choices(scene, nodes, ways, made, at, goal)
+        deployment = Deployment(choices, goal, made.estimate, made.timeline.critical, held_by=made.held_by)
         return Decision(deployment, graph, apt, made.chosen, scene, situation=at)
     # NumPy and SciPy are loaded for a selection alone: most jobs have none to make.
     from murakkab.optimizer.together import select
@@ -73,7 +77,9 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     made, answer = found.made, found.answer
     choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
-    deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond)
+    deployment = Deployment(
+        choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond, held_by=made.held_by
+    )
     return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
 
 
@@ -82,6 +88,27 @@ def is_separate(goal: Goal, ways: Ways) -> bool:
     if goal.limits:
         return False
     return "latency" not in goal.minimize or goal.minimize == ("latency",) or all(len(found) == 1 for found in ways.values())
+
+
+def is_bound(goal: Goal, ways: Ways, view: ClusterView) -> bool:
+    """Return whether what the installation has may keep steps from being done each in its best way, or makes one way bear on another.
+
+    Memory of a pool must hold all models that a job uses; what must be woken or loaded for one step is there for the others; requests to
+    one endpoint wait for each other.
+    """
+    every = [way for found in ways.values() for way in found]
+    if any(way.footprint.resident for way in every):
+        return True
+    if all(len(found) == 1 for found in ways.values()):
+        return False
+    asleep = {pool.name for pool in view.pools.values() if not pool.is_on}
+    by_energy = "energy" in goal.minimize and any(way.pool in asleep for way in every)
+    by_time = "latency" in goal.minimize and any(way.footprint.calls or _is_slow_to_start(way) for way in every)
+    return by_energy or by_time
+
+
+def _is_slow_to_start(way: Configuration) -> bool:
+    return way.taken.startup is not None and way.taken.startup.value > _SLOW
 
 
 def best_of(ways: Sequence[Configuration], goal: Goal) -> Configuration:
@@ -106,7 +133,7 @@ def _bare(node: Node, way: Configuration, ways: Sequence[Configuration], goal: G
 
 def choice_of(path: str, way: Configuration, why: str) -> Choice:
     """Return a way to do a step as a choice, of which nothing is forecast."""
-    return Choice(path, way.card, way.knobs, why, model=way.model, pool=way.pool)
+    return Choice(path, way.card, way.knobs, why, model=way.model, pool=way.pool, devices=way.devices)
 
 
 def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, at: Situation, goal: Goal) -> dict[str, Choice]:
@@ -121,6 +148,8 @@ def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast
             tasks=made.tasks[path],
             estimate=made.steps[path],
             runner_up=runner_up(path, ways[path], scene, goal, made) if at.with_others else None,
+            devices=way.devices,
+            startup=made.startup.get(path),
         )
         for path, way in made.chosen.items()
     }

@@ -9,6 +9,7 @@ from typing import Any, Final
 from murakkab.catalog import Device, ExecutorCard, Quote
 from murakkab.devices import ClusterView, Pool
 from murakkab.figures import RELIANCE, Figure, Provenance, Source, exactly, weakest
+from murakkab.optimizer.resources import MEMORY_SLOT, PLAIN, Footprint
 from murakkab.plan import Node
 from murakkab.profiles import Profile, Spread
 
@@ -24,6 +25,7 @@ UNTOLD: Final = frozenset({"url", "key"})
 FEW: Final = 64
 #: How many ways of doing one step are looked at at all.
 MOST: Final = 256
+_NOBODY: Final = float("inf")
 
 
 _Values = tuple[float, ...]
@@ -31,13 +33,17 @@ _Values = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one task takes: seconds (`p90`: nine times out of ten no more), joules beyond the base power, USD, and its quality."""
+    """What one task takes: seconds (`p90`: nine times out of ten no more), joules beyond the base power, USD, and its quality.
+
+    `startup`: the seconds that the first task of a process takes more, while what it needs is loaded or started; None: nobody knows of any.
+    """
 
     seconds: Figure
     p90: float
     usd: Figure
     joules: Figure | None = None
     quality: Figure | None = None
+    startup: Figure | None = None
 
     @property
     def source(self) -> Source:
@@ -48,7 +54,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One way to do a step. `knobs`: those that are set; `pool`: where it runs, "" for executors that run elsewhere."""
+    """One way to do a step. `knobs`: those that are set; `pool`: where it runs, "" for executors that run elsewhere.
+
+    `footprint`: what it takes of that pool, and how many of its devices work together.
+    """
 
     card: ExecutorCard
     knobs: Mapping[str, Any]
@@ -57,6 +66,12 @@ class Configuration:
     taken: Taken
     #: What a task takes while so many run at a time, by how many; empty where nobody has measured more than one load.
     loads: tuple[tuple[int, Taken], ...] = ()
+    footprint: Footprint = PLAIN
+
+    @property
+    def devices(self) -> int:
+        """How many devices of its pool work together on one task."""
+        return self.footprint.devices
 
     def under(self, load: float) -> Taken:
         """Return what a task takes while *load* tasks run on its machine, itself among them: straight between the loads measured."""
@@ -70,9 +85,10 @@ class Configuration:
 
     @property
     def label(self) -> str:
-        """Return how messages name it: `haar-cascades(scale=1.1)`."""
+        """Return how messages name it: `haar-cascades(scale=1.1)`, `llm-answer(model=qwen3-32b) on 2 devices`."""
         shown = ", ".join(f"{name}={value}" for name, value in self.knobs.items() if name not in UNTOLD)
-        return f"{self.card.name}({shown})" if shown else self.card.name
+        together = f" on {self.devices} devices" if self.devices > 1 else ""
+        return f"{self.card.name}({shown}){together}" if shown else f"{self.card.name}{together}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,8 @@ def configurations(
     for card in cards:
         for pool in _pools(card, view):
             for one in _of_card(node, card, pool, profiles.get(card.name, ()), task):
-                found.setdefault((card.name, pool.name if pool else "", tuple(sorted(one.knobs.items(), key=_by_name))), one)
+                knobs = tuple(sorted(one.knobs.items(), key=_by_name))
+                found.setdefault((card.name, pool.name if pool else "", one.devices, knobs), one)
     return _worth(list(found.values()))
 
 
@@ -125,7 +142,9 @@ def _place(way: Configuration) -> tuple[Any, ...]:
     """Return what must be equal for one way to stand in for another: what it occupies, and what is known of it."""
     card, taken = way.card, way.taken
     needs = (card.needs.cores, tuple(sorted(card.needs.slots.items())), card.limits.concurrency, card.limits.rate_per_second)
-    return way.pool, *needs, taken.joules is None, taken.quality is None
+    mine = way.footprint
+    takes = mine.devices, mine.engine, mine.resides, mine.resident, tuple(sorted(mine.calls.items()))
+    return way.pool, *needs, *takes, taken.joules is None, taken.quality is None
 
 
 def _values(way: Configuration) -> _Values:
@@ -158,19 +177,30 @@ def _pools(card: ExecutorCard, view: ClusterView) -> list[Pool | None]:
 def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[Profile], task: Task) -> Iterator[Configuration]:
     asked = {**node.knobs, **({"model": node.prefer.model} if node.prefer.model else {})}
     defaults = {knob.name: knob.default for knob in card.knobs}
-    settings: dict[tuple[Any, ...], list[Profile]] = {}
+    # A task on two devices together is another operating point than one on a single device.
+    settings: dict[tuple[int, tuple[Any, ...]], list[Profile]] = {}
     for profile in known:
         if profile.setting.version == card.version and _is_reachable(profile, card, asked, defaults) and _is_there(profile, pool):
-            settings.setdefault(profile.setting.knobs, []).append(profile)
+            settings.setdefault((profile.setting.devices, profile.setting.knobs), []).append(profile)
     base = tuple(sorted({**defaults, **asked}.items(), key=_by_name))
-    mine = settings.pop(base, None)
     where = pool.name if pool else ""
-    made = Configuration(card, asked, str(asked.get("model", "")), where, quoted(card.quote, card, pool))
-    yield made if mine is None else _with_profiles(made, mine, pool, task)
-    for knobs, profiles in settings.items():
+    made = Configuration(card, asked, str(asked.get("model", "")), where, quoted(card.quote, card, pool), footprint=_footprint(card, pool))
+    # Where several devices are always used together, nobody knows what one of them takes.
+    if (mine := settings.pop((1, base), None)) is not None:
+        yield _with_profiles(made, mine, pool, task)
+    elif not any(knobs == base for _, knobs in settings):
+        yield made
+    for (devices, knobs), profiles in sorted(settings.items(), key=lambda one: one[0][1] != base):
         changed = {name: value for name, value in knobs if name in asked or value != defaults.get(name)}
-        made = Configuration(card, changed, str(changed.get("model", "")), where, made.taken)
-        yield _with_profiles(made, profiles, pool, task)
+        footprint = replace(made.footprint, devices=devices)
+        one = Configuration(card, changed, str(changed.get("model", "")), where, made.taken, footprint=footprint)
+        yield _with_profiles(one, profiles, pool, task)
+
+
+def _footprint(card: ExecutorCard, pool: Pool | None) -> Footprint:
+    """Return what an executor keeps of the memory of a pool of GPUs, by what it says that it needs."""
+    megabytes = card.needs.slots.get(MEMORY_SLOT, 0.0) if pool is not None and pool.kind.device is Device.GPU else 0.0
+    return Footprint(resides=card.name, resident=megabytes * 1e6) if megabytes else PLAIN
 
 
 def _by_name(item: tuple[str, Any]) -> str:
@@ -195,7 +225,11 @@ def _is_reachable(profile: Profile, card: ExecutorCard, asked: Mapping[str, Any]
 
 
 def _is_there(profile: Profile, pool: Pool | None) -> bool:
-    return pool is None or profile.setting.device in (pool.kind.name, pool.kind.device.value)
+    """True for what was measured on the kind of device that a pool has, and on no more of them than it has."""
+    if pool is None:
+        return profile.setting.devices == 1
+    is_of_kind = profile.setting.device in (pool.kind.name, pool.kind.device.value)
+    return is_of_kind and (profile.setting.devices <= pool.count or profile.setting.devices == 1)
 
 
 def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool | None, task: Task) -> Configuration:
@@ -203,6 +237,7 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
 
     How good results are does not depend on the machine or the load: where these do not tell, others do. Nor does the energy depend on
     what else the machine did: where only time was measured, that of the nearest load of which energy is known counts, and not the time.
+    Nor does what is loaded first depend on the load.
     """
     best = min(RELIANCE.index(one.of.source) for one in profiles)
     by_load: dict[int, Profile] = {}
@@ -212,13 +247,23 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
     surest = sorted(profiles, key=lambda one: (RELIANCE.index(one.of.source), one.setting.load, -one.revision))
     quality = next((one.quality for one in surest if one.quality), {})
     metered = [one for one in surest if one.joules is not None]
+    startup = next((one.startup for one in surest if one.startup is not None), None)
     loads = tuple(
-        (load, profiled(_with_energy(replace(one, quality=one.quality or quality), metered), way.card, pool, task.units))
+        (load, profiled(_with_energy(replace(one, quality=one.quality or quality, startup=startup), metered), way.card, pool, task.units))
         for load, one in sorted(by_load.items())
     )
     found = replace(way, taken=loads[0][1], loads=loads)
-    places = max(1.0, pool.count // max(1.0, way.card.needs.cores)) if pool is not None and way.card.needs.cores else task.load
+    places = task.load if pool is None else places_in(pool, way)
     return replace(found, taken=found.under(min(task.load, places)), loads=loads if len(loads) > 1 else ())
+
+
+def places_in(pool: Pool, way: Configuration) -> float:
+    """Return how many tasks of a way its pool has room for at a time; infinite where they need none of its devices."""
+    if pool.kind.device is Device.CPU:
+        width = min(way.card.needs.cores, pool.count)
+    else:
+        width = 0.0 if pool.endpoint or pool.kind.device is Device.REMOTE else float(way.devices)
+    return max(1.0, pool.count // width) if width else _NOBODY
 
 
 # ------------------------------------------------------------------------------------------------------------------ figures
@@ -244,12 +289,20 @@ def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: flo
     middle = Figure(seconds.mean, seconds.mean / spread, seconds.mean * spread, profile.of)
     quality = next(iter(profile.quality.values()), None) or _quality(card.quote)
     usd = profile.usd if profile.usd is not None else exactly(card.quote.usd, _of(card.quote))
-    joules = _modelled_joules(seconds.mean, card, pool)
+    joules = _modelled_joules(seconds.mean, card, pool, profile.setting.devices)
     if profile.joules is not None:
         joules = times(profile.joules, share)
         if profile.of.source is Source.PUBLISHED:
-            joules = replace(joules, low=min(joules.low, joules.value / spread), high=max(joules.high, joules.value * spread))
-    return Taken(middle, max(seconds.p90, seconds.mean), usd, joules, quality)
+            joules = _widened(joules, spread)
+    startup = profile.startup
+    if startup is not None and startup.of.source is Source.PUBLISHED:
+        startup = _widened(startup, spread)
+    return Taken(middle, max(seconds.p90, seconds.mean), usd, joules, quality, startup)
+
+
+def _widened(figure: Figure, spread: float) -> Figure:
+    """Return a figure that may be so many times less or more, if not more than that."""
+    return replace(figure, low=min(figure.low, figure.value / spread), high=max(figure.high, figure.value * spread))
 
 
 def work_share(profile: Profile, units: float | None) -> float:
@@ -287,14 +340,17 @@ def _of(quote: Quote) -> Provenance:
     return Provenance(source, "the card of the executor")
 
 
-def _modelled_joules(seconds: float, card: ExecutorCard, pool: Pool | None) -> Figure | None:
-    """Return what the cores that a task occupies draw beyond idling; None where nobody knows the watts of its device."""
-    if pool is None or pool.kind.peak_watts is None or pool.kind.idle_watts is None or not card.needs.cores:
+def _modelled_joules(seconds: float, card: ExecutorCard, pool: Pool | None, together: int = 1) -> Figure | None:
+    """Return what the cores or devices that a task occupies draw beyond idling; None where nobody knows the watts of its device."""
+    if pool is None or pool.kind.peak_watts is None or pool.kind.idle_watts is None:
         return None
-    devices = min(card.needs.cores, pool.count)
+    wanted = card.needs.cores if pool.kind.device is Device.CPU else float(together)
+    devices = min(wanted, pool.count)
+    if not devices:
+        return None
     low, high = (seconds * devices * max(0.0, watts) for watts in _busy_watts(pool))
     middle = seconds * devices * max(0.0, pool.kind.peak_watts.value - pool.kind.idle_watts.value)
-    return Figure(middle, low, high, Provenance(Source.MODELLED, "seconds x cores x watts above idle"))
+    return Figure(middle, low, high, Provenance(Source.MODELLED, f"seconds x {'cores' if pool.kind.device is Device.CPU else 'devices'} x watts above idle"))
 
 
 def _busy_watts(pool: Pool) -> tuple[float, float]:

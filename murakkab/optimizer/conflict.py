@@ -22,6 +22,8 @@ from murakkab.optimizer.totals import totals_of
 _QUESTIONS: Final = 150
 _ANY: Final = 1e6
 _EXACT: Final = 1e-5
+#: More calls than any job makes.
+_ENDLESS: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,39 @@ def conflict_of(problem: Problem, *, time_limit: float = 1.0) -> Conflict | None
     part, together = _together(problem, found, time_limit)
     alone = {name: _alone(problem, name, time_limit) for name in found}
     return Conflict(found, is_settled, alone, together, part)
+
+
+def holding(problem: Problem, *, time_limit: float = 1.0) -> dict[str, float]:
+    """Return the rates with a window without which the limits could be kept, each with the calls per window that would suffice.
+
+    Of those that hold a job up together, all; nothing where rates are not to blame. The limit on latency must be one of those that are in
+    conflict: a rate with a window is no limit itself, it makes the job longer.
+    """
+    latency = problem.bounds.latency
+    windowed = [rate.name for rate in problem.rates if rate.window is not None]
+    aim = replace(problem, minimize=("cost",))
+    if latency is None or not windowed or solve(_without(aim, windowed), time_limit=time_limit, gap=_ANY).totals is None:
+        return {}
+    blamed = windowed
+    for name in windowed:
+        fewer = [other for other in blamed if other != name]
+        if solve(_without(aim, fewer), time_limit=time_limit, gap=_ANY).totals is not None:
+            blamed = fewer
+    found: dict[str, float] = {}
+    for rate in problem.rates:
+        if rate.name in blamed and rate.window is not None:
+            free = replace(_without(problem, blamed), minimize=(f"rate:{rate.name}",))
+            totals = solve(free, time_limit=time_limit, gap=_EXACT).totals
+            if totals is not None:
+                # The first window's worth comes at once: calls / rate - 1 windows fit into the limit.
+                found[rate.name] = totals.limits[f"rate:{rate.name}"] * rate.window / (latency + rate.window)
+    return found
+
+
+def _without(problem: Problem, names: Collection[str]) -> Problem:
+    """Return the problem in which these rates are no longer limited."""
+    rates = (replace(rate, calls=_ENDLESS, window=None) if rate.name in names else rate for rate in problem.rates)
+    return replace(problem, rates=tuple(rates))
 
 
 class _Questions:

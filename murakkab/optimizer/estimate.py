@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from murakkab.catalog import Device
 from murakkab.devices import ClusterView
 from murakkab.figures import Figure, Provenance, Source, weakest
 from murakkab.optimizer.configurations import Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.optimizer.problem import Rule
+from murakkab.optimizer.resources import least_seconds, woken
 from murakkab.plan import Estimate, TaskGraph
 
 #: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
@@ -20,20 +22,26 @@ Which = Literal["value", "low", "high"]
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A job before it runs, done in `chosen` ways: its estimate, that of each step (seconds of one task, the rest of all), its timeline."""
+    """A job before it runs, done in `chosen` ways: its estimate, that of each step (seconds of one task, the rest of all), its timeline.
+
+    `held_by`: the limit of the installation that makes it longer than its tasks do; "" where none does. `startup`: the seconds in which
+    what was not warm is loaded or started, by path of the step that waits for it first.
+    """
 
     chosen: Mapping[str, Configuration]
     estimate: Estimate
     steps: Mapping[str, Estimate]
     tasks: Mapping[str, float]
     timeline: Timeline
+    held_by: str = ""
+    startup: Mapping[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Where a job runs: the graph, how many tasks each step has, the pools, and the amounts that tasks share.
 
-    `rule`: how the quality of steps makes that of the job.
+    `rule`: how the quality of steps makes that of the job. `warm`: executors whose libraries and models are loaded here.
     """
 
     graph: TaskGraph
@@ -41,6 +49,7 @@ class Scene:
     view: ClusterView
     capacity: Mapping[str, float]
     rule: Rule = Rule.MEAN
+    warm: frozenset[str] = frozenset()
 
 
 def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval: bool = True) -> Forecast:
@@ -48,7 +57,8 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval
 
     The expected time is that of its run on virtual time; its interval that of runs in which every step takes as long as it does one time
     in ten at least and at most; its 90th percentile adds the tails of the steps on the critical path as independent ones. Tasks take as
-    long as they do while so many others run at the same time as that run itself shows.
+    long as they do while so many others run at the same time as that run itself shows. The first task of what is not warm takes longer. No
+    job is quicker than the engines and the allowances that it uses let it be.
     """
     totals = total_tasks(scene.graph, scene.counts)
     taken = {path: way.taken for path, way in chosen.items()}
@@ -62,8 +72,13 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval
     if with_interval:
         low = min(low, _run(scene, chosen, taken, "low").makespan)
         high = max(high, _run(scene, chosen, taken, "high").makespan)
-    seconds = Figure(timeline.makespan, low, high, Provenance(_source(scene, chosen), "a run on virtual time"))
-    return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline)
+    least, held_by = least_seconds(scene.view, [(way.pool, way.footprint, totals[path]) for path, way in chosen.items()])
+    held_by = held_by if least > timeline.makespan else ""
+    timeline = replace(timeline, makespan=max(least, timeline.makespan))
+    where = f"a run on virtual time{f', held up by {held_by}' if held_by else ''}"
+    seconds = Figure(timeline.makespan, max(least, low), max(least, high), Provenance(_source(scene, chosen), where))
+    started = {path: startup for path in timeline.started if (startup := chosen[path].taken.startup) is not None}
+    return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline, held_by, started)
 
 
 def _source(scene: Scene, chosen: Mapping[str, Configuration]) -> Source:
@@ -74,14 +89,29 @@ def _source(scene: Scene, chosen: Mapping[str, Configuration]) -> Source:
 def _run(scene: Scene, chosen: Mapping[str, Configuration], taken: Mapping[str, Taken], which: Which) -> Timeline:
     work: dict[str, Work] = {}
     for path, way in chosen.items():
-        card = way.card
+        card, pool, startup = way.card, scene.view.pools.get(way.pool), taken[path].startup
         needs = {"cores": card.needs.cores, **card.needs.slots}
+        if pool is not None and pool.kind.device is Device.GPU and not pool.endpoint:
+            needs[device_slot(pool.name)] = min(float(way.devices), pool.count)
         if card.limits.concurrency is not None:
             needs[f"executor:{card.name}"] = 1.0
         work[path] = Work(
-            getattr(taken[path].seconds, which), {name: amount for name, amount in needs.items() if name in scene.capacity and amount}
+            getattr(taken[path].seconds, which),
+            {name: amount for name, amount in needs.items() if name in scene.capacity and amount},
+            0.0 if startup is None or warmth_of(way) in scene.warm else getattr(startup, which),
+            warmth_of(way),
         )
     return simulate(scene.graph, work, scene.counts, scene.capacity)
+
+
+def device_slot(pool: str) -> str:
+    """Return the name of the devices of a pool among the amounts that tasks share."""
+    return f"devices:{pool}"
+
+
+def warmth_of(way: Configuration) -> str:
+    """Return what is warm once a task has been done in this way: its engine where that must be started, else its executor."""
+    return way.footprint.engine or way.card.name
 
 
 def _of_step(taken: Taken, tasks: float) -> Estimate:
@@ -103,10 +133,7 @@ def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     known = [one.joules for one in steps.values() if one.joules is not None]
     if len(known) < sum(1 for way in chosen.values() if way.taken.seconds.value or way.taken.joules is not None) or not known:
         return None
-    used = {way.pool for way in chosen.values()}
-    base = [
-        times(pool.base_watts, makespan) for pool in scene.view.pools.values() if pool.name in used and not pool.is_on and pool.base_watts
-    ]
+    base = [times(watts, makespan) for watts in woken(scene.view, ((way.pool, way.footprint) for way in chosen.values()))]
     return sum_of([*known, *base])
 
 

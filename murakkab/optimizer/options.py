@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from murakkab.devices import ClusterView
-from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.configurations import Configuration, places_in
+from murakkab.optimizer.estimate import warmth_of
 from murakkab.optimizer.expected import Count
-from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Rule, Task
+from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
+from murakkab.optimizer.resources import bounds_of, rates_of, use_of
 from murakkab.plan import Body, Node, TaskGraph
 from murakkab.spec import Goal
 
@@ -38,25 +40,30 @@ def problem_of(
     goal: Goal,
     *,
     percentile: Percentile = Percentile.P50,
+    warm: frozenset[str] = frozenset(),
+    each_cold: bool = False,
 ) -> Problem:
     """Return the choice between the *ways* to do every plain node of *graph* (by path) as a selection.
 
     Each step is one task that takes as long as all of its tasks do with as many at once as its pool and its limits let run. Latency is that
-    of the *percentile*, and so is the limit `latency` of *goal*; any other limit on it is the caller's business.
+    of the *percentile*, and so is the limit `latency` of *goal*; any other limit on it is the caller's business. The limits of the
+    installation are in it as well: devices and memory of its pools, and what may be asked of its endpoints.
+
+    What is not `warm` is loaded once, whichever step needs it first; that is more than a sum over steps. It is charged to the first step
+    that may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
     """
-    maker = _Maker(ways, counts, view)
+    maker = _Maker(ways, counts, view, warm, each_cold=each_cold)
     ends = maker.frame(graph.nodes, {}, (), Repeated())
     if graph.finally_ is not None:
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
     known = known_measures(ways)
-    pools = tuple(
-        PoolBound(pool.name, pool.count, base_watts=pool.base_watts.value if pool.base_watts else 0.0, is_on=pool.is_on)
-        for pool in view.pools.values()
-    )
+    every = [way for found in ways.values() for way in found]
+    engines = {way.footprint.engine: (way.pool, way.devices) for way in every if way.footprint.engine}
     limits = {name: limit for name, limit in goal.limits.items() if name in known}
     bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), percentile, Rule(goal.quality))
-    return Problem(tuple(maker.tasks), pools, bounds=bounds, minimize=tuple(one for one in goal.minimize if one in known))
+    aims = tuple(one for one in goal.minimize if one in known)
+    return Problem(tuple(maker.tasks), bounds_of(view, engines), rates_of(view), bounds=bounds, minimize=aims)
 
 
 def label_of(way: Configuration) -> str:
@@ -76,8 +83,19 @@ def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str
 class _Maker:
     """Goes through the graph, those inside of others with what is around them."""
 
-    def __init__(self, ways: Mapping[str, Sequence[Configuration]], counts: Mapping[str, Count], view: ClusterView) -> None:
+    def __init__(
+        self,
+        ways: Mapping[str, Sequence[Configuration]],
+        counts: Mapping[str, Count],
+        view: ClusterView,
+        warm: frozenset[str],
+        *,
+        each_cold: bool,
+    ) -> None:
         self.tasks: list[Task] = []
+        #: What is warm here, or will have been loaded for a step before.
+        self._warm = set(warm)
+        self._each_cold = each_cold
         self._ways = ways
         self._counts = counts
         self._view = view
@@ -101,8 +119,7 @@ class _Maker:
             return self._gate(node, tuple(dict.fromkeys((*waits, *source))))
         is_streamed = len(source) == 1 and source[0] in self._ways
         parents = waits if is_streamed else tuple(dict.fromkeys((*waits, *source)))
-        options = tuple(self._option(node, one, inside) for one in self._ways[node.path])
-        self.tasks.append(Task(node.path, options, parents, source if is_streamed else ()))
+        self.tasks.append(Task(node.path, self._options(node, inside), parents, source if is_streamed else ()))
         return (node.path,)
 
     def _inside(self, node: Node, body: Body, seen: _Ends, at: tuple[tuple[str, ...], Repeated]) -> tuple[str, ...]:
@@ -110,8 +127,7 @@ class _Maker:
         if body.only:
             # The one step of a loop, which has the path of the loop.
             (inner,) = body.nodes.values()
-            options = tuple(self._option(inner, one, inside, limit=node.max_parallel) for one in self._ways[inner.path])
-            self.tasks.append(Task(inner.path, options, waits))
+            self.tasks.append(Task(inner.path, self._options(inner, inside, limit=node.max_parallel), waits))
             return (inner.path,)
         around = {name: seen[name] for name in body.late}
         ends = self.frame(body.nodes, around, waits, inside)
@@ -127,31 +143,40 @@ class _Maker:
         self.tasks.append(Task(node.path, (Option("wait", seconds),), waits))
         return (node.path,)
 
+    def _options(self, node: Node, of: Repeated, *, limit: int | None = None) -> tuple[Option, ...]:
+        ways = self._ways[node.path]
+        options = tuple(self._option(node, one, of, limit=limit) for one in ways)
+        if of.total and not self._each_cold:
+            self._warm.update(map(warmth_of, ways))
+        return options
+
     def _option(self, node: Node, way: Configuration, of: Repeated, *, limit: int | None = None) -> Option:
         taken, total = way.taken, of.total
+        startup = taken.startup.value if taken.startup is not None and total and warmth_of(way) not in self._warm else 0.0
         seconds, tail = taken.seconds.value, max(taken.p90, taken.seconds.value)
         width = self._width(way, node.max_parallel if limit is None else limit)
         waves = of.rounds * (max(1.0, of.tasks / width) if total else 0.0)
-        cores = way.card.needs.cores
-        use = {way.pool: total * seconds * cores} if way.pool and cores else {}
+        pool, takes = self._view.pools.get(way.pool), way.footprint
+        use = use_of(pool, takes, total, seconds, way.card.needs.cores) if pool is not None else {}
         return Option(
             label=label_of(way),
-            seconds=seconds * waves,
+            seconds=startup + seconds * waves,
             # Of many tasks in a row, some are slow and some are quick: it is the tail of the last that counts.
-            tail=seconds * waves + (tail - seconds if waves else 0.0),
+            tail=startup + seconds * waves + (tail - seconds if waves else 0.0),
             joules=total * (taken.joules.value if taken.joules is not None else 0.0),
             usd=total * taken.usd.value,
             quality=taken.quality.value if taken.quality is not None else None,
-            first=min(seconds, seconds * waves),
+            first=startup + min(seconds, seconds * waves),
             last=min(seconds, seconds * waves),
             use=use,
+            calls={name: total * amount for name, amount in takes.calls.items()},
+            resident={way.pool: {takes.resides: takes.resident}} if takes.resident and total else {},
         )
 
     def _width(self, way: Configuration, limit: int | None) -> float:
         """Return how many tasks of a step can run at once."""
-        cores = way.card.needs.cores
         pool = self._view.pools.get(way.pool)
-        places = max(1.0, pool.count // min(cores, pool.count)) if pool is not None and cores else _NOBODY
+        places = places_in(pool, way) if pool is not None else _NOBODY
         return min(places, limit or _NOBODY, way.card.limits.concurrency or _NOBODY)
 
 

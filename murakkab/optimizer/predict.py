@@ -3,7 +3,7 @@
 import heapq
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
@@ -17,10 +17,12 @@ _NOTHING: Final[Mapping[str, float]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one task of a node occupies, and for how many seconds."""
+    """What one task of a node occupies, and for how many seconds; `startup` more while nothing that has the name `warms` is warm."""
 
     seconds: float
     needs: Mapping[str, float] = field(default_factory=dict)
+    startup: float = 0.0
+    warms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Timeline:
     """When a job is over, seconds from its start; `spans`: first start and last end of each step; `busy`: seconds x amount, by resource.
 
     `critical`: the steps whose work the end waited for, in order. `crowd`: how many tasks hold cores, on average over the time in which
-    those of a step do.
+    those of a step do. `started`: the steps that waited first for what was not warm.
     """
 
     makespan: float
@@ -36,6 +38,7 @@ class Timeline:
     busy: Mapping[str, float]
     critical: tuple[str, ...] = ()
     crowd: Mapping[str, float] = field(default_factory=dict)
+    started: tuple[str, ...] = ()
 
 
 def simulate(graph: TaskGraph, work: Mapping[str, Work], counts: Mapping[str, Count], capacity: Mapping[str, float]) -> Timeline:
@@ -128,7 +131,10 @@ class _Simulation:
         self._tasks = fewer.tasks
         self._rounds = fewer.rounds
         self._in_line = fewer.in_line
-        self._work = {path: Work(one.seconds * fewer.times(path, has_places=bool(one.needs)), one.needs) for path, one in work.items()}
+        self._work = {path: replace(one, seconds=one.seconds * fewer.times(path, has_places=bool(one.needs))) for path, one in work.items()}
+        #: When what was not warm is; and the step that it was loaded for.
+        self._warm: dict[str, float] = {}
+        self._started: dict[str, str] = {}
         self._table = SlotTable(capacity)
         self._capacity = capacity
         self._now = 0.0
@@ -150,7 +156,7 @@ class _Simulation:
             if last.step.node.is_plain:
                 path.append(last.step.node.path)
             last = last.cause
-        return Timeline(self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))), self._crowd.mean())
+        return Timeline(self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))), self._crowd.mean(), (*self._started.values(),))
 
     def _all_of(self, nodes: Mapping[str, Node], last: _Task | None) -> _Task | None:
         """Run *nodes* to their end; return the task that ended last."""
@@ -215,7 +221,7 @@ class _Simulation:
 
     def _begin(self, task: _Task, cause: _Task | None) -> None:
         task.start, task.cause = self._now, cause
-        seconds = self._seconds(task.step.node)
+        seconds = self._loading(task.step.node) + self._seconds(task.step.node)
         needs = self._needs(task.step.node)
         if "cores" in needs:
             self._crowd.begin(task, self._now)
@@ -229,6 +235,16 @@ class _Simulation:
         wait = node.wait
         seconds = float(wait.seconds) if wait is not None and isinstance(wait.seconds, int | float) else 0.0
         return seconds * self._in_line.get(node.path, 1.0)
+
+    def _loading(self, node: Node) -> float:
+        """Return how long a task waits for what is not warm yet: the first loads it, and those that start meanwhile wait as long."""
+        work = self._work.get(node.path)
+        if work is None or not work.startup:
+            return 0.0
+        if work.warms not in self._warm:
+            self._warm[work.warms] = self._now + work.startup
+            self._started[work.warms] = node.path
+        return max(0.0, self._warm[work.warms] - self._now)
 
     def _needs(self, node: Node) -> Mapping[str, float]:
         return self._table.fitting(self._work[node.path].needs) if node.is_plain else _NOTHING

@@ -119,11 +119,17 @@ def _worse(best: Estimate, other: Estimate, goal: Goal) -> str:
 
 def said(name: str) -> str:
     """Return how messages name what is limited."""
+    kind, _, of = name.partition(":")
+    if of:
+        return of if kind == "rate" else f"{kind} of pool {of}"
     return "latency at p90" if name == "latency_p90" else name
 
 
 def amount(name: str, value: float) -> str:
     """Return an amount with its unit; what takes a quarter of an hour or more in hours, minutes and seconds."""
+    kind, _, of = name.partition(":")
+    if of:
+        return f"{value / 1e9:.4g} GB" if kind == "memory" else f"{value:.3g} device-seconds" if kind == "capacity" else f"{value:.3g}"
     if _UNITS[name] == "s" and _LONG <= value < math.inf:
         return long_time(value)
     return f"{value:.3g} {_UNITS[name]}".rstrip()

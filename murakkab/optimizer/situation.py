@@ -17,6 +17,7 @@ class Situation:
     `capacity`: amounts that tasks share, as the runtime has them ({"cores": 2.0}). `time_limit`: seconds for the solver, and `gap` the part
     of the best that suffices. `is_hurried`: each step is chosen for itself, no limit is looked at, and nothing is forecast.
     `with_others`: the next best of each step is told; that is many forecasts. `known`: devices, models, and how these run on them.
+    `warm`: executors whose libraries and models are loaded in this process; nothing is in a fresh one.
     """
 
     view: ClusterView = field(default_factory=ClusterView)
@@ -29,3 +30,4 @@ class Situation:
     is_hurried: bool = False
     with_others: bool = True
     known: Known = field(default_factory=Known)
+    warm: frozenset[str] = frozenset()

@@ -8,8 +8,9 @@ from typing import Final
 from murakkab.errors import PlanError
 from murakkab.figures import Source
 from murakkab.optimizer.configurations import Configuration
-from murakkab.optimizer.conflict import Conflict, conflict_of
+from murakkab.optimizer.conflict import Conflict, conflict_of, holding
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
+from murakkab.optimizer.limits import limits_of
 from murakkab.optimizer.options import known_measures, problem_of
 from murakkab.optimizer.problem import MEASURES, Percentile, Problem, Solution, Status
 from murakkab.optimizer.reasons import amount, broken_limits, figure_of, is_kept, measure_of, said, values_of
@@ -24,6 +25,8 @@ _LEAST_STEP: Final = 0.95
 #: A bound on tails is loosened to so much at a time, until a run comes so near to its limit.
 _MOST_STEP: Final = 1.5
 _NEAR: Final = 0.98
+#: What is loaded first matters from this part of the job's time on.
+_LOADING: Final = 0.02
 _HAIR: Final = 1e-9
 #: Steps in all forecasts that are made to better a selection by one step at a time.
 _NUDGES: Final = 3000
@@ -165,43 +168,81 @@ def _solved(
     """Return the best selection with *limits* in the place of those of the goal on the same; on latency it has these alone."""
     others = {name: limit for name, limit in goal.limits.items() if name not in _LATENCIES}
     aim = replace(goal, limits={**others, **limits})
-    problem = problem_of(scene.graph, ways, scene.counts, scene.view, aim, percentile=percentile)
+    found = _answered(scene, aim, ways, at, percentile)
+    if found is None or not _loads_more(found):
+        return found
+    # What is loaded for a step that was not charged for it: both sides are looked at, then one step after another.
+    other = _answered(scene, aim, ways, at, percentile, each_cold=True)
+    both = [one for one in (found, other) if one is not None]
+    best = _nudged(scene, goal, ways, min(both, key=lambda one: _rank(one.made.estimate, goal)))
+    return replace(best, answer=_unproven(best, found.answer, goal, at), problem=found.problem)
+
+
+def _answered(
+    scene: Scene, aim: Goal, ways: Ways, at: Situation, percentile: Percentile, *, each_cold: bool = False
+) -> Selection | None:
+    problem = problem_of(scene.graph, ways, scene.counts, scene.view, aim, percentile=percentile, warm=scene.warm, each_cold=each_cold)
     answer = solve(problem, time_limit=at.time_limit, gap=at.gap)
     return Selection(forecast(scene, _picked(problem, answer, ways)), answer, problem) if answer.picks else None
 
 
+def _loads_more(found: Selection) -> bool:
+    """Return whether something is loaded for a step that the selection did not charge for it, and that takes so long that it matters."""
+    totals = found.answer.totals
+    seconds = found.made.estimate.seconds.value
+    loaded = sum(figure.value for figure in found.made.startup.values())
+    return totals is not None and loaded > _LOADING * seconds and totals.seconds < seconds * (1.0 - _LOADING)
+
+
 def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Selection | None) -> Selection:
     """Return the selection nearest to the limits, where what says that they cannot be kept is a guess. Raises `PlanError`."""
-    conflict, name = _conflict(scene, goal, ways, at)
-    if conflict is not None:
-        values = {one: value for one, value in conflict.together.items() if one in MEASURES}
-        percentile = Percentile.P90 if name == "latency_p90" else Percentile.P50
-        nearest = _solved(scene, goal, ways, at, values, percentile) or nearest
+    clash = _conflict(scene, goal, ways, at)
+    if clash.conflict is not None:
+        percentile = Percentile.P90 if clash.latency == "latency_p90" else Percentile.P50
+        nearest = _solved(scene, goal, ways, at, _loosened(clash.conflict, goal), percentile) or nearest
     if nearest is None:
-        raise PlanError("no choice was found that keeps the limits of the goal", hint="loosen a limit")
+        raise _infeasible(clash, goal, at)
     estimate = nearest.made.estimate
     broken = [one for one in goal.limits if broken_limits(estimate, {one: goal.limits[one]})]
     figures = (figure_of(estimate, one) for one in broken)
     if not all(figure is not None and figure.of.source is Source.ASSUMED for figure in figures):
-        raise _infeasible(conflict, name, goal, estimate)
+        raise _infeasible(clash, goal, at, estimate)
     said_of = tuple(f"{one} (by figures that are assumed)" for one in broken_limits(estimate, goal.limits))
     return replace(nearest, beyond=said_of)
 
 
-def _conflict(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> tuple[Conflict | None, str]:
-    """Return the limits in conflict, and which limit on latency their `latency` is: the expected one is asked about first."""
+@dataclass(frozen=True, slots=True)
+class _Clash:
+    """Limits of a `problem` that cannot be kept together, None where they can; `latency`: which limit of the goal they know by that name."""
+
+    conflict: Conflict | None
+    latency: str
+    problem: Problem
+
+
+def _loosened(conflict: Conflict, goal: Goal) -> dict[str, float]:
+    """Return limits on measures that can be kept: all that clash loosened alike; what the installation has is not loosened, but one of them."""
+    if all(name in MEASURES for name in conflict.limits):
+        return {name: value for name, value in conflict.together.items() if name in MEASURES}
+    latency = {name: goal.limits[name] for name in _LATENCIES[:1] if name in goal.limits}
+    one = next(((name, value) for name, value in conflict.alone.items() if name in MEASURES and value is not None), None)
+    return {**latency, **dict([one] if one is not None else [])}
+
+
+def _conflict(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> _Clash:
+    """Return the limits in conflict: the expected latency is asked about first."""
     others = {name: limit for name, limit in goal.limits.items() if name not in _LATENCIES}
-    found, name = None, "latency"
+    found: _Clash | None = None
     for name, percentile in (("latency", Percentile.P50), ("latency_p90", Percentile.P90)):
         if name in goal.limits or name == "latency":
             limits = {**others, **({"latency": goal.limits[name]} if name in goal.limits else {})}
             aim = replace(goal, limits=limits)
-            found = conflict_of(
-                problem_of(scene.graph, ways, scene.counts, scene.view, aim, percentile=percentile), time_limit=at.time_limit
-            )
-            if found is not None:
+            problem = problem_of(scene.graph, ways, scene.counts, scene.view, aim, percentile=percentile, warm=scene.warm)
+            found = _Clash(conflict_of(problem, time_limit=at.time_limit), name, problem)
+            if found.conflict is not None:
                 break
-    return found, name
+    assert found is not None
+    return found
 
 
 def _picked(problem: Problem, answer: Solution, ways: Ways) -> dict[str, Configuration]:
@@ -213,16 +254,25 @@ def _picked(problem: Problem, answer: Solution, ways: Ways) -> dict[str, Configu
     return {path: found[path] for path in ways}
 
 
-def _infeasible(conflict: Conflict | None, latency: str, goal: Goal, nearest: Estimate) -> PlanError:
+def _infeasible(found: _Clash, goal: Goal, at: Situation, nearest: Estimate | None = None) -> PlanError:
     """Return the error that names the fewest limits that cannot be kept together, and the nearest that could be.
 
-    *latency*: the limit that the conflict knows as `latency`.
+    Limits of the installation are among them; those on requests and tokens per minute too, where it is for them that a job is too long.
     """
-    clash = [name for name in conflict.limits if name in MEASURES] if conflict is not None else []
-    if conflict is None or not clash:
-        return PlanError(f"no choice keeps the limits of the goal: {'; '.join(broken_limits(nearest, goal.limits))}", hint="loosen a limit")
-    names = {name: latency if name == "latency" else name for name in clash}
-    told = " and ".join(f"{said(names[name])} {amount(name, goal.limits[names[name]])}" for name in clash)
-    near = [f"{said(names[name])} could be {amount(name, value)}" for name in clash if (value := conflict.alone.get(name)) is not None]
-    hint = f"with the others as they are, {', or '.join(near)}" if len(clash) > 1 else f"the nearest: {near[0]}" if near else "loosen it"
-    return PlanError(f"no choice keeps {told}{' together' if len(clash) > 1 else ''}", hint=hint)
+    conflict, limits = found.conflict, limits_of(found.problem)
+    if conflict is None or not conflict.limits:
+        why = f": {'; '.join(broken_limits(nearest, goal.limits))}" if nearest is not None else ""
+        return PlanError(f"no choice keeps the limits of the goal{why}", hint="loosen a limit")
+    alone = {name: value for name in conflict.limits if (value := conflict.alone.get(name)) is not None}
+    held = holding(found.problem, time_limit=at.time_limit) if "latency" in conflict.limits else {}
+    limits |= {f"rate:{rate.name}": rate.calls for rate in found.problem.rates if rate.name in held}
+    alone |= {f"rate:{name}": calls for name, calls in held.items()}
+    clash = [*conflict.limits, *(f"rate:{name}" for name in held)]
+    words = {name: said(found.latency if name == "latency" else name) for name in clash}
+    told = " and ".join(f"{words[name]} {amount(name, limits[name])}" for name in clash)
+    near = [f"{words[name]} could be {amount(name, alone[name])}" for name in clash if name in alone]
+    several = len(clash) > 1
+    hint = "loosen one of them" if several else "loosen it"
+    if near:
+        hint = f"with the others as they are, {', or '.join(near)}" if several else f"the nearest: {near[0]}"
+    return PlanError(f"no choice keeps {told}{' together' if several else ''}", hint=hint)

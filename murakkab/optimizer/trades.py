@@ -14,7 +14,7 @@ from murakkab.optimizer.choose import choose
 from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.limits import FLOORS
-from murakkab.optimizer.options import known_measures, problem_of
+from murakkab.optimizer.options import known_measures, label_of, problem_of
 from murakkab.optimizer.pareto import STEP, Search, frontier_of
 from murakkab.optimizer.problem import Solution
 from murakkab.optimizer.reasons import broken_limits, measure_of
@@ -82,7 +82,7 @@ def trade_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation, *, m
 
 def forecasts_of(scene: Scene, open_: Candidates, goal: Goal, search: Search) -> tuple[bool, list[Forecast]]:
     """Return the runs on virtual time of the frontier of what *goal* minimises, under its limits, and whether it is complete."""
-    problem = problem_of(scene.graph, open_.apt, scene.counts, scene.view, goal)
+    problem = problem_of(scene.graph, open_.apt, scene.counts, scene.view, goal, warm=scene.warm)
     found = frontier_of(problem, goal.minimize, search)
     return found.is_complete, [forecast(scene, _picked(open_, one)) for one in found.points]
 
@@ -140,7 +140,7 @@ def _knows(way: Configuration, measure: str) -> bool:
 
 
 def _picked(open_: Candidates, answer: Solution) -> _Picks:
-    return {path: next(one for one in ways if f"{one.label}@{one.pool}" == answer.picks[path]) for path, ways in open_.apt.items()}
+    return {path: next(one for one in ways if label_of(one) == answer.picks[path]) for path, ways in open_.apt.items()}
 
 
 def _ways_of(choices: Iterable[Choice], open_: Candidates) -> _Picks | None:

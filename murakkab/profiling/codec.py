@@ -12,7 +12,7 @@ from murakkab.profiles import Profile, Setting, Spread
 from murakkab.profiling.observation import Drift, Observation, Watch
 
 _SPREADS: Final = ("seconds", "tokens", "tokens_in", "tokens_out")
-_FIGURES: Final = ("joules", "usd")
+_FIGURES: Final = ("joules", "usd", "startup")
 
 
 def setting_key(setting: Setting) -> str:
