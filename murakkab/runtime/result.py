@@ -48,8 +48,8 @@ def _row(
     attempt = attempts[event.task] = attempts.get(event.task, 0) + 1
     step = path_of(event.task)
     choice = deployment.choices.get(step)
-    if step in earlier:
-        choice = choice_at(choice, earlier[step], event.started, event.executor)
+    if choice is not None and (step in earlier or event.executor not in ("", choice.executor.name)):
+        choice = choice_at(choice, earlier.get(step, ()), event.started, event.executor)
     return TaskRow(
         task=event.task,
         step=step,

@@ -451,7 +451,7 @@ def test_running_a_workflow_inside_another_is_placed_in_this_file() -> None:
     [
         (Goal(("beauty",)), "'beauty' cannot be minimised"),
         (Goal(("latency",), {"quality": 7}), "the limit of quality cannot be 7"),
-        (Goal(limits={"quality": "good"}), "the limit of quality is text: 'good'; write tiers={'quality': 'good'}"),  # type: ignore[dict-item]
+        (Goal(limits={"quality": "good"}), "the limit of quality cannot be 'good'; write tiers={'quality': 'good'}"),  # type: ignore[dict-item]
         (Goal(tiers={"quality": "god"}), "there is no tier 'god'; did you mean 'good'?"),
         (Goal(tiers={"beauty": "good"}), "'beauty' has no tiers"),
         (Goal(limits={"quality": 0.5}, tiers={"quality": "good"}), "quality is limited by a number and by a tier"),
