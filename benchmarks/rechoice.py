@@ -28,11 +28,12 @@ from murakkab.catalog import Capability, Catalog, Device, ExecutorCard, Needs, Q
 from murakkab.devices import ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.optimizer.choose import Decision, decide
-from murakkab.optimizer.quick import Prepared, prepare
+from murakkab.optimizer.problem import Problem
+from murakkab.optimizer.quick import Now, Prepared, prepare
 from murakkab.optimizer.situation import Situation
 from murakkab.planner.compile import compile_workflow
 from murakkab.ports import Call
-from murakkab.rechoosing import Again, Change
+from murakkab.rechoosing.again import Again, Change
 from murakkab.runtime.attempt import Outside
 from murakkab.runtime.driver import Runtime, Work
 from murakkab.runtime.messages import Command
@@ -98,17 +99,22 @@ class _Timed(Again):
 
     taken: list[float]
     changed: int = 0
+    looked: bool = False
 
     def before(self, commands: Sequence[Command], state: JobState) -> Change | None:
         """Return what is to be done otherwise."""
-        news = self._news
+        self.looked = False
         began = time.perf_counter()
         change = super().before(commands, state)
         took = time.perf_counter() - began
-        if self._news != news:
+        if self.looked:
             self.taken.append(took * 1e3)
             self.changed += change is not None
         return change
+
+    def _now(self, problem: Problem, state: JobState, failed: str = "") -> Now:
+        self.looked = True
+        return super()._now(problem, state, failed)
 
 
 def _job(count: int, seed: int) -> tuple[Decision, Prepared]:

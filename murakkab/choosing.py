@@ -16,7 +16,7 @@ from murakkab.optimizer.tiers import Amounts, Version, amounts_of
 from murakkab.plan import Choice, Deployment
 from murakkab.profiles import Profile
 from murakkab.profiling.observation import Shape, way_text
-from murakkab.rechoosing import Again
+from murakkab.rechoosing.again import Again
 from murakkab.spec import Goal
 from murakkab.tiers import tiers_for, with_numbers
 

@@ -194,8 +194,8 @@ class Local:
 def _pairs(of_task: Columns, gains: Array, sums: tuple[Array, Array], time: tuple[Array, Array]) -> Columns:
     """Return pairs of places, a line each, of moves of different tasks that gain something together and fit the rows, the best first.
 
-    *sums*: what each changes in the rows, and the room there. *time*: by how much each is too late, and what it
-    saves: one that is too late needs another that saves as much.
+    *sums*: what each changes in the rows, and the room there. *time*: by how much each is too late, and what it saves: one that is too late
+    needs another that saves as much.
     """
     (deltas, room), (late, saved) = sums, time
     together = gains[:, None] + gains[None, :]

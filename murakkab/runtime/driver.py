@@ -31,7 +31,7 @@ from murakkab.runtime.vault import missing_secrets, short_secrets
 from murakkab.spec import Workflow
 
 if TYPE_CHECKING:
-    from murakkab.rechoosing import Again
+    from murakkab.rechoosing.again import Again
 
 _log = logging.getLogger("murakkab.runtime")
 #: Seconds between looks for letters.

@@ -31,7 +31,7 @@ from murakkab.spec import Effect
 
 if TYPE_CHECKING:
     from murakkab.plan import Choice
-    from murakkab.rechoosing import Again, Change
+    from murakkab.rechoosing.again import Again, Change
     from murakkab.runtime.metering import EnergyBook
 
 _log = logging.getLogger("murakkab.runtime")

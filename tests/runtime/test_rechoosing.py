@@ -13,7 +13,7 @@ from murakkab.errors import BackendError, ExecutorError
 from murakkab.optimizer.choose import decide
 from murakkab.optimizer.situation import Situation
 from murakkab.ports import Call
-from murakkab.rechoosing import Again
+from murakkab.rechoosing.again import Again
 from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.fork import branched
 from murakkab.runtime.messages import ChoicesChanged, TaskFailed

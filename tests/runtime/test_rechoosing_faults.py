@@ -15,7 +15,7 @@ from murakkab.optimizer.choose import Decision, decide
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice
 from murakkab.ports import Call, JobHeader
-from murakkab.rechoosing import Again, Change
+from murakkab.rechoosing.again import Again, Change
 from murakkab.runtime.choices import Earlier, choice_at, read_back
 from murakkab.runtime.codec import decoded, encoded
 from murakkab.runtime.driver import Work, replay

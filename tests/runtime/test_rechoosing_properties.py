@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murakkab import rechoosing
 from murakkab.catalog import Catalog, Device, ExecutorCard, Needs, Quote
 from murakkab.devices import ClusterView, DeviceKind, Pool
 from murakkab.errors import ExecutorError, PlanError
 from murakkab.optimizer.choose import decide
 from murakkab.optimizer.situation import Situation
 from murakkab.ports import Call
-from murakkab.rechoosing import Again
+from murakkab.rechoosing import paces
+from murakkab.rechoosing.again import Again
 from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.messages import ChoicesChanged
 from murakkab.runtime.records import path_of
@@ -246,7 +246,7 @@ def test_a_limit_is_kept_where_some_choice_of_the_rest_keeps_it(measure: str, se
     plan = plan_of(seed, only=measure)
     with pytest.MonkeyPatch.context() as patch:
         # What was slow is not taken for a sign that the rest will be.
-        patch.setattr(rechoosing, "_PRIOR", 1e9)
+        patch.setattr(paces, "PRIOR", 1e9)
         done = run(plan)
     if done is None:
         return
