@@ -156,6 +156,7 @@ class Again:
                 and {**asked[path], **way.knobs} == knobs
                 and way.pool == written.get("pool", way.pool)
                 and way.model == written.get("model", way.model)
+                and ("pool" not in written or way.devices == written.get("devices", 1))
             )
             if (label := next(alike, None)) is not None:
                 found[path] = label

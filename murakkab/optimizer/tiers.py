@@ -18,6 +18,7 @@ from murakkab.devices import ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.figures import Figure
 from murakkab.optimizer.configurations import Configuration, Taken
+from murakkab.optimizer.resources import Footprint
 from murakkab.optimizer.estimate import Scene, forecast
 from murakkab.optimizer.expected import expected_counts
 from murakkab.optimizer.limits import FLOORS
@@ -40,6 +41,7 @@ class Held:
     pool: str = ""
     needs: Needs = field(default_factory=Needs)
     concurrency: int | None = None
+    devices: int = 1
 
 
 #: A whole choice, by the paths of the steps.
@@ -141,6 +143,7 @@ def _ways(choices: Choices) -> dict[str, Configuration]:
             "",
             held.pool,
             held.taken,
+            footprint=Footprint(held.devices),
         )
         for path, held in choices.items()
     }
