@@ -37,7 +37,7 @@ from murakkab.runtime.attempt import Outside
 from murakkab.runtime.cache import MemoryResultCache, SqliteResultCache
 from murakkab.runtime.driver import Runtime, Verdict, Work
 from murakkab.runtime.journal import MemoryJournal
-from murakkab.runtime.result import JobResult
+from murakkab.runtime.result import JobResult, worked_in
 from murakkab.runtime.retention import OVER, Cleaned, Rule
 from murakkab.runtime.retention import clean as throw_away
 from murakkab.runtime.slots import SlotTable
@@ -351,6 +351,9 @@ class _Opened:
     users: int = 0
 
 
+#: Executors that have worked in this process, in whichever runtime: libraries and workers outlive those.
+_warm: set[str] = set()
+_BEGAN: Final = time.time()
 _opened: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Opened]] = WeakKeyDictionary()
 
 
@@ -394,12 +397,22 @@ def _new_runtime(settings: Settings, journal: Journal | None, stack: ExitStack) 
         lacking=_lacking,
     )
     learner = _learner(settings, stack)
-    heard = learner.hear if learner is not None else None
-    runtime = Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=heard)
+
+    def ended(result: JobResult) -> None:
+        _warm.update(worked_in(result, since=_BEGAN))
+        if learner is not None:
+            learner.hear(result)
+
+    runtime = Runtime(executors(), outside, slots=slots_of(settings), journal=journal, meter=cpu_meter(), ended=ended)
     if learner is not None:
         loop = asyncio.get_running_loop()
         learner.drifted = lambda executor, ratio: _on_loop(loop, partial(runtime.drifted, executor, ratio))
     return runtime
+
+
+def warm() -> frozenset[str]:
+    """Return the executors that have done something in this process: what they load is loaded."""
+    return frozenset(_warm)
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -415,7 +428,7 @@ def _learner(settings: Settings, stack: ExitStack) -> "Learner | None":
         return None
     from murakkab.learning import Learner
 
-    return stack.enter_context(closing(Learner(lambda: open_profiles(settings))))
+    return stack.enter_context(closing(Learner(lambda: open_profiles(settings), shipped_profiles)))
 
 
 def has_journal(settings: Settings) -> bool:

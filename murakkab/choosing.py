@@ -155,7 +155,7 @@ def tiered(
 
 def _situation(settings: app.Settings, inputs: Mapping[str, Any] | None, profiles: Mapping[str, Sequence[Profile]]) -> Situation:
     here, capacity = app.installation(), app.slots_of(settings).capacity
-    return Situation(here.view, profiles, inputs, capacity=capacity, known=here.known)
+    return Situation(here.view, profiles, inputs, capacity=capacity, known=here.known, warm=app.warm())
 
 
 def _ways(deployment: Deployment) -> dict[str, str]:

@@ -24,6 +24,7 @@ def forecast_json(deployment: Deployment) -> dict[str, Any]:
         "gap": deployment.gap,
         "bound": bound if bound is not None and math.isfinite(bound) else None,
         "beyond": list(deployment.beyond),
+        "held_by": deployment.held_by,
     }
 
 
@@ -42,6 +43,7 @@ def with_forecast(deployment: Deployment, data: Mapping[str, Any]) -> Deployment
         data["gap"],
         data["bound"],
         tuple(data["beyond"]),
+        held_by=data.get("held_by", ""),
     )
 
 
@@ -55,15 +57,25 @@ def _goal_from(data: Mapping[str, Any]) -> Goal:
 
 
 def _choice_json(choice: Choice) -> dict[str, Any]:
-    where = {name: value for name, value in (("model", choice.model), ("pool", choice.pool)) if value}
+    where: dict[str, Any] = {name: value for name, value in (("model", choice.model), ("pool", choice.pool)) if value}
+    where |= {"devices": choice.devices} if choice.devices != 1 else {}
+    where |= {"startup": figure_json(choice.startup)} if choice.startup is not None else {}
     return {**where, "tasks": choice.tasks, **(_estimate_json(choice.estimate) if choice.estimate is not None else {})}
 
 
 def _with_estimate(choice: Choice, data: Mapping[str, Any] | None) -> Choice:
     if data is None:
         return choice
-    where = {"model": data.get("model", ""), "pool": data.get("pool", "")}
-    return replace(choice, **where, tasks=data["tasks"], estimate=_estimate_from(data))
+    startup = data.get("startup")
+    return replace(
+        choice,
+        model=data.get("model", ""),
+        pool=data.get("pool", ""),
+        devices=data.get("devices", 1),
+        startup=None if startup is None else _figure_from(startup),
+        tasks=data["tasks"],
+        estimate=_estimate_from(data),
+    )
 
 
 def _estimate_json(estimate: Estimate) -> dict[str, Any]:

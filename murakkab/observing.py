@@ -4,7 +4,7 @@ import json
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Final
@@ -20,6 +20,8 @@ from murakkab.spec import First, Ref, Template
 
 #: What these do depends on their inputs alone: a profile of all of it together would tell nothing.
 _GENERAL: Final = frozenset({"shell", "http", "http-get"})
+#: What of a task's seconds is its own at least, however long loading is said to take.
+_LEFT: Final = 0.1
 _USUAL: Final[Mapping[str, str]] = {}
 
 
@@ -52,6 +54,24 @@ def observations_of(result: JobResult, *, kinds: Mapping[str, str] = _USUAL, whe
     return [
         replace(_observation(event, replace(setting, load=load), where, study), job="" if study else result.job)
         for (event, setting, _), load in zip(ours, loads, strict=True)
+    ]
+
+
+def without_startup(observations: Sequence[Observation], warm: Collection[str], startups: Mapping[str, float]) -> list[Observation]:
+    """Return *observations* of one job less the seconds in which things were loaded: those are told apart, and come once in a process.
+
+    These were in the tasks of executors that were not *warm* which began before the first of them had ended. *startups*: by executor the
+    seconds that loading takes; where nobody knows, nothing is taken off. A tenth of a task is left at least: loading may be quicker here.
+    """
+    ends: dict[str, float] = {}
+    for one in observations:
+        if one.setting.executor not in warm:
+            ends[one.setting.executor] = min(one.time, ends.get(one.setting.executor, math.inf))
+    return [
+        replace(one, seconds=max(one.seconds - startups[name], one.seconds * _LEFT))
+        if (name := one.setting.executor) in startups and one.time - one.seconds < ends.get(name, -math.inf)
+        else one
+        for one in observations
     ]
 
 
@@ -95,7 +115,7 @@ def _setting(choice: Choice, call: str, kinds: Mapping[str, str]) -> Setting | N
     """Return what was run; None where that is not known, because knobs were only chosen while the job ran, or says nothing."""
     if choice.executor.capability in _GENERAL or not _is_data(dict(choice.knobs)):
         return None
-    setting = setting_of(choice.executor, choice.knobs, model=choice.model, device=kinds.get(choice.pool, ""))
+    setting = setting_of(choice.executor, choice.knobs, model=choice.model, device=kinds.get(choice.pool, ""), devices=choice.devices)
     return replace(setting, executor=f"{setting.executor}:{call}") if call else setting
 
 

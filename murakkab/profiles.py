@@ -41,7 +41,7 @@ class Profile:
     `seconds`: its distribution at `units` of work (seconds of sound, images, characters: what `Report.units` said, on average; 0 when
     nothing did), of which `per_unit` seconds come with each unit, the rest with each task. `joules` is marginal: the base power of the pool
     is not in it; None where it was neither measured nor modelled. `startup`: the seconds that the first task in a process takes more, while
-    libraries and models are loaded; None where nobody has seen one, zero where it is in `seconds` already. `quality`: by metric, between 0 and 1 and more is better, the one that
+    libraries and models are loaded; None where nobody has seen one. `quality`: by metric, between 0 and 1 and more is better, the one that
     counts first. `of`: where all of it is from, unless a figure says otherwise. `revision` grows with every update.
     """
 

@@ -20,6 +20,7 @@ from murakkab.cli.profile_tables import known_table, outcome_json, outcome_table
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import InputError, JobInterrupted, NotFoundError
 from murakkab.measuring.bench import Bench
+from murakkab.measuring.cold import ColdBench
 from murakkab.measuring.power import Power
 from murakkab.measuring.rows import Data, read_data
 from murakkab.measuring.study import Outcome, Plan, Study, study_id
@@ -87,7 +88,7 @@ def _run(
         async with app.open_runtime(settings) as runtime:
             cpu, gpu = meters()
             bench = Bench(runtime, Power(app.system_clock(), cpu, gpu, core()), scorer, plan.metric, study)
-            under_way = Study(plan, bench, store, witness, app.system_clock(), outcome)
+            under_way = Study(plan, bench, store, witness, app.system_clock(), outcome, ColdBench(settings.home, f"{study}:cold"))
             if isinstance(target, Capability):
                 await under_way.of_capability(target, _cards(target, names), lambda card: app.most_at_once(card, settings))
             else:

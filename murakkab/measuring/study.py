@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from murakkab.catalog import Capability, ExecutorCard
 from murakkab.errors import MurakkabError
 from murakkab.measuring.bench import Bench
+from murakkab.measuring.cold import ColdBench
 from murakkab.measuring.configurations import configurations
 from murakkab.measuring.rows import Data
 from murakkab.ports import Clock, ProfileStore
@@ -47,6 +48,8 @@ class Plan:
     only_trades: bool = False
     #: What is certain to lose is dropped.
     drops: bool = True
+    #: How often each executor is started in a process of its own.
+    starts: int = 3
 
 
 @dataclass(slots=True)
@@ -75,6 +78,8 @@ class Study:
     witness: Witness
     clock: Clock
     outcome: Outcome = field(default_factory=Outcome)
+    #: Measures cold starts; None: nobody does.
+    cold: ColdBench | None = None
     _end: float | None = None
     #: Executors that cannot run here.
     _unable: set[str] = field(default_factory=set)
@@ -88,6 +93,7 @@ class Study:
         settings = [setting_of(card, knobs) for card in cards for knobs in configurations(card, only_trades=self.plan.only_trades)]
         settings = [one for one in settings if await self._is_warm(one, capability)]
         self.outcome.settings = list(settings)
+        await self._start_cold(settings, capability)
         race = Race(
             tuple(settings),
             len(self.plan.data.rows),
@@ -171,6 +177,27 @@ class Study:
             self.outcome.notes.append(f"{setting.executor} cannot be measured here: {error}")
             return False
         return True
+
+    async def _start_cold(self, settings: Sequence[Setting], capability: Capability) -> None:
+        """Start each executor in processes of its own, with the first of its settings: what it loads hardly depends on them."""
+        firsts: dict[str, Setting] = {}
+        for setting in settings:
+            firsts.setdefault(setting.executor, setting)
+        for setting in firsts.values():
+            known = self.store.known(setting)
+            if self.cold is None or (known is not None and known.profile.startup is not None):
+                continue
+            found: list[Observation] = []
+            while len(found) < self.plan.starts and not self._is_over():
+                self.witness.measured(len(self.outcome.observations), 0, f"starting {setting.executor}")
+                try:
+                    found.append(await self.cold.start(setting, capability.name, self.plan.data.rows[0]))
+                except MurakkabError as error:
+                    self.outcome.notes.append(str(error))
+                    break
+            # All of it or nothing: an interval is made of several.
+            if len(found) == self.plan.starts:
+                self.store.learn(found)
 
     def _learn(self, observations: Sequence[Observation]) -> None:
         self.store.learn(observations)

@@ -77,9 +77,7 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     made, answer = found.made, found.answer
     choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
-    deployment = Deployment(
-        choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond, held_by=made.held_by
-    )
+    deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond, held_by=made.held_by)
     return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
 
 

@@ -184,7 +184,8 @@ def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[
             settings.setdefault((profile.setting.devices, profile.setting.knobs), []).append(profile)
     base = tuple(sorted({**defaults, **asked}.items(), key=_by_name))
     where = pool.name if pool else ""
-    made = Configuration(card, asked, str(asked.get("model", "")), where, quoted(card.quote, card, pool), footprint=_footprint(card, pool))
+    usual = replace(quoted(card.quote, card, pool), startup=_startup_of(card, known))
+    made = Configuration(card, asked, str(asked.get("model", "")), where, usual, footprint=_footprint(card, pool))
     # Where several devices are always used together, nobody knows what one of them takes.
     if (mine := settings.pop((1, base), None)) is not None:
         yield _with_profiles(made, mine, pool, task)
@@ -195,6 +196,15 @@ def _of_card(node: Node, card: ExecutorCard, pool: Pool | None, known: Sequence[
         footprint = replace(made.footprint, devices=devices)
         one = Configuration(card, changed, str(changed.get("model", "")), where, made.taken, footprint=footprint)
         yield _with_profiles(one, profiles, pool, task)
+
+
+def _startup_of(card: ExecutorCard, known: Sequence[Profile]) -> Figure | None:
+    """Return how much longer the first task of an executor takes, by the surest of its profiles that tell: with whatever knobs."""
+    told = [one for one in known if one.startup is not None and one.setting.version == card.version]
+    best = min(told, key=lambda one: (RELIANCE.index(one.of.source), -one.revision), default=None)
+    if best is None or best.startup is None:
+        return None
+    return _widened(best.startup, _ELSEWHERE if best.startup.of.source is Source.PUBLISHED else 1.0)
 
 
 def _footprint(card: ExecutorCard, pool: Pool | None) -> Footprint:
@@ -237,7 +247,6 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
 
     How good results are does not depend on the machine or the load: where these do not tell, others do. Nor does the energy depend on
     what else the machine did: where only time was measured, that of the nearest load of which energy is known counts, and not the time.
-    Nor does what is loaded first depend on the load.
     """
     best = min(RELIANCE.index(one.of.source) for one in profiles)
     by_load: dict[int, Profile] = {}
@@ -247,11 +256,9 @@ def _with_profiles(way: Configuration, profiles: Sequence[Profile], pool: Pool |
     surest = sorted(profiles, key=lambda one: (RELIANCE.index(one.of.source), one.setting.load, -one.revision))
     quality = next((one.quality for one in surest if one.quality), {})
     metered = [one for one in surest if one.joules is not None]
-    startup = next((one.startup for one in surest if one.startup is not None), None)
-    loads = tuple(
-        (load, profiled(_with_energy(replace(one, quality=one.quality or quality, startup=startup), metered), way.card, pool, task.units))
-        for load, one in sorted(by_load.items())
-    )
+    filled = {load: _with_energy(replace(one, quality=one.quality or quality), metered) for load, one in sorted(by_load.items())}
+    startup = way.taken.startup
+    loads = tuple((load, replace(profiled(one, way.card, pool, task.units), startup=startup)) for load, one in filled.items())
     found = replace(way, taken=loads[0][1], loads=loads)
     places = task.load if pool is None else places_in(pool, way)
     return replace(found, taken=found.under(min(task.load, places)), loads=loads if len(loads) > 1 else ())
@@ -294,10 +301,7 @@ def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: flo
         joules = times(profile.joules, share)
         if profile.of.source is Source.PUBLISHED:
             joules = _widened(joules, spread)
-    startup = profile.startup
-    if startup is not None and startup.of.source is Source.PUBLISHED:
-        startup = _widened(startup, spread)
-    return Taken(middle, max(seconds.p90, seconds.mean), usd, joules, quality, startup)
+    return Taken(middle, max(seconds.p90, seconds.mean), usd, joules, quality)
 
 
 def _widened(figure: Figure, spread: float) -> Figure:
@@ -350,7 +354,12 @@ def _modelled_joules(seconds: float, card: ExecutorCard, pool: Pool | None, toge
         return None
     low, high = (seconds * devices * max(0.0, watts) for watts in _busy_watts(pool))
     middle = seconds * devices * max(0.0, pool.kind.peak_watts.value - pool.kind.idle_watts.value)
-    return Figure(middle, low, high, Provenance(Source.MODELLED, f"seconds x {'cores' if pool.kind.device is Device.CPU else 'devices'} x watts above idle"))
+    return Figure(
+        middle,
+        low,
+        high,
+        Provenance(Source.MODELLED, f"seconds x {'cores' if pool.kind.device is Device.CPU else 'devices'} x watts above idle"),
+    )
 
 
 def _busy_watts(pool: Pool) -> tuple[float, float]:

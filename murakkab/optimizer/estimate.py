@@ -12,7 +12,7 @@ from murakkab.optimizer.configurations import Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.optimizer.problem import Rule
-from murakkab.optimizer.resources import least_seconds, woken
+from murakkab.optimizer.resources import REQUESTS, least_seconds, woken
 from murakkab.plan import Estimate, TaskGraph
 
 #: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
@@ -76,13 +76,17 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval
     held_by = held_by if least > timeline.makespan else ""
     timeline = replace(timeline, makespan=max(least, timeline.makespan))
     where = f"a run on virtual time{f', held up by {held_by}' if held_by else ''}"
-    seconds = Figure(timeline.makespan, max(least, low), max(least, high), Provenance(_source(scene, chosen), where))
+    source = _source(scene, chosen, held_by)
+    seconds = Figure(timeline.makespan, max(least, low), max(least, high), Provenance(source, where))
     started = {path: startup for path in timeline.started if (startup := chosen[path].taken.startup) is not None}
     return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline, held_by, started)
 
 
-def _source(scene: Scene, chosen: Mapping[str, Configuration]) -> Source:
+def _source(scene: Scene, chosen: Mapping[str, Configuration], held_by: str) -> Source:
     sources = [way.taken.seconds.of.source for way in chosen.values()]
+    if held_by.startswith(REQUESTS):
+        # However long each takes: requests are counted, and their limit is declared.
+        sources = [Source.MODELLED]
     return weakest([*sources, *([Source.ASSUMED] if any(count.is_assumed for count in scene.counts.values()) else [])])
 
 

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from murakkab.devices import ClusterView
 from murakkab.optimizer.configurations import Configuration, places_in
-from murakkab.optimizer.estimate import warmth_of
-from murakkab.optimizer.expected import Count
+from murakkab.optimizer.estimate import Scene, warmth_of
 from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
 from murakkab.optimizer.resources import bounds_of, rates_of, use_of
-from murakkab.plan import Body, Node, TaskGraph
+from murakkab.plan import Body, Node
 from murakkab.spec import Goal
 
 _NOBODY: Final = float("inf")
@@ -33,26 +31,24 @@ class Repeated:
 
 
 def problem_of(
-    graph: TaskGraph,
+    scene: Scene,
     ways: Mapping[str, Sequence[Configuration]],
-    counts: Mapping[str, Count],
-    view: ClusterView,
     goal: Goal,
     *,
     percentile: Percentile = Percentile.P50,
-    warm: frozenset[str] = frozenset(),
     each_cold: bool = False,
 ) -> Problem:
-    """Return the choice between the *ways* to do every plain node of *graph* (by path) as a selection.
+    """Return the choice between the *ways* to do every plain node (by path) of the graph of *scene* as a selection.
 
     Each step is one task that takes as long as all of its tasks do with as many at once as its pool and its limits let run. Latency is that
     of the *percentile*, and so is the limit `latency` of *goal*; any other limit on it is the caller's business. The limits of the
     installation are in it as well: devices and memory of its pools, and what may be asked of its endpoints.
 
-    What is not `warm` is loaded once, whichever step needs it first; that is more than a sum over steps. It is charged to the first step
-    that may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
+    What is not warm in *scene* is loaded once, whichever step needs it first; no sum over steps says that. It is charged to the first step that
+    may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
     """
-    maker = _Maker(ways, counts, view, warm, each_cold=each_cold)
+    graph, view = scene.graph, scene.view
+    maker = _Maker(scene, ways, each_cold=each_cold)
     ends = maker.frame(graph.nodes, {}, (), Repeated())
     if graph.finally_ is not None:
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
@@ -83,22 +79,14 @@ def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str
 class _Maker:
     """Goes through the graph, those inside of others with what is around them."""
 
-    def __init__(
-        self,
-        ways: Mapping[str, Sequence[Configuration]],
-        counts: Mapping[str, Count],
-        view: ClusterView,
-        warm: frozenset[str],
-        *,
-        each_cold: bool,
-    ) -> None:
+    def __init__(self, scene: Scene, ways: Mapping[str, Sequence[Configuration]], *, each_cold: bool) -> None:
         self.tasks: list[Task] = []
         #: What is warm here, or will have been loaded for a step before.
-        self._warm = set(warm)
+        self._warm = set(scene.warm)
         self._each_cold = each_cold
         self._ways = ways
-        self._counts = counts
-        self._view = view
+        self._counts = scene.counts
+        self._view = scene.view
 
     def frame(self, nodes: Mapping[str, Node], around: _Ends, before: tuple[str, ...], within: Repeated) -> dict[str, tuple[str, ...]]:
         """Add the tasks of *nodes*, in topological order; return what the end of each means. *before*: what the whole frame waits for."""

@@ -156,7 +156,9 @@ class _Simulation:
             if last.step.node.is_plain:
                 path.append(last.step.node.path)
             last = last.cause
-        return Timeline(self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))), self._crowd.mean(), (*self._started.values(),))
+        return Timeline(
+            self._now, self._spans, self._busy, tuple(dict.fromkeys(reversed(path))), self._crowd.mean(), (*self._started.values(),)
+        )
 
     def _all_of(self, nodes: Mapping[str, Node], last: _Task | None) -> _Task | None:
         """Run *nodes* to their end; return the task that ended last."""

@@ -12,6 +12,8 @@ from murakkab.optimizer.roofline import USABLE
 
 #: What an allowance is counted by, in seconds.
 MINUTE: Final = 60.0
+#: How limits on requests are called, before what they are limits of.
+REQUESTS: Final = "requests per minute of"
 #: Tokens of context that an engine has room for beside the weights of a model: eight sequences of 2,000.
 RESERVE: Final = 16_000.0
 #: An engine that is started takes so long, and loads so many bytes per second, where nobody says how long it takes.
@@ -110,7 +112,7 @@ def rates_of(view: ClusterView) -> tuple[Rate, ...]:
 
 
 def _requests(one: Allowance) -> str:
-    return f"requests per minute of {one.of}"
+    return f"{REQUESTS} {one.of}"
 
 
 def _tokens(one: Allowance) -> str:
@@ -123,7 +125,8 @@ def _tokens(one: Allowance) -> str:
 def bounds_of(view: ClusterView, engines: Mapping[str, tuple[str, int]]) -> tuple[PoolBound, ...]:
     """Return what the pools allow, and each of the *engines* that may be started: by name, their pool and on how many devices they run.
 
-    An engine that is started draws the base power of its devices alone: the others of its pool may stay off.
+    An engine that is started draws the base power of its devices alone: the others of its pool may stay off. Where engines share devices
+    that is counted twice here, and once when the answer is forecast: no sum knows which of them share.
     """
     found = []
     for pool in view.pools.values():
@@ -142,13 +145,17 @@ def _watts(pool: Pool, devices: float | None = None) -> float:
 
 
 def woken(view: ClusterView, used: Iterable[tuple[str, Footprint]]) -> list[Figure]:
-    """Return the base watts of everything that is off and must be on for what is *used*: footprints with the names of their pools."""
-    found: dict[str, Figure | None] = {}
+    """Return the base watts of everything that is off and must be on for what is *used*: footprints with the names of their pools.
+
+    Engines that share devices draw their base power once: of no pool more devices are on than it has.
+    """
+    devices: dict[str, dict[str, float]] = {}
     for name, one in used:
         pool = view.pools.get(name)
         if pool is not None and not pool.is_on:
-            found[one.engine or name] = base_watts(pool, one.devices if one.engine else None)
-    return [figure for figure in found.values() if figure is not None]
+            devices.setdefault(name, {})[one.engine] = float(one.devices) if one.engine else pool.count
+    found = (base_watts(view.pools[name], sum(each.values())) for name, each in devices.items())
+    return [figure for figure in found if figure is not None]
 
 
 def use_of(pool: Pool, one: Footprint, tasks: float, seconds: float, cores: float) -> dict[str, float]:

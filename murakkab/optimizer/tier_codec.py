@@ -77,8 +77,9 @@ def _held(data: Mapping[str, Any]) -> Held:
     joules, quality = (None if taken[name] is None else _figure(taken[name]) for name in ("joules", "quality"))
     needs = Needs(float(data["needs"]["cores"]), {name: float(amount) for name, amount in data["needs"]["slots"].items()})
     concurrency = None if data["concurrency"] is None else int(data["concurrency"])
-    figures = Taken(_figure(taken["seconds"]), float(taken["p90"]), _figure(taken["usd"]), joules, quality)
-    return Held(str(data["executor"]), str(data["label"]), figures, str(data["pool"]), needs, concurrency)
+    startup = None if taken.get("startup") is None else _figure(taken["startup"])
+    figures = Taken(_figure(taken["seconds"]), float(taken["p90"]), _figure(taken["usd"]), joules, quality, startup)
+    return Held(str(data["executor"]), str(data["label"]), figures, str(data["pool"]), needs, concurrency, int(data.get("devices", 1)))
 
 
 def _figure(data: Mapping[str, Any]) -> Figure:

@@ -15,6 +15,7 @@ from murakkab.optimizer.limits import FLOORS
 from murakkab.optimizer.pareto import STEP, Search
 from murakkab.optimizer.problem import MEASURES
 from murakkab.optimizer.reasons import measure_of
+from murakkab.optimizer.resources import base_watts
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.tiers import Choices, Held, Tiers, steps_of
 from murakkab.optimizer.trades import forecasts_of, unknown_of
@@ -42,7 +43,8 @@ def tiers_of(graph: TaskGraph, catalog: Catalog, at: Situation) -> Tiers:
     ranked = {measure: made for measure, made in ranked.items() if made}
     chosen = {measure: [made[place_of(tier, len(made))] for tier in TIERS] for measure, made in ranked.items()}
     used = {way.pool for each in chosen.values() for one in each for way in one.chosen.values()}
-    woken = {pool.name: pool.base_watts for pool in at.view.pools.values() if pool.name in used and not pool.is_on and pool.base_watts}
+    asleep = [pool for pool in at.view.pools.values() if pool.name in used and not pool.is_on]
+    woken = {pool.name: watts for pool in asleep if (watts := base_watts(pool)) is not None}
     ways = candidates_of(graph, catalog, Goal(), at).ways
     return Tiers(
         steps_of(graph),
@@ -84,7 +86,13 @@ def _ranked(made: Sequence[Forecast], measure: str) -> list[Forecast]:
 def _held(chosen: Mapping[str, Configuration]) -> Choices:
     return {
         path: Held(
-            way.card.name, way.label, way.taken, way.pool, Needs(way.card.needs.cores, way.card.needs.slots), way.card.limits.concurrency
+            way.card.name,
+            way.label,
+            way.taken,
+            way.pool,
+            Needs(way.card.needs.cores, way.card.needs.slots),
+            way.card.limits.concurrency,
+            way.devices,
         )
         for path, way in chosen.items()
     }

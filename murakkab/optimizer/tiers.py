@@ -23,6 +23,7 @@ from murakkab.optimizer.expected import expected_counts
 from murakkab.optimizer.limits import FLOORS
 from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.reasons import measure_of
+from murakkab.optimizer.resources import Footprint
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import TaskGraph
 from murakkab.spec import TIERS, Goal
@@ -40,6 +41,7 @@ class Held:
     pool: str = ""
     needs: Needs = field(default_factory=Needs)
     concurrency: int | None = None
+    devices: int = 1
 
 
 #: A whole choice, by the paths of the steps.
@@ -141,6 +143,7 @@ def _ways(choices: Choices) -> dict[str, Configuration]:
             "",
             held.pool,
             held.taken,
+            footprint=Footprint(held.devices),
         )
         for path, held in choices.items()
     }

@@ -178,10 +178,8 @@ def _solved(
     return replace(best, answer=_unproven(best, found.answer, goal, at), problem=found.problem)
 
 
-def _answered(
-    scene: Scene, aim: Goal, ways: Ways, at: Situation, percentile: Percentile, *, each_cold: bool = False
-) -> Selection | None:
-    problem = problem_of(scene.graph, ways, scene.counts, scene.view, aim, percentile=percentile, warm=scene.warm, each_cold=each_cold)
+def _answered(scene: Scene, aim: Goal, ways: Ways, at: Situation, percentile: Percentile, *, each_cold: bool = False) -> Selection | None:
+    problem = problem_of(scene, ways, aim, percentile=percentile, each_cold=each_cold)
     answer = solve(problem, time_limit=at.time_limit, gap=at.gap)
     return Selection(forecast(scene, _picked(problem, answer, ways)), answer, problem) if answer.picks else None
 
@@ -213,7 +211,7 @@ def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Select
 
 @dataclass(frozen=True, slots=True)
 class _Clash:
-    """Limits of a `problem` that cannot be kept together, None where they can; `latency`: which limit of the goal they know by that name."""
+    """Limits of a `problem` that cannot be kept together, None where they can; `latency`: which of the goal they know by that name."""
 
     conflict: Conflict | None
     latency: str
@@ -221,7 +219,7 @@ class _Clash:
 
 
 def _loosened(conflict: Conflict, goal: Goal) -> dict[str, float]:
-    """Return limits on measures that can be kept: all that clash loosened alike; what the installation has is not loosened, but one of them."""
+    """Return limits on measures that can be kept: loosened alike; one of them alone where limits of the installation clash as well."""
     if all(name in MEASURES for name in conflict.limits):
         return {name: value for name, value in conflict.together.items() if name in MEASURES}
     latency = {name: goal.limits[name] for name in _LATENCIES[:1] if name in goal.limits}
@@ -237,7 +235,7 @@ def _conflict(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> _Clash:
         if name in goal.limits or name == "latency":
             limits = {**others, **({"latency": goal.limits[name]} if name in goal.limits else {})}
             aim = replace(goal, limits=limits)
-            problem = problem_of(scene.graph, ways, scene.counts, scene.view, aim, percentile=percentile, warm=scene.warm)
+            problem = problem_of(scene, ways, aim, percentile=percentile)
             found = _Clash(conflict_of(problem, time_limit=at.time_limit), name, problem)
             if found.conflict is not None:
                 break

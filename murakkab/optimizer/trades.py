@@ -82,7 +82,7 @@ def trade_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation, *, m
 
 def forecasts_of(scene: Scene, open_: Candidates, goal: Goal, search: Search) -> tuple[bool, list[Forecast]]:
     """Return the runs on virtual time of the frontier of what *goal* minimises, under its limits, and whether it is complete."""
-    problem = problem_of(scene.graph, open_.apt, scene.counts, scene.view, goal, warm=scene.warm)
+    problem = problem_of(scene, open_.apt, goal)
     found = frontier_of(problem, goal.minimize, search)
     return found.is_complete, [forecast(scene, _picked(open_, one)) for one in found.points]
 
@@ -147,8 +147,8 @@ def _ways_of(choices: Iterable[Choice], open_: Candidates) -> _Picks | None:
     """Return *choices* as ways among those there are; None where one is not among them."""
     found: dict[str, Configuration] = {}
     for choice in choices:
-        key = choice.executor.name, dict(choice.knobs), choice.pool
-        way = next((one for one in open_.ways[choice.step] if (one.card.name, dict(one.knobs), one.pool) == key), None)
+        key = choice.executor.name, dict(choice.knobs), choice.pool, choice.devices
+        way = next((one for one in open_.ways[choice.step] if (one.card.name, dict(one.knobs), one.pool, one.devices) == key), None)
         if way is None:
             return None
         found[choice.step] = way

@@ -28,6 +28,7 @@ def from_elsewhere(profile: Profile) -> Profile:
         profile,
         joules=_published(profile.joules),
         usd=_published(profile.usd),
+        startup=_published(profile.startup),
         quality={name: replace(one, of=_of_others(one.of)) for name, one in profile.quality.items()},
         of=_of_others(profile.of),
     )

@@ -17,7 +17,8 @@ class Observation:
     """One task as it was seen: it ended at `time` (seconds since the epoch) and took `seconds`. None is what nobody measured.
 
     `joules` are marginal: without the base power of the machine; `energy` tells how they came about. `quality`: by metric, between 0 and
-    1. `error`: why it failed; then `seconds` tell nothing of the work. `job`: the job that it was part of. `study` names the profiling run
+    1. `startup`: the seconds that an earlier task of the same process took more, the first of all, while things were loaded. `error`: why
+    it failed; then `seconds` tell nothing of the work. `job`: the job that it was part of. `study` names the profiling run
     that it belongs to instead, `row` and `repetition` its place there. `where`: the machine.
     """
 
@@ -30,6 +31,7 @@ class Observation:
     cpu_seconds: float | None = None
     usd: float | None = None
     tokens: float | None = None
+    startup: float | None = None
     quality: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
     study: str = ""

@@ -61,6 +61,9 @@ def updated(
     if not succeeded(kept) and prior is None:
         return None, drifts
     made = estimate(kept, weights_of(kept, forgetting), prior=prior, revision=revision)
+    if known is not None and made.profile.startup is None:
+        # It is measured seldom, and what was seen of it may be among the observations that are no longer kept.
+        made = replace(made, profile=replace(made.profile, startup=known.profile.startup))
     return Known(made.profile, tuple(kept), watches, made.clipped, prior, since), drifts
 
 

@@ -60,6 +60,7 @@ class Ways:
                 and {**asked, **way.knobs} == knobs
                 and way.pool == written.get("pool", way.pool)
                 and way.model == written.get("model", way.model)
+                and ("pool" not in written or way.devices == written.get("devices", 1))
             )
             if (label := next(alike, None)) is not None:
                 self.picks[path] = label

@@ -18,7 +18,8 @@ class Earlier(NamedTuple):
 
 def written(choice: Choice, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a choice that was made again is journalled; *asked*: the knobs of the step itself, which are in the workflow."""
-    where = {name: value for name, value in (("model", choice.model), ("pool", choice.pool)) if value}
+    where: dict[str, Any] = {name: value for name, value in (("model", choice.model), ("pool", choice.pool)) if value}
+    where |= {"devices": choice.devices} if choice.devices != 1 else {}
     return {"executor": choice.executor.name, "knobs": choice.more_than(asked), **where}
 
 
@@ -39,10 +40,12 @@ def read_back(said: Any, base: Choice, cards: Mapping[str, ExecutorCard], asked:
     if name not in cards:
         return None
     every = {**asked, **knobs}
-    model, pool = (base.model, base.pool) if (name, every) == (base.executor.name, dict(base.knobs)) else (str(every.get("model", "")), "")
+    model, pool, devices = str(every.get("model", "")), "", 1
+    if (name, every) == (base.executor.name, dict(base.knobs)):
+        model, pool, devices = base.model, base.pool, base.devices
     if isinstance(said, Mapping) and ("model" in said or "pool" in said):
-        model, pool = said.get("model", ""), said.get("pool", "")
-    return replace(base, executor=cards[name], knobs=every, why=why, model=model, pool=pool)
+        model, pool, devices = said.get("model", ""), said.get("pool", ""), said.get("devices", 1)
+    return replace(base, executor=cards[name], knobs=every, why=why, model=model, pool=pool, devices=devices)
 
 
 def earlier_choices(

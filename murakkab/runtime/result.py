@@ -139,3 +139,9 @@ class JobResult:
         if self.status == "interrupted":
             return JobInterrupted(f"job {self.job} was interrupted", hint="resume it", job=self.job)
         return JobFailed(f"job {self.job} failed: {causes}", job=self.job, causes=self.failures)
+
+
+def worked_in(result: JobResult, *, since: float) -> frozenset[str]:
+    """Return the executors that have done a task of a job to its end since then, in seconds since the epoch; the cache does none."""
+    done = (event for event in result.history if type(event) is TaskSucceeded and not event.cached and event.started >= since)
+    return frozenset(event.executor for event in done if event.executor)
