@@ -45,8 +45,7 @@ def problem_of(
     installation are in it as well: devices and memory of its pools, and what may be asked of its endpoints.
 
     What is not warm in *scene* is loaded once, whichever step needs it first; no sum over steps says that. It is charged to the
-    first step that
-    may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
+    first step that may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
     """
     graph, view = scene.graph, scene.view
     maker = _Maker(scene, ways, each_cold=each_cold)
