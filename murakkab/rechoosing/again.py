@@ -4,7 +4,7 @@ A step that has begun keeps its way, unless that fails. The others may be done o
 passed, with less where it is early. Where each step was chosen for itself there is nothing to win by that, and only failures count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from murakkab.optimizer.choose import Decision, best_of, choice_of
@@ -95,29 +95,25 @@ class Again:
         expected, taken = figures.seconds.value, event.time - event.started
         if not event.cached and event.executor in ("", way.card.name):
             self._paces.took(way.card.name, taken, expected)
-        self._news.notice("latency", taken - expected * lag)
-        self._news.notice("cost", event.usd - figures.usd.value)
-        if event.joules is not None and figures.joules is not None:
-            self._news.notice("energy", event.joules - figures.joules.value * lag)
+        joules = 0.0 if event.joules is None or figures.joules is None else event.joules - figures.joules.value * lag
+        self._news.notice(taken - expected * lag, event.usd - figures.usd.value, joules)
 
     def _lose(self, event: TaskFailed | TaskCancelled) -> None:
         self._spending.lose(path_of(event.task), event)
-        self._news.notice("latency", event.time - event.started)
-        self._news.notice("cost", event.usd)
-        self._news.notice("energy", event.joules or 0.0)
+        self._news.notice(event.time - event.started, event.usd, event.joules or 0.0)
 
     # ------------------------------------------------------------------------------------------------------- between steps
 
     def before(self, commands: Sequence[Command], state: JobState) -> Change | None:
         """Return what is to be done otherwise before *commands* are carried out, None for nothing. No step that has begun is changed."""
         problem = self._decision.problem
-        if problem is None or not self._beginning(commands) or not self._is_worth_it(state):
+        if problem is None or not _beginning(commands, self._spending.steps) or not self._is_worth_it(state):
             return None
         return self._chosen_again(problem, state)
 
     def begin(self, commands: Sequence[Command], state: JobState) -> None:
         """Take note that *commands* are being carried out: the steps that begin by that are no more changed."""
-        for path in self._beginning(commands):
+        for path in _beginning(commands, self._spending.steps):
             self._spending.begin(path, state.now)
 
     def accept(self, change: Change) -> None:
@@ -129,25 +125,12 @@ class Again:
         self._ways.barred.add((path, change.labels[path]))
         self._news.alarm()
 
-    def _beginning(self, commands: Sequence[Command]) -> list[str]:
-        """Return the paths of steps that are about to begin."""
-        found: dict[str, None] = {}
-        for command in commands:
-            if type(command) is StartTask:
-                found[command.node.path] = None
-            elif type(command) is WaitTimer:
-                found[path_of(command.task)] = None
-        return [path for path in found if path not in self._spending.steps]
-
     def _is_worth_it(self, state: JobState) -> bool:
         """Return whether anything is known that was not expected, and there is a choice left."""
-        self._recount(state)
         steps, ways = self._spending.steps, self._ways
-        return self._news.is_any() and any(path not in steps and len(ways.left(path)) > 1 for path in ways.of)
-
-    def _recount(self, state: JobState) -> None:
-        if self._sizes.recount(state, self._spending.steps):
+        if self._sizes.recount(state, steps):
             self._news.alarm()
+        return self._news.is_any() and any(path not in steps and len(ways.left(path)) > 1 for path in ways.of)
 
     def _chosen_again(self, problem: "Problem", state: JobState) -> Change | None:
         found = self._rechoice(problem, self._now(problem, state))
@@ -159,22 +142,8 @@ class Again:
             return None
         if over <= 0 and not abs(value - found.value) > WORTH * abs(value):
             return None
-        why = f"{self._cause()}: {'to keep the limits' if over > 0 else 'there is room for better'}"
-        return self._change({path: label for path, label in found.picks.items() if path not in self._spending.steps}, why)
-
-    def _cause(self) -> str:
-        ratio = self._paces.ratio()
-        causes = [f"tasks took {ratio:.3g} times what was expected"] if ratio and abs(ratio - 1) > WORTH else []
-        if self._sizes.parts:
-            causes.append("lists have other lengths than expected")
-        causes += [f"{executor} takes {ratio:.3g} times what it did" for executor, ratio in self._paces.drifts.items()]
-        return " and ".join(causes) or "things went otherwise"
-
-    def _change(self, picks: Mapping[str, str], why: str) -> Change | None:
-        other = self._ways.others_of(picks)
-        return (
-            Change({path: choice_of(path, self._ways.of[path][label], why) for path, label in other.items()}, why, other) if other else None
-        )
+        why = f"{_cause(self._paces, self._sizes)}: {'to keep the limits' if over > 0 else 'there is room for better'}"
+        return _change(self._ways, {path: label for path, label in found.picks.items() if path not in self._spending.steps}, why)
 
     def _rechoice(self, problem: "Problem", now: "Now") -> "Rechoice":
         # NumPy is loaded for a selection alone.
@@ -212,7 +181,7 @@ class Again:
             return None
         self._ways.bar(way, (*self._ways.of,) if event.reason in _GONE else (node.path,))
         picks = self._without(node, state)
-        return self._change(picks, f"{way.label} failed ({event.reason})") if picks else None
+        return _change(self._ways, picks, f"{way.label} failed ({event.reason})") if picks else None
 
     def _without(self, node: Node, state: JobState) -> Mapping[str, str]:
         """Return other ways for the step that failed and for those that have not begun; nothing where there are none."""
@@ -221,7 +190,8 @@ class Again:
             return {}
         problem = self._decision.problem
         if problem is not None:
-            self._recount(state)
+            if self._sizes.recount(state, steps):
+                self._news.alarm()
             found = self._rechoice(problem, self._now(problem, state, node.path))
             if found.picks:
                 return {path: label for path, label in found.picks.items() if path == node.path or path not in steps}
@@ -229,3 +199,30 @@ class Again:
         lost = [path for path, label in ways.picks.items() if (path, label) in ways.barred and ways.left(path)]
         lost = [path for path in lost if path == node.path or path not in steps]
         return {path: label_of(best_of([ways.of[path][label] for label in ways.left(path)], goal)) for path in lost}
+
+
+def _beginning(commands: Sequence[Command], begun: Container[str]) -> list[str]:
+    """Return the paths of steps that are about to begin, and have not *begun* before."""
+    found: dict[str, None] = {}
+    for command in commands:
+        if type(command) is StartTask:
+            found[command.node.path] = None
+        elif type(command) is WaitTimer:
+            found[path_of(command.task)] = None
+    return [path for path in found if path not in begun]
+
+
+def _cause(paces: Paces, sizes: Sizes) -> str:
+    """Return what happened otherwise than expected, in words."""
+    ratio = paces.ratio()
+    causes = [f"tasks took {ratio:.3g} times what was expected"] if ratio is not None and abs(ratio - 1) > WORTH else []
+    if sizes.parts:
+        causes.append("lists have other lengths than expected")
+    causes += [f"{executor} takes {drift:.3g} times what it did" for executor, drift in paces.drifts.items()]
+    return " and ".join(causes) or "things went otherwise"
+
+
+def _change(ways: Ways, picks: Mapping[str, str], why: str) -> Change | None:
+    """Return what is done otherwise by *picks*, None for nothing."""
+    other = ways.others_of(picks)
+    return Change({path: choice_of(path, ways.of[path][label], why) for path, label in other.items()}, why, other) if other else None

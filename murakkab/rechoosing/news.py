@@ -38,12 +38,18 @@ class News:
         """Take note that there is only so much of these."""
         self.limited |= {"cost", "energy"} & set(measures)
 
-    def notice(self, measure: str, amount: float) -> None:
+    def notice(self, seconds: float, usd: float, joules: float) -> None:
         """Take note that the job has taken so much more, or less, than expected."""
+        for measure, amount in (("latency", seconds), ("cost", usd), ("energy", joules)):
+            if amount:
+                self._notice(measure, amount)
+
+    def _notice(self, measure: str, amount: float) -> None:
         whole = self._whole[measure]
-        self._late[measure] += max(0.0, amount)
+        if amount > 0:
+            self._late[measure] += amount
         if measure == "latency" or measure in self.limited:
-            self._off += abs(amount) / whole if whole > 0 else float("inf") if amount and measure != "latency" else 0.0
+            self._off += abs(amount) / whole if whole > 0 else float("inf") if measure != "latency" else 0.0
 
     def alarm(self) -> None:
         """Take note of what asks for another look in any case."""

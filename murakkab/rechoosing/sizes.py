@@ -20,6 +20,8 @@ class Sizes:
 
     def recount(self, state: JobState, begun: Container[str]) -> bool:
         """See how long lists are; return whether that changes anything. *begun*: paths of steps."""
+        if not self._uncertain:
+            return False
         scene = self._decision.scene
         lists = self._known(state, begun)
         if scene is None or lists == self._lists:

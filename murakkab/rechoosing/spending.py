@@ -34,7 +34,8 @@ class Spending:
 
     def pass_to(self, time: float) -> None:
         """Take note of the time."""
-        self._last = max(self._last, time)
+        if time > self._last:
+            self._last = time
 
     def open(self, time: float) -> None:
         """Take note that the job was submitted."""

@@ -39,11 +39,11 @@ class Course:
 
     def lagging(self) -> dict[tuple[str, str], float]:
         """Return how many times longer than expected options take, by (path, label); nothing of those that take as long."""
-        ways, lags = self.ways, self.lags
-        found = {} if lags.others == 1.0 else dict.fromkeys(ways.every, lags.others)
+        lags, done_by = self.lags, self.ways.done_by()
+        found = {} if lags.others == 1.0 else dict.fromkeys((pair for pairs in done_by.values() for pair in pairs), lags.others)
         for executor, lag in lags.known.items():
             if lag != lags.others:
-                found.update(dict.fromkeys(ways.done_by.get(executor, ()), lag))
+                found.update(dict.fromkeys(done_by.get(executor, ()), lag))
         return found
 
 

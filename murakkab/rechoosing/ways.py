@@ -16,12 +16,15 @@ class Ways:
         self.of = {path: {label_of(way): way for way in ways} for path, ways in decision.ways.items()}
         self.picks = {path: label_of(way) for path, way in decision.chosen.items()}
         self.barred: set[tuple[str, str]] = set()
-        #: By executor, the (path, label) that it does.
-        self.done_by: dict[str, list[tuple[str, str]]] = {}
-        for path, ways in self.of.items():
-            for label, way in ways.items():
-                self.done_by.setdefault(way.card.name, []).append((path, label))
-        self.every = tuple(pair for pairs in self.done_by.values() for pair in pairs)
+        self._done_by: dict[str, list[tuple[str, str]]] = {}
+
+    def done_by(self) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Return the (path, label) that every executor does; found when first asked for, which most jobs never do."""
+        if not self._done_by:
+            for path, ways in self.of.items():
+                for label, way in ways.items():
+                    self._done_by.setdefault(way.card.name, []).append((path, label))
+        return self._done_by
 
     def picked(self, path: str) -> Configuration | None:
         """Return the way of a step, None where nobody chose one."""
