@@ -18,12 +18,12 @@ from murakkab.devices import ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.figures import Figure
 from murakkab.optimizer.configurations import Configuration, Taken
-from murakkab.optimizer.resources import Footprint
 from murakkab.optimizer.estimate import Scene, forecast
 from murakkab.optimizer.expected import expected_counts
 from murakkab.optimizer.limits import FLOORS
 from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.reasons import measure_of
+from murakkab.optimizer.resources import Footprint
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import TaskGraph
 from murakkab.spec import TIERS, Goal
