@@ -47,9 +47,7 @@ def ways_of(*pools: Pool, prices: tuple[Price, ...] = (), known: Known = KNOWN) 
     return list(model_ways(LLM, {}, ClusterView({pool.name: pool for pool in pools}, prices), known))
 
 
-def decided(
-    goal: Goal, pools: Sequence[Pool], steps: int = 1, cards: Sequence[ExecutorCard] = (LLM,), **parts: object
-) -> Decision:
+def decided(goal: Goal, pools: Sequence[Pool], steps: int = 1, cards: Sequence[ExecutorCard] = (LLM,), **parts: object) -> Decision:
     catalog = Catalog({"work": WORK}, {card.name: card for card in cards}, LACKING)
     names = [f"s{n}" for n in range(steps)]
     made = graph(*(step(name, after=names[:n][-1:]) for n, name in enumerate(names)), catalog=catalog)
