@@ -44,8 +44,8 @@ def problem_of(
     of the *percentile*, and so is the limit `latency` of *goal*; any other limit on it is the caller's business. The limits of the
     installation are in it as well: devices and memory of its pools, and what may be asked of its endpoints.
 
-    What is not warm in *scene* is loaded once, whichever step needs it first; no sum over steps says that. It is charged to the
-    first step that may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
+    What is not warm in *scene* is loaded once, for the step that needs it first; no sum over steps says that. It is charged to the first
+    that may need it, which is never too much, or (*each_cold*) to each that does, which is never too little.
     """
     graph, view = scene.graph, scene.view
     maker = _Maker(scene, ways, each_cold=each_cold)

@@ -62,6 +62,10 @@ def estimate(
     """
     weights = list(weights) if weights is not None else [1.0] * len(observations)
     setting = observations[0].setting
+    startup = _startup(observations, weights)
+    # Those of cold starts are for that alone, where there are others: they were made on one input, in processes of their own.
+    if kept := [(one, weight) for one, weight in zip(observations, weights, strict=True) if one.startup is None]:
+        observations, weights = [one for one, _ in kept], [weight for _, weight in kept]
     of = _provenance(observations)
     done = [(one, weight) for one, weight in zip(observations, weights, strict=True) if not one.error]
     quality = _quality(observations, weights, of)
@@ -78,7 +82,7 @@ def estimate(
         per_unit=line.per_unit,
         joules=_joules(ones, heavy, of),
         usd=_figure([(one.usd, w) for one, w in done if one.usd is not None], of),
-        startup=_figure([(one.startup, w) for one, w in done if one.startup is not None], of),
+        startup=startup,
         tokens=_tokens(ones, heavy),
         quality=quality,
         of=of,
@@ -154,6 +158,11 @@ def _quality(observations: Sequence[Observation], weights: Sequence[float], of: 
         scored = [(one.quality[metric], w) for one, w in zip(observations, weights, strict=True) if metric in one.quality]
         found[metric] = quality_of([v for v, _ in scored], [w for _, w in scored], replace(of, count=len(scored)))
     return found
+
+
+def _startup(observations: Sequence[Observation], weights: Sequence[float]) -> Figure | None:
+    told = [(one, weight) for one, weight in zip(observations, weights, strict=True) if one.startup is not None and not one.error]
+    return _figure([(one.startup, weight) for one, weight in told], _provenance([one for one, _ in told])) if told else None
 
 
 def _joules(observations: Sequence[Observation], weights: Sequence[float], of: Provenance) -> Figure | None:

@@ -9,7 +9,7 @@ import pytest
 from murakkab.catalog import Needs
 from murakkab.errors import BackendError
 from murakkab.learning import Learner
-from murakkab.observing import observations_of, shape_of
+from murakkab.observing import observations_of, shape_of, without_startup
 from murakkab.plan import Choice, Deployment
 from murakkab.profiling.observation import Drift, Observation, Shape, setting_of
 from murakkab.runtime.messages import TaskFailed, TaskSucceeded
@@ -35,6 +35,15 @@ def test_a_task_is_an_observation_of_its_executor_with_every_knob() -> None:
     assert one == Observation(setting_of(FAKE, {"speed": 3}), 12.5, 2.5, units=2.0, joules=4.0, usd=0.5, tokens=7.0, job="j", where="here")
     (plain,) = observations_of(job(done("a", 0.0, 1.0), a=Choice("a", FAKE)))
     assert plain.setting.knobs == (("speed", None),)
+
+
+def test_what_is_loaded_first_is_taken_off_the_tasks_that_waited_for_it() -> None:
+    seen = observations_of(job(*(done("a", begin, end) for begin, end in ((0.0, 5.0), (1.0, 6.0), (5.0, 7.0))), a=A))
+    assert [one.seconds for one in without_startup(seen, (), {"fake": 4.0})] == [1.0, 1.0, 2.0]
+    assert without_startup(seen, {"fake"}, {"fake": 4.0}) == seen
+    assert without_startup(seen, (), {"other": 4.0}) == seen
+    # Here it was quicker to load than it is said to be.
+    assert [one.seconds for one in without_startup(seen, (), {"fake": 60.0})] == [0.5, 0.5, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,28 @@ def seen(seconds: float, at: float = 0.0, **more: object) -> Observation:
     return replace(Observation(X, 1e9 + at, seconds), **more)  # type: ignore[arg-type]
 
 
+def test_cold_starts_tell_of_themselves_alone_where_there_is_more() -> None:
+    cold = [seen(9.0, n, startup=startup) for n, startup in enumerate((3.0, 4.0, 5.0))]
+    alone = estimate(cold).profile
+    assert alone.startup is not None
+    assert alone.startup.value == pytest.approx(4.0)
+    assert alone.startup.low < 3.5 < 4.5 < alone.startup.high
+    assert (alone.startup.of.source, alone.startup.of.count, alone.seconds.mean) == (Source.MEASURED, 3, 9.0)
+    both = estimate([*cold, *(seen(1.0, 9.0 + n) for n in range(4))]).profile
+    assert (both.startup, both.seconds.mean, both.of.count) == (alone.startup, 1.0, 4)
+
+
+def test_what_is_known_of_a_start_outlives_the_observations_of_it() -> None:
+    few = Forgetting(kept=3)
+    known, _ = updated(None, [seen(1.0, 0.0, startup=4.0)], forgetting=few)
+    known, _ = updated(known, [seen(1.0, 1.0 + n) for n in range(8)], forgetting=few)
+    assert known is not None
+    assert all(one.startup is None for one in known.observations)
+    assert known.profile.startup is not None
+    assert known.profile.startup.value == 4.0
+    assert profile_from(profile_json(known.profile)) == known.profile
+
+
 # ----------------------------------------------------------------------------------------------------------------- numbers
 
 

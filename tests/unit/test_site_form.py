@@ -49,6 +49,20 @@ def test_everything_that_can_be_said() -> None:
     assert found.looks == Looks(gpus=False)
 
 
+def test_what_may_be_asked_of_an_endpoint_and_how_its_engine_runs() -> None:
+    text = """
+endpoints: {engine: {url: "http://gpu1:8000/v1", requests_per_minute: 60, tokens_per_minute: 1e5}}
+pools: {big: {kind: h100, count: 4, endpoint: engine, tensor_parallel: 2, startup: {value: 90, low: 60, high: 200}}}
+"""
+    found = declared(text)
+    engine, big = found.endpoints["engine"], found.pools["big"]
+    assert (engine.requests_per_minute, engine.tokens_per_minute) == (60.0, 100_000.0)
+    assert (big.tensor_parallel, big.startup.low, big.startup.value, big.startup.high) == (2, 60.0, 90.0, 200.0)
+    for wrong, place in (("requests_per_minute: 60", "requests_per_minute: 0"), ("tensor_parallel: 2", "tensor_parallel: 8")):
+        _, told = read_site(text.replace(wrong, place), "site.yaml", KNOWN)
+        assert [one.code for one in told] == ["out-of-range" if "minute" in wrong else "contradiction"]
+
+
 def test_prices_replace_those_that_ship() -> None:
     prices = declared(GOOD).known.prices
     (own,) = [one for one in prices if one.model == "gpt-4o"]
