@@ -13,7 +13,7 @@ from typing import Final
 from murakkab.optimizer.form import form_of, limited
 from murakkab.optimizer.limits import FLOORS, is_met, limits_of, only_limits, with_limits
 from murakkab.optimizer.milp import Effort, columns_of, solved
-from murakkab.optimizer.model import program_of, scaled, total
+from murakkab.optimizer.model import program_of, scale_of, scaled, spans_total, total
 from murakkab.optimizer.problem import Problem, Rule, Status, Totals
 from murakkab.optimizer.solve import solve
 from murakkab.optimizer.totals import totals_of
@@ -128,7 +128,8 @@ def _loosened(problem: Problem, names: Sequence[str], time_limit: float) -> tupl
     for name in names:
         row = limited(form, name, limits[name]).rows.get(name)
         limit = limits[name] if row is None else row.limit
-        scale = abs(limit) if limit and not (name in FLOORS and is_product) else 1.0
+        usual = max(1.0, spans_total(form, form.line)) if name == "latency" else 1.0
+        scale = 1.0 if name in FLOORS and is_product else scale_of(program.sums[name], limit, usual)
         program.model.row(total(scaled(program.sums[name], 1.0 / scale), (given, -1.0)), upper=limit / scale)
     result = solved(program.model, total((given, 1.0)), Effort(time_limit, _EXACT))
     columns = columns_of(program, result)

@@ -67,11 +67,7 @@ class Rechoice:
     """An option for every task that is not settled. INFEASIBLE: no selection keeps all limits; `picks` then pass them by little.
 
     `value`: of the first measure, for the whole job. `excess`: by how much limits are passed, as parts of them, in all. `kept`: excess and
-<<<<<<< HEAD
-    value of the picks from before, where they can still be had. `slack`: how much more latency, cost and energy there may be.
-=======
     value of the picks from before, where they can still be had. `slack`: how much more of latency, cost and energy keeps the limit on it.
->>>>>>> rechoice-later
     """
 
     status: Status

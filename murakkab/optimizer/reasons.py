@@ -75,8 +75,9 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
 
 
 def is_kept(name: str, value: float, limit: float) -> bool:
-    """Return whether a value of what *name* limits keeps its limit."""
-    return value >= limit - _HAIR if name == "quality" else value <= limit + _HAIR
+    """Return whether a value of what *name* limits keeps its limit, but for the noise of sums."""
+    noise = _HAIR * max(abs(limit), abs(value))
+    return value >= limit - noise if name == "quality" else value <= limit + noise
 
 
 def measure_of(estimate: Estimate, name: str) -> float | None:

@@ -84,6 +84,26 @@ def test_nobody_is_refused_on_a_guess() -> None:
     assert chosen(Goal(("cost",), {"quality": 0.5}), blind).beyond == ("quality is limited, and nothing is known of it",)
 
 
+@pytest.mark.parametrize("limit", [1e-300, 1e-12, 1e-6, 0.5])
+def test_of_a_limit_that_nothing_keeps_the_quickest_is_nearest_however_small_it_is(limit: float) -> None:
+    guessed = ExecutorCard("hasty", "work", "", needs=Needs(1.0), quote=Quote(1.0, 4.0, 50.0, 0.5, "assumed"))
+    made = chosen(Goal(("energy",), {"latency": limit}), GUESSED, guessed)
+    assert set(names(made).values()) == {"hasty"}
+    with pytest.raises(PlanError, match="no choice keeps latency") as caught:
+        chosen(Goal(("energy",), {"latency": limit}))
+    assert "latency could be 2 s" in caught.value.hint
+    for measure, nearest in (("energy", "30 J"), ("cost", "3 USD")):
+        with pytest.raises(PlanError) as caught:
+            chosen(Goal(("latency",), {measure: limit}))
+        assert f"{measure} could be {nearest}" in caught.value.hint
+
+
+@pytest.mark.parametrize("measure", ["latency", "energy", "cost"])
+def test_a_huge_limit_binds_nothing(measure: str) -> None:
+    for limit in (1e9, 1e15):
+        assert names(chosen(Goal(("energy",), {measure: limit}))) == {"a": "slow", "b": "slow", "c": "slow"}
+
+
 def profile(size: int, seconds: float, quality: float) -> Profile:
     setting = Setting("tuned", knobs=(("size", size),), device="cpu")
     spread = Spread(seconds, seconds, seconds * 1.5, seconds * 2)
