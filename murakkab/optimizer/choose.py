@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog
-from murakkab.optimizer.candidates import Ways, candidates_of, scene_of
-from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.candidates import candidates_of, scene_of
+from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.reasons import runner_up, why
 from murakkab.optimizer.situation import Situation

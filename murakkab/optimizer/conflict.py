@@ -28,14 +28,12 @@ _EXACT: Final = 1e-5
 class Conflict:
     """Limits that cannot all hold, while any of them fewer can. Empty: links alone leave nothing.
 
-    `is_smallest`: no smaller set is in conflict; else that was not settled. `alone`: of each limit the best value that can be reached while
-    all others hold (None: not even without it). `together`: values at which all of them, each loosened by the same part `part` of itself at
-    most, and every other limit hold; where others are in conflict too these are loosened as well.
+    `is_smallest`: no smaller set is in conflict; else that was not settled. `together`: values at which all of them, each loosened by the
+    same part `part` of itself at most, and every other limit hold; where others are in conflict too these are loosened as well.
     """
 
     limits: tuple[str, ...]
     is_smallest: bool = True
-    alone: Mapping[str, float | None] = field(default_factory=dict)
     together: Mapping[str, float] = field(default_factory=dict)
     part: float = math.inf
 
@@ -55,8 +53,7 @@ def conflict_of(problem: Problem, *, time_limit: float = 1.0) -> Conflict | None
     smaller, is_settled = _smaller(asked, names, len(kept))
     found = tuple(sorted(smaller or kept, key=names.index))
     part, together = _together(problem, found, time_limit)
-    alone = {name: _alone(problem, name, time_limit) for name in found}
-    return Conflict(found, is_settled, alone, together, part)
+    return Conflict(found, is_settled, together, part)
 
 
 class _Questions:
@@ -91,12 +88,6 @@ def _smaller(asked: _Questions, names: Sequence[str], size: int) -> tuple[tuple[
             if asked.are_in_conflict(some):
                 return some, True
     return (), True
-
-
-def _alone(problem: Problem, name: str, time_limit: float) -> float | None:
-    """Return the best value that a limit's measure can have under all other limits."""
-    totals = solve(replace(with_limits(problem, {name: None}), minimize=(name,)), time_limit=time_limit, gap=_EXACT).totals
-    return None if totals is None else totals.limits[name]
 
 
 def _together(problem: Problem, names: Sequence[str], time_limit: float) -> tuple[float, dict[str, float]]:

@@ -257,5 +257,5 @@ def _add_limits(made: Program, form: Form) -> None:
 
 
 def scale_of(of: Sum, limit: float, usual: float = 1.0) -> float:
-    """Return what the row of a limit is divided by: the limit, unless that is tiny beside the sum's factors times a column's *usual* size."""
+    """Return what the row of a limit is divided by: the limit, unless it is tiny beside the factors times a column's *usual* size."""
     return max(abs(limit), _TINY * usual * float(np.abs(of.factors).max(initial=0.0))) or 1.0

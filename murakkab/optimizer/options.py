@@ -1,12 +1,12 @@
 """policy: a task graph and the ways to do its steps -> a selection in numbers (`Problem`), one task per step that an executor does."""
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from murakkab.devices import ClusterView
-from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.expected import Count
 from murakkab.optimizer.problem import Bounds, Option, Percentile, PoolBound, Problem, Rule, Task
 from murakkab.plan import Body, Node, TaskGraph
@@ -32,7 +32,7 @@ class Repeated:
 
 def problem_of(
     graph: TaskGraph,
-    ways: Mapping[str, Sequence[Configuration]],
+    ways: Ways,
     counts: Mapping[str, Count],
     view: ClusterView,
     goal: Goal,
@@ -64,7 +64,7 @@ def label_of(way: Configuration) -> str:
     return f"{way.label}@{way.pool}"
 
 
-def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str]:
+def known_measures(ways: Ways) -> frozenset[str]:
     """Return the measures of which anything is known: the rest can be neither minimised nor limited."""
     every = [one.taken for configurations in ways.values() for one in configurations]
     known = {"latency", "latency_p90", "cost"}
@@ -76,7 +76,7 @@ def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str
 class _Maker:
     """Goes through the graph, those inside of others with what is around them."""
 
-    def __init__(self, ways: Mapping[str, Sequence[Configuration]], counts: Mapping[str, Count], view: ClusterView) -> None:
+    def __init__(self, ways: Ways, counts: Mapping[str, Count], view: ClusterView) -> None:
         self.tasks: list[Task] = []
         self._ways = ways
         self._counts = counts

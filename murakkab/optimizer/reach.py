@@ -23,7 +23,7 @@ _LEAST: Final = 1e-12
 
 
 def within_reach(form: Form) -> Form:
-    """Return the form without the options that pass a limit whatever the others are; where a task is left without any, nothing is feasible."""
+    """Return the form without the options that pass a limit whatever the others are. A task without any left: nothing is feasible."""
     latency = form.problem.bounds.latency
     sums = [(row.coefficients, row.limit, float(row.name == "quality")) for row in form.rows.values() if row.limit < math.inf]
     if latency is not None:

@@ -130,6 +130,19 @@ def amount(name: str, value: float) -> str:
     return f"{value:.3g} {_UNITS[name]}".rstrip()
 
 
+def exact_amount(name: str, value: float) -> str:
+    """Return an amount with its unit that, as a limit, what has this value keeps."""
+    return f"{rounded_to_keep(name, value):.10g} {_UNITS[name]}".rstrip()
+
+
+def rounded_to_keep(name: str, value: float) -> float:
+    """Return a value as a limit that it keeps: rounded to four digits, down where more is better, else up."""
+    if not value or not math.isfinite(value):
+        return value
+    size = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
+    return (math.floor if name == "quality" else math.ceil)(round(value / size, 6)) * size
+
+
 def long_time(seconds: float) -> str:
     """Return `2 min 05 s`, `3 h 20 min` or `12 d 05 h`: no more of it than matters."""
     minutes, rest = divmod(round(seconds), 60)
