@@ -17,6 +17,8 @@ from murakkab.spec import Goal
 
 #: How near to the best a value is looked for, as a part of it.
 _EXACT: Final = 1e-5
+#: Steps in all forecasts that are made to come nearer by one step at a time.
+_NUDGES: Final = 600
 #: Parts by which a value must be nearer to be worth giving up other limits.
 _WORTH: Final = 0.01
 
@@ -32,7 +34,7 @@ def reached(scene: Scene, goal: Goal, ways: Ways, at: Situation, name: str) -> S
     tried = list(_tries(scene, aim, ways, replace(at, gap=min(at.gap, _EXACT)), name))
     if not tried:
         return None
-    best = nudged(scene, wish, ways, min(tried, key=lambda one: rank(one.made.estimate, wish)))
+    best = nudged(scene, wish, ways, min(tried, key=lambda one: rank(one.made.estimate, wish)), most=_NUDGES)
     return best if rank(best.made.estimate, wish)[0] == 0.0 else None
 
 

@@ -62,6 +62,32 @@ def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal
 
 #: How many other ways a step is looked at for the next best.
 _MOST_OTHERS: Final = 12
+#: Tasks in all the runs on virtual time that the next best of steps are found by: a second's work or less.
+_RUNS: Final = 2500
+
+
+def looked_at(ways: Mapping[str, Sequence[Configuration]], goal: Goal, made: Forecast) -> frozenset[str]:
+    """Return the steps whose next best is looked for: all, or of very many those that matter most for what is minimised."""
+    open_ = [path for path, found in ways.items() if len(found) > 1]
+    runs = max(1, round(_RUNS / max(1.0, math.fsum(made.tasks.values()))))
+    first = goal.minimize[0] if goal.minimize else "latency"
+    found: list[str] = []
+    for path in sorted(open_, key=lambda one: _weight(one, first, made), reverse=True):
+        runs -= min(_MOST_OTHERS, len(ways[path]) - 1)
+        if runs < 0 and found:
+            break
+        found.append(path)
+    return frozenset(found)
+
+
+def _weight(path: str, measure: str, made: Forecast) -> tuple[bool, float]:
+    """Return how much a step matters for a measure of the job; what is most comes first."""
+    step = made.steps[path]
+    seconds = step.seconds.value * made.tasks[path]
+    if measure == "latency":
+        return path in made.timeline.critical, seconds
+    value = measure_of(step, measure)
+    return value is not None, seconds if value is None else -value if measure == "quality" else value
 
 
 def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:

@@ -77,10 +77,13 @@ def rank(estimate: Estimate, goal: Goal) -> tuple[float, ...]:
     return over, *values_of(estimate, goal.minimize)
 
 
-def nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection) -> Selection:
-    """Return the selection with one step after another done in another way, as long as runs on virtual time are the better for it."""
+def nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection, *, most: int = _NUDGES) -> Selection:
+    """Return the selection with one step after another done in another way, as long as runs on virtual time are the better for it.
+
+    *most*: steps in all of these runs together.
+    """
     chosen, best = dict(found.made.chosen), rank(found.made.estimate, goal)
-    left = _NUDGES
+    left = most
     is_better = True
     while is_better:
         is_better = False

@@ -34,8 +34,10 @@ def _selected(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
     limit = goal.limits.get("latency")
     bound = limit
     nearest: Selection | None = None
-    for _ in range(ROUNDS):
-        found = solved(scene, goal, ways, at, {} if bound is None else {"latency": bound})
+    for number in range(ROUNDS):
+        # All rounds together take no longer than twice the first.
+        effort = replace(at, time_limit=at.time_limit / 2**number)
+        found = solved(scene, goal, ways, effort, {} if bound is None else {"latency": bound})
         if found is None:
             break
         seconds = found.made.estimate.seconds.value
