@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -29,9 +29,12 @@ _STATUS: Mapping[str, str] = {
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, OverflowMethod
 
-
+#: A bound that is further off than that says nothing.
+_TOLD: Final = 1.0
 #: What is loaded first is told where it is this part of the job or more.
-_TOLD = 0.05
+_LOADING: Final = 0.05
+#: Steps of a workflow of which not all may have their next best looked for.
+_MANY: Final = 30
 
 
 def aim_text(goal: Goal) -> str:
@@ -94,19 +97,23 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
         return
     yield f"expected: {'; '.join(_amounts(estimate))}"
     loading = {path: choice.startup for path, choice in deployment.choices.items() if choice.startup is not None}
-    if shown := {path: one for path, one in loading.items() if one.value >= _TOLD * estimate.seconds.value}:
+    if shown := {path: one for path, one in loading.items() if one.value >= _LOADING * estimate.seconds.value}:
         waits = (f"{path} waits {_figure_text(one, 's')}" for path, one in shown.items())
         yield f"not warm: {', '.join(waits)}"
     if deployment.held_by:
         yield f"held up by {deployment.held_by}"
     if deployment.critical:
         yield f"critical path: {' → '.join(deployment.critical)}"
-    gap = f", within {deployment.gap:.1%} of the best" if deployment.status == "feasible" else ""
+    is_bounded = deployment.status == "feasible" or (deployment.status == "heuristic" and deployment.gap < _TOLD)
+    gap = f", within {deployment.gap:.1%} of the best" if is_bounded else ""
     yield from map(tier_text, deployment.tiers)
     yield f"chosen: {_STATUS.get(deployment.status, deployment.status)}{gap}"
     for path, choice in deployment.choices.items():
         if choice.runner_up is not None:
             yield f"next best for {path}: {choice.runner_up.label} - {choice.runner_up.lost}"
+    looked = sum(1 for choice in deployment.choices.values() if choice.runner_up is not None)
+    if len(deployment.choices) > _MANY and 0 < looked < len(deployment.choices):
+        yield f"next best: looked for where it matters most, at {looked} of {len(deployment.choices)} steps"
 
 
 def tier_text(use: TierUse) -> str:

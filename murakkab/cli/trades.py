@@ -1,6 +1,5 @@
 """policy: a frontier of a job as people and programs read it - a table, remarks and plain data."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from murakkab.cli.tables import new_table, seconds_text, usd_text
 from murakkab.figures import weakest
 from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.limits import FLOORS
-from murakkab.optimizer.reasons import amount, figure_of
+from murakkab.optimizer.reasons import amount, figure_of, rounded_to_keep
 from murakkab.optimizer.trades import Point, Trade
 from murakkab.plan import Choice
 
@@ -135,11 +134,7 @@ def _limits_to(trade: Trade, number: int) -> Iterator[tuple[str, float]]:
 
 def limit_text(measure: str, value: float) -> str:
     """Return a value as a limit that it keeps: rounded to four digits, down where more is better, else up."""
-    if not value:
-        return "0"
-    size = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
-    rounded = (math.floor if measure in FLOORS else math.ceil)(round(value / size, 6)) * size
-    return f"{rounded:.10g}" + {"latency": "s", "energy": "J"}.get(measure, "")
+    return f"{rounded_to_keep(measure, value):.10g}" + {"latency": "s", "energy": "J"}.get(measure, "")
 
 
 def trade_json(trade: Trade) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
-from murakkab.optimizer.configurations import Configuration, Task, configurations
+from murakkab.optimizer.configurations import Configuration, Task, Ways, configurations
 from murakkab.optimizer.estimate import Scene, device_slot
 from murakkab.optimizer.expected import expected_counts, total_tasks
 from murakkab.optimizer.models import model_ways
@@ -13,8 +13,6 @@ from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Node, TaskGraph
 from murakkab.spec import Goal
-
-Ways = Mapping[str, Sequence[Configuration]]
 
 
 @dataclass(frozen=True, slots=True)

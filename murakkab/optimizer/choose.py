@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog
 from murakkab.devices import ClusterView
-from murakkab.optimizer.candidates import Ways, candidates_of, scene_of
-from murakkab.optimizer.configurations import Configuration
+from murakkab.optimizer.candidates import candidates_of, scene_of
+from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.reasons import runner_up, why
+from murakkab.optimizer.reasons import looked_at, runner_up, why
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Choice, Deployment, Node, TaskGraph
 from murakkab.spec import Goal
@@ -135,6 +135,7 @@ def choice_of(path: str, way: Configuration, why: str) -> Choice:
 
 
 def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast, at: Situation, goal: Goal) -> dict[str, Choice]:
+    others = looked_at(ways, goal, made) if at.with_others else frozenset()
     return {
         path: Choice(
             path,
@@ -145,7 +146,7 @@ def _choices(scene: Scene, nodes: Mapping[str, Node], ways: Ways, made: Forecast
             pool=way.pool,
             tasks=made.tasks[path],
             estimate=made.steps[path],
-            runner_up=runner_up(path, ways[path], scene, goal, made) if at.with_others else None,
+            runner_up=runner_up(path, ways[path], scene, goal, made) if path in others else None,
             devices=way.devices,
             startup=made.startup.get(path),
         )

@@ -91,6 +91,10 @@ class Configuration:
         return f"{self.card.name}({shown}){together}" if shown else f"{self.card.name}{together}"
 
 
+#: By path of a step, the ways to do it.
+Ways = Mapping[str, Sequence[Configuration]]
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is known of a task before it runs: how many of its step there are (`load`), and its work in `units` (None: as usual)."""

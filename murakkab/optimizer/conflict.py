@@ -13,7 +13,7 @@ from typing import Final
 from murakkab.optimizer.form import form_of, limited
 from murakkab.optimizer.limits import FLOORS, is_met, limits_of, only_limits, with_limits
 from murakkab.optimizer.milp import Effort, columns_of, solved
-from murakkab.optimizer.model import program_of, scaled, total
+from murakkab.optimizer.model import program_of, scale_of, scaled, spans_total, total
 from murakkab.optimizer.problem import Problem, Rule, Status, Totals
 from murakkab.optimizer.solve import solve
 from murakkab.optimizer.totals import totals_of
@@ -30,14 +30,12 @@ _ENDLESS: Final = 1e15
 class Conflict:
     """Limits that cannot all hold, while any of them fewer can. Empty: links alone leave nothing.
 
-    `is_smallest`: no smaller set is in conflict; else that was not settled. `alone`: of each limit the best value that can be reached while
-    all others hold (None: not even without it). `together`: values at which all of them, each loosened by the same part `part` of itself at
-    most, and every other limit hold; where others are in conflict too these are loosened as well.
+    `is_smallest`: no smaller set is in conflict; else that was not settled. `together`: values at which all of them, each loosened by the
+    same part `part` of itself at most, and every other limit hold; where others are in conflict too these are loosened as well.
     """
 
     limits: tuple[str, ...]
     is_smallest: bool = True
-    alone: Mapping[str, float | None] = field(default_factory=dict)
     together: Mapping[str, float] = field(default_factory=dict)
     part: float = math.inf
 
@@ -57,8 +55,7 @@ def conflict_of(problem: Problem, *, time_limit: float = 1.0) -> Conflict | None
     smaller, is_settled = _smaller(asked, names, len(kept))
     found = tuple(sorted(smaller or kept, key=names.index))
     part, together = _together(problem, found, time_limit)
-    alone = {name: _alone(problem, name, time_limit) for name in found}
-    return Conflict(found, is_settled, alone, together, part)
+    return Conflict(found, is_settled, together, part)
 
 
 def holding(problem: Problem, *, time_limit: float = 1.0) -> dict[str, float]:
@@ -128,8 +125,8 @@ def _smaller(asked: _Questions, names: Sequence[str], size: int) -> tuple[tuple[
     return (), True
 
 
-def _alone(problem: Problem, name: str, time_limit: float) -> float | None:
-    """Return the best value that a limit's measure can have under all other limits."""
+def reachable(problem: Problem, name: str, *, time_limit: float = 1.0) -> float | None:
+    """Return the best value that the measure of limit *name* can have under all other limits; None: there is none."""
     totals = solve(replace(with_limits(problem, {name: None}), minimize=(name,)), time_limit=time_limit, gap=_EXACT).totals
     return None if totals is None else totals.limits[name]
 
@@ -163,7 +160,8 @@ def _loosened(problem: Problem, names: Sequence[str], time_limit: float) -> tupl
     for name in names:
         row = limited(form, name, limits[name]).rows.get(name)
         limit = limits[name] if row is None else row.limit
-        scale = abs(limit) if limit and not (name in FLOORS and is_product) else 1.0
+        usual = max(1.0, spans_total(form, form.line)) if name == "latency" else 1.0
+        scale = 1.0 if name in FLOORS and is_product else scale_of(program.sums[name], limit, usual)
         program.model.row(total(scaled(program.sums[name], 1.0 / scale), (given, -1.0)), upper=limit / scale)
     result = solved(program.model, total((given, 1.0)), Effort(time_limit, _EXACT))
     columns = columns_of(program, result)

@@ -38,7 +38,11 @@ def least(form: Form, measure: str, effort: Effort = Effort(), *, below: float =
 
 
 def solved(model: Model, minimised: Sum, effort: Effort) -> Any:
-    """Return the solver's result; `scale` in it is what the objective was divided by, so that its absolute tolerances do not matter."""
+    """Return the solver's result; `scale` in it is what the objective was divided by, so that its absolute tolerances do not matter.
+
+    HiGHS 1.12 (SciPy 1.17) has a line left in it that C code writes to file descriptor 1 whatever `disp` says, where a solution has to be
+    mended after presolve. Nothing here turns descriptors round for it: threads share them, and C writes late.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 

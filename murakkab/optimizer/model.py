@@ -7,6 +7,7 @@ base joules for every pool asleep; bytes[pool, model]. Every row is divided by i
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from murakkab.optimizer.form import Array, Form, Line
 from murakkab.optimizer.paths import longest
 from murakkab.optimizer.problem import Percentile
 
+#: A limit that is a smaller part than this of what it limits is no measure of it.
+_TINY: Final = 1e-6
 Indices = npt.NDArray[np.int64]
 
 
@@ -250,5 +253,10 @@ def _add_limits(made: Program, form: Form) -> None:
         limits.append(("latency", form.problem.bounds.latency))
     for name, limit in limits:
         of = made.sums[name]
-        scale = abs(limit) if limit else float(np.abs(of.factors).max(initial=0.0)) or 1.0
+        scale = scale_of(of, limit)
         made.limits[name] = (made.model.row(scaled(of, 1.0 / scale), upper=limit / scale), scale)
+
+
+def scale_of(of: Sum, limit: float, usual: float = 1.0) -> float:
+    """Return what the row of a limit is divided by: the limit, unless it is tiny beside the factors times a column's *usual* size."""
+    return max(abs(limit), _TINY * usual * float(np.abs(of.factors).max(initial=0.0))) or 1.0

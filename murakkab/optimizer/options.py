@@ -1,11 +1,11 @@
 """policy: a task graph and the ways to do its steps -> a selection in numbers (`Problem`), one task per step that an executor does."""
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from murakkab.optimizer.configurations import Configuration, places_in
+from murakkab.optimizer.configurations import Configuration, Ways, places_in
 from murakkab.optimizer.estimate import Scene, warmth_of
 from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
 from murakkab.optimizer.resources import bounds_of, rates_of, use_of
@@ -32,7 +32,7 @@ class Repeated:
 
 def problem_of(
     scene: Scene,
-    ways: Mapping[str, Sequence[Configuration]],
+    ways: Ways,
     goal: Goal,
     *,
     percentile: Percentile = Percentile.P50,
@@ -67,7 +67,7 @@ def label_of(way: Configuration) -> str:
     return f"{way.label}@{way.pool}"
 
 
-def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str]:
+def known_measures(ways: Ways) -> frozenset[str]:
     """Return the measures of which anything is known: the rest can be neither minimised nor limited."""
     every = [one.taken for configurations in ways.values() for one in configurations]
     known = {"latency", "latency_p90", "cost"}
@@ -79,7 +79,7 @@ def known_measures(ways: Mapping[str, Sequence[Configuration]]) -> frozenset[str
 class _Maker:
     """Goes through the graph, those inside of others with what is around them."""
 
-    def __init__(self, scene: Scene, ways: Mapping[str, Sequence[Configuration]], *, each_cold: bool) -> None:
+    def __init__(self, scene: Scene, ways: Ways, *, each_cold: bool) -> None:
         self.tasks: list[Task] = []
         #: What is warm here, or will have been loaded for a step before.
         self._warm = set(scene.warm)

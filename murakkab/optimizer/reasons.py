@@ -62,6 +62,32 @@ def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal
 
 #: How many other ways a step is looked at for the next best.
 _MOST_OTHERS: Final = 12
+#: Tasks in all the runs on virtual time that the next best of steps are found by: a second's work or less.
+_RUNS: Final = 2500
+
+
+def looked_at(ways: Mapping[str, Sequence[Configuration]], goal: Goal, made: Forecast) -> frozenset[str]:
+    """Return the steps whose next best is looked for: all, or of very many those that matter most for what is minimised."""
+    open_ = [path for path, found in ways.items() if len(found) > 1]
+    runs = max(1, round(_RUNS / max(1.0, math.fsum(made.tasks.values()))))
+    first = goal.minimize[0] if goal.minimize else "latency"
+    found: list[str] = []
+    for path in sorted(open_, key=lambda one: _weight(one, first, made), reverse=True):
+        runs -= min(_MOST_OTHERS, len(ways[path]) - 1)
+        if runs < 0 and found:
+            break
+        found.append(path)
+    return frozenset(found)
+
+
+def _weight(path: str, measure: str, made: Forecast) -> tuple[bool, float]:
+    """Return how much a step matters for a measure of the job; what is most comes first."""
+    step = made.steps[path]
+    seconds = step.seconds.value * made.tasks[path]
+    if measure == "latency":
+        return path in made.timeline.critical, seconds
+    value = measure_of(step, measure)
+    return value is not None, seconds if value is None else -value if measure == "quality" else value
 
 
 def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
@@ -75,8 +101,9 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
 
 
 def is_kept(name: str, value: float, limit: float) -> bool:
-    """Return whether a value of what *name* limits keeps its limit."""
-    return value >= limit - _HAIR if name == "quality" else value <= limit + _HAIR
+    """Return whether a value of what *name* limits keeps its limit, but for the noise of sums."""
+    noise = _HAIR * max(abs(limit), abs(value))
+    return value >= limit - noise if name == "quality" else value <= limit + noise
 
 
 def measure_of(estimate: Estimate, name: str) -> float | None:
@@ -133,6 +160,19 @@ def amount(name: str, value: float) -> str:
     if _UNITS[name] == "s" and _LONG <= value < math.inf:
         return long_time(value)
     return f"{value:.3g} {_UNITS[name]}".rstrip()
+
+
+def exact_amount(name: str, value: float) -> str:
+    """Return an amount with its unit that, as a limit, what has this value keeps."""
+    return f"{rounded_to_keep(name, value):.10g} {_UNITS[name]}".rstrip()
+
+
+def rounded_to_keep(name: str, value: float) -> float:
+    """Return a value as a limit that it keeps: rounded to four digits, down where more is better, else up."""
+    if not value or not math.isfinite(value):
+        return value
+    size = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
+    return (math.floor if name == "quality" else math.ceil)(round(value / size, 6)) * size
 
 
 def long_time(seconds: float) -> str:

@@ -12,6 +12,7 @@ from murakkab.optimizer.lagrange import Answer, answer
 from murakkab.optimizer.limits import FLOORS, limits_of
 from murakkab.optimizer.milp import Effort, Found, least
 from murakkab.optimizer.problem import Problem, Rule, Solution, Stage, Status, Totals
+from murakkab.optimizer.reach import within_reach
 from murakkab.optimizer.totals import is_feasible, totals_of
 
 #: An answer within this part of its bound is called optimal: the solver's own precision.
@@ -62,6 +63,7 @@ def solve(problem: Problem, *, time_limit: float = 1.0, gap: float = 0.01) -> So
 
 def _stage(form: Form, measure: str, effort: Effort, start: Sequence[int] | None) -> _Result:
     """Return the best columns for one measure under the limits of the form."""
+    form = within_reach(form)
     if not _is_open(form):
         return _Result(None, is_infeasible=True)
     if measure not in form.rows and measure != "latency":

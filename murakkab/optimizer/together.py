@@ -1,51 +1,18 @@
 """policy: all steps of a job chosen at once - solved as one selection, run on virtual time, solved again where that shows it too slow."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
-from murakkab.errors import PlanError
 from murakkab.figures import Source
-from murakkab.optimizer.configurations import Configuration
-from murakkab.optimizer.conflict import Conflict, conflict_of, holding
-from murakkab.optimizer.estimate import Forecast, Scene, forecast
-from murakkab.optimizer.limits import limits_of
+from murakkab.optimizer.configurations import Ways
+from murakkab.optimizer.conflict import conflict_of
+from murakkab.optimizer.estimate import Scene
+from murakkab.optimizer.nearest import Clash, loosened, reached, refusal
 from murakkab.optimizer.options import known_measures, problem_of
-from murakkab.optimizer.problem import MEASURES, Percentile, Problem, Solution, Status
-from murakkab.optimizer.reasons import amount, broken_limits, figure_of, is_kept, measure_of, said, values_of
+from murakkab.optimizer.problem import Percentile, Status
+from murakkab.optimizer.reasons import broken_limits, figure_of
+from murakkab.optimizer.selection import LATENCIES, LEAST_STEP, ROUNDS, Selection, by_tails, nudged, over_by, rank, solved, unproven
 from murakkab.optimizer.situation import Situation
-from murakkab.optimizer.solve import solve
-from murakkab.plan import Estimate
 from murakkab.spec import Goal
-
-#: How often a selection is made again whose run on virtual time takes longer than the limit allows.
-_ROUNDS: Final = 4
-_LEAST_STEP: Final = 0.95
-#: A bound on tails is loosened to so much at a time, until a run comes so near to its limit.
-_MOST_STEP: Final = 1.5
-_NEAR: Final = 0.98
-#: What is loaded first matters from this part of the job's time on.
-_LOADING: Final = 0.02
-_HAIR: Final = 1e-9
-#: Steps in all forecasts that are made to better a selection by one step at a time.
-_NUDGES: Final = 3000
-#: Limits on latency; a problem knows one of them at a time.
-_LATENCIES: Final = ("latency", "latency_p90")
-Ways = Mapping[str, Sequence[Configuration]]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """All steps chosen at once: what the job is expected to take, and how sure the solver is.
-
-    `problem`: what was solved, its limit on latency as much lower as the run on virtual time asks for. `beyond`: limits that are not kept.
-    """
-
-    made: Forecast
-    answer: Solution
-    problem: Problem
-    beyond: tuple[str, ...] = ()
 
 
 def select(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
@@ -65,8 +32,10 @@ def _selected(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
     limit = goal.limits.get("latency")
     bound = limit
     nearest: Selection | None = None
-    for _ in range(_ROUNDS):
-        found = _solved(scene, goal, ways, at, {} if bound is None else {"latency": bound})
+    for number in range(ROUNDS):
+        # All rounds together take no longer than twice the first.
+        effort = replace(at, time_limit=at.time_limit / 2**number)
+        found = solved(scene, goal, ways, effort, {} if bound is None else {"latency": bound})
         if found is None:
             break
         seconds = found.made.estimate.seconds.value
@@ -75,7 +44,7 @@ def _selected(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
         if nearest is None or seconds < nearest.made.estimate.seconds.value:
             nearest = found
         # The selection sees the work of a pool, not how the tasks fall into it: as much less must be asked for.
-        bound *= min(_LEAST_STEP, limit / seconds)
+        bound *= min(LEAST_STEP, limit / seconds)
     return _beyond(scene, goal, ways, at, nearest)
 
 
@@ -87,190 +56,56 @@ def _steady(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
     after another is done in another way where that is better.
     """
     limit = goal.limits["latency_p90"]
-    relaxed = _solved(scene, goal, ways, at, {"latency": min(limit, goal.limits.get("latency", limit))})
+    relaxed = solved(scene, goal, ways, at, {"latency": min(limit, goal.limits.get("latency", limit))})
     if relaxed is None:
         return _beyond(scene, goal, ways, at, None)
-    if _over(relaxed, goal) <= 1.0:
+    if over_by(relaxed, goal) <= 1.0:
         return relaxed
-    tried = [relaxed, *_by_tails(scene, goal, ways, at, limit)]
-    if all(_over(one, goal) > 1.0 for one in tried):
+    tried = [relaxed, *by_tails(scene, goal, ways, at, limit)]
+    if all(over_by(one, goal) > 1.0 for one in tried):
         quickest = replace(goal, minimize=("latency",))
-        tried += filter(None, (_solved(scene, quickest, ways, at, {}, one) for one in (Percentile.P90, Percentile.P50)))
-    best = _nudged(scene, goal, ways, min(tried, key=lambda one: _rank(one.made.estimate, goal)))
-    if _over(best, goal) > 1.0:
+        tried += filter(None, (solved(scene, quickest, ways, at, {}, one) for one in (Percentile.P90, Percentile.P50)))
+    best = nudged(scene, goal, ways, min(tried, key=lambda one: rank(one.made.estimate, goal)))
+    if over_by(best, goal) > 1.0:
         return _beyond(scene, goal, ways, at, best)
-    return replace(best, answer=_unproven(best, relaxed.answer, goal, at))
-
-
-def _nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection) -> Selection:
-    """Return the selection with one step after another done in another way, as long as runs on virtual time are the better for it."""
-    chosen, rank = dict(found.made.chosen), _rank(found.made.estimate, goal)
-    left = _NUDGES
-    is_better = True
-    while is_better:
-        is_better = False
-        for path, way in [(path, way) for path, several in ways.items() for way in several]:
-            if chosen[path] is way:
-                continue
-            if (left := left - len(chosen)) < 0:
-                break
-            tried = _rank(forecast(scene, {**chosen, path: way}, with_interval=False).estimate, goal)
-            if tried < rank:
-                chosen[path], rank, is_better = way, tried, True
-    return replace(found, made=forecast(scene, chosen)) if chosen != found.made.chosen else found
-
-
-def _rank(estimate: Estimate, goal: Goal) -> tuple[float, ...]:
-    """Return what makes one selection better than another, less being better: by which part it passes limits, then what is minimised."""
-    over = 0.0
-    for name, limit in goal.limits.items():
-        value = measure_of(estimate, name)
-        if value is not None and not is_kept(name, value, limit):
-            over += abs(value - limit) / max(abs(limit), _HAIR)
-    return over, *values_of(estimate, goal.minimize)
-
-
-def _by_tails(scene: Scene, goal: Goal, ways: Ways, at: Situation, limit: float) -> Iterator[Selection]:
-    """Yield selections by the sum of the tails along every path, the bound on it nearer each time to what a run makes of it."""
-    bound = limit
-    for _ in range(_ROUNDS):
-        found = _solved(scene, goal, ways, at, {"latency": bound}, Percentile.P90)
-        if found is None:
-            return
-        yield found
-        over = _over(found, goal)
-        if _NEAR <= over <= 1.0:
-            return
-        bound *= min(_LEAST_STEP, 1.0 / over) if over > 1.0 else min(_MOST_STEP, 1.0 / max(over, _HAIR))
-
-
-def _unproven(found: Selection, relaxed: Solution, goal: Goal, at: Situation) -> Solution:
-    """Return the answer of a selection with the bound of the problem that asks for less."""
-    value = measure_of(found.made.estimate, goal.minimize[0]) if goal.minimize else None
-    bound = relaxed.bound
-    if value is None or bound is None or not math.isfinite(bound):
-        return replace(found.answer, status=Status.HEURISTIC)
-    gap = abs(value - bound) / max(abs(value), _HAIR)
-    status = Status.FEASIBLE if gap <= at.gap else Status.HEURISTIC
-    return replace(found.answer, status=status, stages=(replace(relaxed.stages[0], value=value, gap=gap, status=status),))
-
-
-def _over(found: Selection, goal: Goal) -> float:
-    """Return how many times as long as its limit allows a job is expected to take, by the limit on latency that it keeps least."""
-    estimate = found.made.estimate
-    parts = [value / goal.limits[name] for name in _LATENCIES if name in goal.limits and (value := measure_of(estimate, name)) is not None]
-    return max(parts, default=0.0)
-
-
-def _solved(
-    scene: Scene, goal: Goal, ways: Ways, at: Situation, limits: Mapping[str, float], percentile: Percentile = Percentile.P50
-) -> Selection | None:
-    """Return the best selection with *limits* in the place of those of the goal on the same; on latency it has these alone."""
-    others = {name: limit for name, limit in goal.limits.items() if name not in _LATENCIES}
-    aim = replace(goal, limits={**others, **limits})
-    found = _answered(scene, aim, ways, at, percentile)
-    if found is None or not _loads_more(found):
-        return found
-    # What is loaded for a step that was not charged for it: both sides are looked at, then one step after another.
-    other = _answered(scene, aim, ways, at, percentile, each_cold=True)
-    both = [one for one in (found, other) if one is not None]
-    best = _nudged(scene, goal, ways, min(both, key=lambda one: _rank(one.made.estimate, goal)))
-    return replace(best, answer=_unproven(best, found.answer, goal, at), problem=found.problem)
-
-
-def _answered(scene: Scene, aim: Goal, ways: Ways, at: Situation, percentile: Percentile, *, each_cold: bool = False) -> Selection | None:
-    problem = problem_of(scene, ways, aim, percentile=percentile, each_cold=each_cold)
-    answer = solve(problem, time_limit=at.time_limit, gap=at.gap)
-    return Selection(forecast(scene, _picked(problem, answer, ways)), answer, problem) if answer.picks else None
-
-
-def _loads_more(found: Selection) -> bool:
-    """Return whether something is loaded for a step that the selection did not charge for it, and that takes so long that it matters."""
-    totals = found.answer.totals
-    seconds = found.made.estimate.seconds.value
-    loaded = sum(figure.value for figure in found.made.startup.values())
-    return totals is not None and loaded > _LOADING * seconds and totals.seconds < seconds * (1.0 - _LOADING)
+    return replace(best, answer=unproven(best, relaxed.answer, goal, at))
 
 
 def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Selection | None) -> Selection:
     """Return the selection nearest to the limits, where what says that they cannot be kept is a guess. Raises `PlanError`."""
-    clash = _conflict(scene, goal, ways, at)
+    clash = _clash(scene, goal, ways, at)
+    if clash.conflict is None or clash.latency == "latency_p90":
+        # Nothing proves that there is none: one that comes near to a limit may keep it.
+        tried = [one for limit in goal.limits if limit in known_measures(ways) and (one := reached(scene, goal, ways, at, limit))]
+        kept = [one for one in tried if not broken_limits(one.made.estimate, goal.limits)]
+        if kept:
+            best = min(kept, key=lambda one: rank(one.made.estimate, goal))
+            return replace(best, answer=replace(best.answer, status=Status.HEURISTIC))
     if clash.conflict is not None:
         percentile = Percentile.P90 if clash.latency == "latency_p90" else Percentile.P50
-        nearest = _solved(scene, goal, ways, at, _loosened(clash.conflict, goal), percentile) or nearest
+        nearest = solved(scene, goal, ways, at, loosened(clash, goal, at), percentile) or nearest
     if nearest is None:
-        raise _infeasible(clash, goal, at)
+        raise refusal(scene, goal, ways, at, clash, None)
     estimate = nearest.made.estimate
     broken = [one for one in goal.limits if broken_limits(estimate, {one: goal.limits[one]})]
     figures = (figure_of(estimate, one) for one in broken)
     if not all(figure is not None and figure.of.source is Source.ASSUMED for figure in figures):
-        raise _infeasible(clash, goal, at, estimate)
+        raise refusal(scene, goal, ways, at, clash, nearest)
     said_of = tuple(f"{one} (by figures that are assumed)" for one in broken_limits(estimate, goal.limits))
     return replace(nearest, beyond=said_of)
 
 
-@dataclass(frozen=True, slots=True)
-class _Clash:
-    """Limits of a `problem` that cannot be kept together, None where they can; `latency`: which of the goal they know by that name."""
-
-    conflict: Conflict | None
-    latency: str
-    problem: Problem
-
-
-def _loosened(conflict: Conflict, goal: Goal) -> dict[str, float]:
-    """Return limits on measures that can be kept: loosened alike; one of them alone where limits of the installation clash as well."""
-    if all(name in MEASURES for name in conflict.limits):
-        return {name: value for name, value in conflict.together.items() if name in MEASURES}
-    latency = {name: goal.limits[name] for name in _LATENCIES[:1] if name in goal.limits}
-    one = next(((name, value) for name, value in conflict.alone.items() if name in MEASURES and value is not None), None)
-    return {**latency, **dict([one] if one is not None else [])}
-
-
-def _conflict(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> _Clash:
+def _clash(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Clash:
     """Return the limits in conflict: the expected latency is asked about first."""
-    others = {name: limit for name, limit in goal.limits.items() if name not in _LATENCIES}
-    found: _Clash | None = None
+    others = {name: limit for name, limit in goal.limits.items() if name not in LATENCIES}
+    found: Clash | None = None
     for name, percentile in (("latency", Percentile.P50), ("latency_p90", Percentile.P90)):
         if name in goal.limits or name == "latency":
             limits = {**others, **({"latency": goal.limits[name]} if name in goal.limits else {})}
             aim = replace(goal, limits=limits)
             problem = problem_of(scene, ways, aim, percentile=percentile)
-            found = _Clash(conflict_of(problem, time_limit=at.time_limit), name, problem)
+            found = Clash(conflict_of(problem, time_limit=at.time_limit), name, problem)
             if found.conflict is not None:
                 break
     assert found is not None
     return found
-
-
-def _picked(problem: Problem, answer: Solution, ways: Ways) -> dict[str, Configuration]:
-    found: dict[str, Configuration] = {}
-    for task in problem.tasks:
-        if task.name in ways:
-            labels = [option.label for option in task.options]
-            found[task.name] = ways[task.name][labels.index(answer.picks[task.name])]
-    return {path: found[path] for path in ways}
-
-
-def _infeasible(found: _Clash, goal: Goal, at: Situation, nearest: Estimate | None = None) -> PlanError:
-    """Return the error that names the fewest limits that cannot be kept together, and the nearest that could be.
-
-    Limits of the installation are among them; those on requests and tokens per minute too, where it is for them that a job is too long.
-    """
-    conflict, limits = found.conflict, limits_of(found.problem)
-    if conflict is None or not conflict.limits:
-        why = f": {'; '.join(broken_limits(nearest, goal.limits))}" if nearest is not None else ""
-        return PlanError(f"no choice keeps the limits of the goal{why}", hint="loosen a limit")
-    alone = {name: value for name in conflict.limits if (value := conflict.alone.get(name)) is not None}
-    held = holding(found.problem, time_limit=at.time_limit) if "latency" in conflict.limits else {}
-    limits |= {f"rate:{rate.name}": rate.calls for rate in found.problem.rates if rate.name in held}
-    alone |= {f"rate:{name}": calls for name, calls in held.items()}
-    clash = [*conflict.limits, *(f"rate:{name}" for name in held)]
-    words = {name: said(found.latency if name == "latency" else name) for name in clash}
-    told = " and ".join(f"{words[name]} {amount(name, limits[name])}" for name in clash)
-    near = [f"{words[name]} could be {amount(name, alone[name])}" for name in clash if name in alone]
-    several = len(clash) > 1
-    hint = "loosen one of them" if several else "loosen it"
-    if near:
-        hint = f"with the others as they are, {', or '.join(near)}" if several else f"the nearest: {near[0]}"
-    return PlanError(f"no choice keeps {told}{' together' if several else ''}", hint=hint)

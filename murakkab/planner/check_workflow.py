@@ -76,6 +76,8 @@ def _goal(goal: Goal) -> Found:
         if name not in MEASURES:
             hint = did_you_mean(name, MEASURES, others="there are")
             yield Diagnostic("unknown-goal", f"{name!r} cannot be minimised", hint, ("goal", "minimize", i))
+        elif name in goal.minimize[:i]:
+            yield Diagnostic("contradiction", f"{name} is minimised more than once", "name it once", ("goal", "minimize", i))
     rules = [str(rule) for rule in QualityRule]
     if goal.quality not in rules:
         hint = did_you_mean(str(goal.quality), rules, others="there are")

@@ -1,9 +1,6 @@
 """Steps done by a language model, at an endpoint of this process: what it is asked, what is billed, and how it fails."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from murakkab.ports import Report
 from murakkab.steps import CURRENT, CurrentAttempt
 from murakkab_executors.capabilities import Answer, Chunk, Passage
 from murakkab_executors.llm import endpoint_embeddings, endpoint_of, llm_answer, llm_summary
+from tests.endpoints import Asked, Reply, said, served
 
 KEY = "sk-very-secret"
 FOUND = [Passage("a.md", "The mill is red.", 2.0), Passage("b.md", "The inn is old.", 1.0)]
@@ -24,43 +22,27 @@ class Endpoint:
     """Replies in order with what it is told to, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Any, str]] = []
-        self.replies: list[tuple[int, Any]] = []
+        self.asked: list[Asked] = []
+        self.replies: list[Reply] = []
 
     def say(self, text: str) -> None:
-        usage = {"prompt_tokens": 100, "completion_tokens": 10}
-        self.replies.append((200, {"choices": [{"message": {"content": text}}], "usage": usage}))
+        self.replies.append(said(text))
 
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     made = Endpoint()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            content = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            made.asked.append((self.path, content, self.headers.get("authorization", "")))
-            status, reply = made.replies.pop(0)
-            body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def reply(one: Asked) -> Reply:
+        made.asked.append(one)
+        return made.replies.pop(0)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("MURAKKAB_LLM_URL", f"http://127.0.0.1:{server.server_port}/v1/")
-    monkeypatch.setenv("MURAKKAB_LLM_MODEL", "small")
-    monkeypatch.setenv("MURAKKAB_EMBEDDING_MODEL", "vectors")
-    monkeypatch.setenv("MURAKKAB_LLM_KEY", KEY)
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(reply) as port:
+        monkeypatch.setenv("MURAKKAB_LLM_URL", f"http://127.0.0.1:{port}/v1/")
+        monkeypatch.setenv("MURAKKAB_LLM_MODEL", "small")
+        monkeypatch.setenv("MURAKKAB_EMBEDDING_MODEL", "vectors")
+        monkeypatch.setenv("MURAKKAB_LLM_KEY", KEY)
+        yield made
 
 
 async def test_an_answer_is_asked_for_with_its_passages_and_billed(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,12 @@
 """Engines of an installation: their models are chosen among by the goal, and asked by the names that they themselves use."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.endpoints import Asked, Reply, said, served
 from tests.public.test_cli_rechoosing import ASKS
 from tests.shells import Shell, shell
 
@@ -30,37 +28,19 @@ def asked(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[
     """What is asked of two engines: path, model, and key."""
     found: list[tuple[str, str, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._reply({"data": [{"id": SERVED[self.path.split("/")[1]]}]})
+    def reply(one: Asked) -> Reply:
+        if one.content is None:
+            return 200, {"data": [{"id": SERVED[one.path.split("/")[1]]}]}
+        found.append((one.path, one.content["model"], one.authorization))
+        return said("1868", tokens=(90, 3))
 
-        def do_POST(self) -> None:
-            content = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            found.append((self.path, content["model"], self.headers.get("authorization", "")))
-            self._reply({"choices": [{"message": {"content": "1868"}}], "usage": {"prompt_tokens": 90, "completion_tokens": 3}})
-
-        def _reply(self, data: Any) -> None:
-            body = json.dumps(data).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    Path("murakkab.yaml").write_text(SITE.replace("PORT", str(server.server_port)))
-    Path("asks.yaml").write_text(ASKS)
-    for name in ("MURAKKAB_SITE", "MURAKKAB_LLM_URL", "MURAKKAB_LLM_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SMALL_KEY", "sk-small")
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(reply) as port:
+        Path("murakkab.yaml").write_text(SITE.replace("PORT", str(port)))
+        Path("asks.yaml").write_text(ASKS)
+        for name in ("MURAKKAB_SITE", "MURAKKAB_LLM_URL", "MURAKKAB_LLM_MODEL"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("SMALL_KEY", "sk-small")
+        yield found
 
 
 def test_the_goal_chooses_the_model_and_the_devices(shell: Shell, asked: list[tuple[str, str, str]]) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from murakkab.figures import Provenance, Source, exactly
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.estimate import quality_of
 from murakkab.optimizer.problem import Bounds, Option, Problem, Rule, Task
-from murakkab.optimizer.reasons import is_kept, measure_of
+from murakkab.optimizer.reasons import amount, is_kept, measure_of, said
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.totals import quality_of as quality_of_picks
 from murakkab.plan import Deployment, Estimate
@@ -86,7 +87,8 @@ def test_tails_of_independent_steps_are_not_simply_added() -> None:
     assert chosen(Goal((), {"latency_p90": 2.0 + 1.5}), ways).estimate is not None
     with pytest.raises(PlanError, match="latency at p90 3 s") as caught:
         chosen(Goal((), {"latency_p90": 3.0}), ways)
-    assert "latency at p90 could be 4 s" in caught.value.hint
+    assert "latency at p90 could be 3.415 s" in caught.value.hint
+    assert chosen(Goal((), {"latency_p90": 3.415}), ways).beyond == ()
 
 
 def test_a_conflict_with_other_limits_names_p90() -> None:
@@ -94,6 +96,46 @@ def test_a_conflict_with_other_limits_names_p90() -> None:
         chosen(Goal(("cost",), {"latency_p90": 3.0, "cost": 5.0}))
     assert caught.value.message == "no choice keeps cost 5 USD and latency at p90 3 s together"
     assert "latency at p90 could be" in caught.value.hint
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_what_a_refusal_names_is_the_nearest_that_brute_force_finds_and_can_be_had(data: st.DataObject) -> None:
+    ways: dict[str, Way] = {}
+    for name in ("one", "two", "three", "four"):
+        seconds = data.draw(st.floats(0.5, 5.0))
+        ways[name] = seconds, seconds * data.draw(st.floats(1.0, 4.0)), data.draw(st.floats(0.1, 5.0)), data.draw(st.floats(0.1, 1.0))
+    triples = list(itertools.product(ways.values(), repeat=3))
+    measures = {"latency": _usual, "latency_p90": _tail, "cost": _cost, "quality": _quality}
+    limited = data.draw(st.lists(st.sampled_from(sorted(measures)), min_size=1, max_size=3, unique=True))
+    parts = st.floats(0.3, 1.3)
+    limits = {
+        name: min(0.99, measures[name](data.draw(st.sampled_from(triples))) * data.draw(parts)) for name in limited if name == "quality"
+    }
+    limits |= {name: measures[name](data.draw(st.sampled_from(triples))) * data.draw(parts) for name in limited if name != "quality"}
+
+    def is_kept_by(triple: tuple[Way, ...], without: str = "") -> bool:
+        return all(is_kept(name, measures[name](triple), limit) for name, limit in limits.items() if name != without)
+
+    try:
+        chosen(Goal(("cost",), limits), ways, steps=3)
+    except PlanError as refused:
+        error = refused
+    else:
+        return
+    assert not any(map(is_kept_by, triples))
+    names_told = {name for name in limits if f"{said(name)} {amount(name, limits[name])}" in error.message}
+    assert names_told
+    for name in names_told:
+        sign = -1.0 if name == "quality" else 1.0
+        nearest = min((sign * measures[name](one) for one in triples if is_kept_by(one, name)), default=None)
+        shown = re.search(rf"{said(name)} could be ([0-9.e+-]+)[^;,]*", error.hint)
+        if nearest is None:
+            assert shown is None or "without the other limits" in shown[0]
+            continue
+        assert shown is not None, error.hint
+        assert float(shown[1]) == pytest.approx(sign * nearest, rel=2e-3)
+        assert chosen(Goal(("cost",), {**limits, name: float(shown[1])}), ways, steps=3).beyond == ()
 
 
 @settings(max_examples=40, deadline=None)
@@ -114,6 +156,14 @@ def test_a_choice_within_both_limits_is_found_whenever_there_is_one_with_room(da
         value = measure_of(made.estimate, name)
         assert value is not None
         assert is_kept(name, value, limit * (1 + 1e-6))
+
+
+def _cost(ways: tuple[Way, ...]) -> float:
+    return math.fsum(usd for _, _, usd, _ in ways)
+
+
+def _quality(ways: tuple[Way, ...]) -> float:
+    return math.fsum(quality for _, _, _, quality in ways) / len(ways)
 
 
 def _tail(pair: tuple[Way, ...]) -> float:

@@ -61,6 +61,20 @@ def test_with_every_feature_at_once_too(measure: str, first: int) -> None:
         assert abs(near.objective - near.bound) <= 0.05 * abs(near.objective) * (1 + 1e-6)
 
 
+@settings(max_examples=60, deadline=None)
+@given(problems(3), st.sampled_from((1e-300, 1e-30, 1e-9, 1e-5, 1e5, 1e9, 1e15)), st.data())
+def test_a_limit_that_is_tiny_or_huge_is_refused_or_kept(problem: Problem, size: float, data: st.DataObject) -> None:
+    bounded = sorted(limits_of(problem)) or ["latency"]
+    name = data.draw(st.sampled_from(bounded))
+    odd = with_limits(problem, {name: size * (limits_of(problem).get(name) or 1.0)})
+    best = best_of(odd)
+    answer = solve(odd, gap=1e-6, time_limit=20)
+    assert (answer.status is Status.INFEASIBLE) == (best is None)
+    if best is not None:
+        assert answer.objective is not None
+        assert signed(odd.minimize[0], answer.objective) == pytest.approx(best[0], rel=1e-4, abs=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_prices_bound_what_can_be_had(seed: int) -> None:
     problem = rich_problem(seed, measure="cost")

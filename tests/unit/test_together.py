@@ -1,8 +1,12 @@
 """All steps of a job chosen at once: limits are kept, what leaves room is cheaper, and what cannot be is said."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from murakkab.catalog import Catalog, Device, ExecutorCard, Needs, Parameter, Quote
+from murakkab.cli.plans import forecast_lines
 from murakkab.devices import ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.figures import Figure, Provenance, Source, exactly
@@ -66,6 +70,23 @@ def test_the_next_best_says_what_it_would_mean() -> None:
     assert (other.label, other.lost) == ("quick", "40 J more energy")
 
 
+def test_of_very_many_steps_the_next_best_is_looked_for_where_it_matters_most() -> None:
+    catalog = Catalog({"work": WORK}, {card.name: card for card in (QUICK, SLOW)})
+    few, many = (graph(*(step(f"s{n}") for n in range(count)), catalog=catalog) for count in (30, 300))
+    assert all(choice.runner_up is not None for choice in choose(few, catalog, Goal(("energy",)), Situation(VIEW)).choices.values())
+    made = choose(many, catalog, Goal(("energy",)), Situation(VIEW))
+    looked = [path for path, choice in made.choices.items() if choice.runner_up is not None]
+    assert 0 < len(looked) < 30
+    assert any(line == f"next best: looked for where it matters most, at {len(looked)} of 300 steps" for line in forecast_lines(made))
+
+
+def test_how_far_an_unproven_choice_may_be_from_the_best_is_said() -> None:
+    made = chosen(Goal(("energy",), {"latency": 5.0}))
+    told = {part: list(forecast_lines(replace(made, status="heuristic", gap=part))) for part in (0.034, math.inf)}
+    assert "chosen: all steps together, not proven best, within 3.4% of the best" in told[0.034]
+    assert "chosen: all steps together, not proven best" in told[math.inf]
+
+
 def test_limits_that_cannot_be_kept_are_named_with_the_nearest_that_could() -> None:
     with pytest.raises(PlanError) as caught:
         chosen(Goal(("cost",), {"latency": 1.5}))
@@ -82,6 +103,26 @@ def test_nobody_is_refused_on_a_guess() -> None:
     assert made.beyond == ("latency would be 8 s, and its limit is 1.5 s (by figures that are assumed)",)
     blind = ExecutorCard("blind", "work", "", quote=Quote(1.0))
     assert chosen(Goal(("cost",), {"quality": 0.5}), blind).beyond == ("quality is limited, and nothing is known of it",)
+
+
+@pytest.mark.parametrize("limit", [1e-300, 1e-12, 1e-6, 0.5])
+def test_of_a_limit_that_nothing_keeps_the_quickest_is_nearest_however_small_it_is(limit: float) -> None:
+    guessed = ExecutorCard("hasty", "work", "", needs=Needs(1.0), quote=Quote(1.0, 4.0, 50.0, 0.5, "assumed"))
+    made = chosen(Goal(("energy",), {"latency": limit}), GUESSED, guessed)
+    assert set(names(made).values()) == {"hasty"}
+    with pytest.raises(PlanError, match="no choice keeps latency") as caught:
+        chosen(Goal(("energy",), {"latency": limit}))
+    assert "latency could be 2 s" in caught.value.hint
+    for measure, nearest in (("energy", "30 J"), ("cost", "3 USD")):
+        with pytest.raises(PlanError) as caught:
+            chosen(Goal(("latency",), {measure: limit}))
+        assert f"{measure} could be {nearest}" in caught.value.hint
+
+
+@pytest.mark.parametrize("measure", ["latency", "energy", "cost"])
+def test_a_huge_limit_binds_nothing(measure: str) -> None:
+    for limit in (1e9, 1e15):
+        assert names(chosen(Goal(("energy",), {measure: limit}))) == {"a": "slow", "b": "slow", "c": "slow"}
 
 
 def profile(size: int, seconds: float, quality: float) -> Profile:
