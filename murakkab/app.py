@@ -29,6 +29,8 @@ from murakkab.optimizer.situation import Situation
 from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
+from murakkab.planner.compositions import expanded, least
+from murakkab.planner.declared import declared_path
 from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ProfileStore, Records, ResultCache
 from murakkab.profiles import Profile
@@ -253,7 +255,7 @@ def functions_of(
     described: dict[str, Capability] = {}
     missing: dict[str, Diagnostic] = {}
     wrong: list[Diagnostic] = []
-    for path, step in every_step(workflow):
+    for path, step in every_step(expanded(workflow, least)):
         if not step.call or step.call in functions or step.call in (known or {}):
             continue
         if step.call not in described:
@@ -265,7 +267,7 @@ def functions_of(
                 functions[step.call] = found
                 described[step.call] = describe(found)
         if step.call in missing:
-            wrong.append(replace(missing[step.call], path=(*path, "call")))
+            wrong.append(replace(missing[step.call], path=declared_path((*path, "call"), workflow)))
     return functions, described, wrong
 
 

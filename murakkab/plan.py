@@ -12,6 +12,7 @@ from murakkab.figures import Figure
 from murakkab.spec import (
     Approve,
     CachePolicy,
+    Composed,
     Effect,
     Expr,
     Goal,
@@ -48,6 +49,7 @@ class Body:
     task begins. Otherwise a sub-workflow, which sees `inputs` alone: those that the step's `with_` gives, else their defaults.
     `only`: the body is this one step, and its value is the value of the body; else that is the record of the `outputs`.
     `need`: so many of the `sinks` (steps that no other uses) end the body; then its value is the record of the sinks that succeeded.
+    `gives`: the value of this one of several steps is the value of the body.
     """
 
     nodes: "Mapping[str, Node]"
@@ -60,6 +62,7 @@ class Body:
     secrets: Mapping[str, str] = field(default_factory=dict)
     captures: frozenset[str] = frozenset()
     only: str = ""
+    gives: str = ""
     need: Need | None = None
     sinks: tuple[str, ...] = ()
 
@@ -122,6 +125,8 @@ class Node:
     executor: str = ""
     knobs: Mapping[str, Any] = field(default_factory=dict)
     result: Type = ANY
+    #: The compositions that its results are candidates of, the innermost first, and those that it only helps in.
+    composed: tuple[Composed, ...] = ()
     #: Longest path of expected work from the start of this step to the end of the job, in seconds: the priority of its tasks.
     rank: float = 0.0
 

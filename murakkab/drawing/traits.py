@@ -59,6 +59,10 @@ def _badges(step: Step) -> Iterator[tuple[str, str]]:
         yield "each", f"each {', then '.join(map(loop_text, step.for_each))}{at_once}"
     if step.repeat is not None:
         yield "repeat", repeat_text(step.repeat)
+    if step.best_of is not None:
+        yield "repeat", f"best of {_numbers_text(step.best_of.n)}"
+    if step.debate is not None:
+        yield "repeat", f"debate of {_numbers_text(step.debate.participants)}, {_numbers_text(step.debate.rounds)} rounds"
     if step.need is not None:
         yield "need", need_text(step.need)
     if step.retry.attempts > 1:
@@ -71,6 +75,10 @@ def _badges(step: Step) -> Iterator[tuple[str, str]]:
         yield "cache", cache_text(step.cache)
     if step.effect is Effect.IRREVERSIBLE:
         yield "effect", "irreversible"
+
+
+def _numbers_text(numbers: tuple[int, ...]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def loop_text(loop: Loop) -> str:

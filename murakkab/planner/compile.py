@@ -6,6 +6,7 @@ from typing import Any
 from murakkab.catalog import Catalog
 from murakkab.document import digest
 from murakkab.plan import Body, TaskGraph
+from murakkab.planner.compositions import expanded
 from murakkab.planner.links import linked, ranked
 from murakkab.planner.nodes import nodes_of, outputs_of
 from murakkab.planner.rewrite import simplify
@@ -14,8 +15,8 @@ from murakkab.spec import Workflow
 
 
 def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any] | None = None) -> TaskGraph:
-    """Return the task graph of a checked workflow: needs, streams, conditions, critical-path ranks; rewritten where effects allow."""
-    facts = survey(workflow, catalog, functions or {})
+    """Return the task graph of a checked workflow, each composition as it usually is: needs, streams, conditions, critical-path ranks; rewritten where effects allow."""
+    facts = survey(expanded(workflow), catalog, functions or {})
     outputs, optional = outputs_of(facts.root)
     last = _last(facts)
     kept = frozenset(last.captures) if last else frozenset[str]()

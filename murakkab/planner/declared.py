@@ -1,0 +1,48 @@
+"""policy: what is wrong with a workflow whose compositions are blocks, told of the workflow as it is written."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from murakkab.errors import Diagnostic, Path
+from murakkab.planner.check_types import dotted
+from murakkab.planner.compositions import ANSWERS, JUDGE, SCORES, composition_of, field_of
+from murakkab.planner.frames import CANDIDATES
+from murakkab.spec import Step, Workflow
+
+_JUDGING: Final[Mapping[Path, str]] = {("steps", JUDGE): "judge", ("steps", SCORES): "score"}
+
+
+def as_declared(problems: Iterable[Diagnostic], workflow: Workflow) -> Iterator[Diagnostic]:
+    """Yield *problems* of the expanded *workflow* with the paths that lead to what is written; those of names that nobody wrote are gone."""
+    for problem in problems:
+        path = declared_path(problem.path, workflow)
+        if path == problem.path:
+            yield problem
+        elif problem.code != "shadowed-name" or problem.path[-2:-1] != ("steps",) or path[-2:-1] == ("steps",):
+            yield replace(problem, path=path, message=problem.message.replace(dotted(problem.path), dotted(path)))
+
+
+def declared_path(path: Path, workflow: Workflow) -> Path:
+    """Return where that is written which *path* leads to in the expanded *workflow*."""
+    at = 0
+    while path[at : at + 1] == ("workflows",) and (part := workflow.workflows.get(str(path[at + 1]))) is not None:
+        workflow, at = part, at + 2
+    found, rest = path[:at], path[at:]
+    steps: Mapping[str, Step] = {"steps": workflow.steps, "finally": workflow.finally_}.get(str(rest[0]), {}) if rest else {}
+    while len(rest) > 1 and (step := steps.get(str(rest[1]))) is not None:
+        found, rest = (*found, *rest[:2]), rest[2:]
+        if composition_of(step) is not None and rest[:1] == ("steps",):
+            work = _work_of(step)
+            if rest[:2] in _JUDGING:
+                return (*found, field_of(step), _JUDGING[rest[:2]], *rest[2:])
+            if rest[: len(work)] != work or rest[len(work) : len(work) + 1] == ("for_each",):
+                return (*found, field_of(step))
+            rest = rest[len(work) :]
+        steps = step.block.steps if step.block is not None and rest[:1] == ("steps",) else {}
+    return (*found, *rest)
+
+
+def _work_of(step: Step) -> Path:
+    """Return the way to the work of a composition."""
+    return ("steps", CANDIDATES) if step.best_of is not None else ("steps", CANDIDATES, "steps", ANSWERS)
