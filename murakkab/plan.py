@@ -10,6 +10,7 @@ from typing import Any
 from murakkab.catalog import ExecutorCard
 from murakkab.figures import Figure
 from murakkab.spec import (
+    PICKING,
     Approve,
     CachePolicy,
     Composed,
@@ -135,6 +136,11 @@ class Node:
         """True when an executor does it."""
         return self.body is None and self.approve is None and self.wait is None and not self.is_late
 
+    @property
+    def only_helps(self) -> bool:
+        """True when it gives no result of its own, but helps to make or to keep those of a composition: it has no quality."""
+        return any(not one.among for one in self.composed) or (bool(self.composed) and self.call.startswith(PICKING))
+
 
 @dataclass(frozen=True, slots=True)
 class TaskGraph:
@@ -204,6 +210,17 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphChoice:
+    """A knob that changes the graph: its name, what it was set to, and the `choices`. `other`: the next best; `lost`: why it was not taken."""
+
+    name: str
+    value: int | str
+    choices: tuple[int | str, ...]
+    other: int | str | None = None
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TierUse:
     """A limit that was named by a tier: the `value` that it stands for in this job, by which version of the tiers, set on which day."""
 
@@ -221,7 +238,7 @@ class Deployment:
     `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds
     them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
-    `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers.
+    `graph`: how the knobs are set that change the graph. `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers.
     """
 
     choices: Mapping[str, Choice]
@@ -233,3 +250,4 @@ class Deployment:
     bound: float | None = None
     beyond: tuple[str, ...] = ()
     tiers: tuple[TierUse, ...] = ()
+    graph: tuple[GraphChoice, ...] = ()

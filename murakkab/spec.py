@@ -255,6 +255,10 @@ class Debate:
     pick: Pick = Pick()
 
 
+#: Where the functions are that the steps of compositions call.
+PICKING: Final = "murakkab.picking:"
+
+
 @dataclass(frozen=True, slots=True)
 class Composed:
     """What becomes of the results of a step in a composition. Never written by anybody: the planner puts it there.

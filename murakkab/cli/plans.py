@@ -13,7 +13,7 @@ from murakkab.figures import Figure, Source
 from murakkab.forecasts import goal_json
 from murakkab.optimizer.configurations import UNTOLD
 from murakkab.optimizer.reasons import amount, said
-from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph, TierUse
+from murakkab.plan import Choice, Deployment, Estimate, GraphChoice, Node, TaskGraph, TierUse
 from murakkab.spec import Goal, QualityRule
 
 if TYPE_CHECKING:
@@ -93,10 +93,19 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
         yield f"critical path: {' → '.join(deployment.critical)}"
     gap = f", within {deployment.gap:.1%} of the best" if deployment.status == "feasible" else ""
     yield from map(tier_text, deployment.tiers)
+    yield from map(graph_text, deployment.graph)
     yield f"chosen: {_STATUS.get(deployment.status, deployment.status)}{gap}"
     for path, choice in deployment.choices.items():
         if choice.runner_up is not None:
             yield f"next best for {path}: {choice.runner_up.label} - {choice.runner_up.lost}"
+
+
+def graph_text(choice: GraphChoice) -> str:
+    """Return what a knob was set to that changes the graph, and what the next best would have meant."""
+    if len(choice.choices) == 1:
+        return f"{choice.name} is {choice.value}, as the workflow says"
+    other = f"; next best {choice.other} - {choice.lost}" if choice.other is not None and choice.lost else ""
+    return f"{choice.name} is {choice.value} of {', '.join(map(str, choice.choices))}{other}"
 
 
 def tier_text(use: TierUse) -> str:
@@ -161,6 +170,7 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
         "critical_path": list(deployment.critical),
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
         "tiers": [asdict(use) for use in deployment.tiers],
+        "graph": [asdict(one) for one in deployment.graph],
         "rewrites": list(graph.rewrites),
     }
 

@@ -12,7 +12,7 @@ from murakkab.optimizer.conflict import Conflict, conflict_of
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.options import known_measures, problem_of
 from murakkab.optimizer.problem import MEASURES, Percentile, Problem, Solution, Status
-from murakkab.optimizer.reasons import amount, broken_limits, figure_of, is_kept, measure_of, said, values_of
+from murakkab.optimizer.reasons import amount, broken_limits, excess, figure_of, measure_of, said, values_of
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.solve import solve
 from murakkab.plan import Estimate
@@ -119,12 +119,7 @@ def _nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection) -> Selection
 
 def _rank(estimate: Estimate, goal: Goal) -> tuple[float, ...]:
     """Return what makes one selection better than another, less being better: by which part it passes limits, then what is minimised."""
-    over = 0.0
-    for name, limit in goal.limits.items():
-        value = measure_of(estimate, name)
-        if value is not None and not is_kept(name, value, limit):
-            over += abs(value - limit) / max(abs(limit), _HAIR)
-    return over, *values_of(estimate, goal.minimize)
+    return excess(estimate, goal), *values_of(estimate, goal.minimize)
 
 
 def _by_tails(scene: Scene, goal: Goal, ways: Ways, at: Situation, limit: float) -> Iterator[Selection]:

@@ -15,6 +15,7 @@ from murakkab.planner.mentions import work_of
 from murakkab.planner.walk import every_step
 from murakkab.references import refs_in
 from murakkab.spec import (
+    PICKING,
     BestOf,
     Block,
     Composed,
@@ -140,9 +141,9 @@ def _keeping(pick: Pick) -> Iterator[Step]:
     elif pick.score is not None:
         yield replace(pick.score, name=SCORES, for_each=(Loop(CANDIDATE, Ref(CANDIDATES)),), composed=helps)
         given[SCORES] = Ref(SCORES)
-        yield Step(BEST, call="murakkab.picking:highest", with_=given, effect=Effect.PURE, composed=helps)
+        yield Step(BEST, call=f"{PICKING}highest", with_=given, effect=Effect.PURE, composed=helps)
     else:
-        yield Step(BEST, call="murakkab.picking:majority", with_=given, effect=Effect.PURE, composed=helps)
+        yield Step(BEST, call=f"{PICKING}majority", with_=given, effect=Effect.PURE, composed=helps)
 
 
 def _work(step: Step, name: str) -> Step:
@@ -161,7 +162,7 @@ def _attempts(step: Step, n: int) -> Step:
 def _rounds(step: Step, participants: int, rounds: int) -> Step:
     """Return the step that gives what the participants gave in the last round."""
     told: dict[str, Expr] = {"participants": participants, "round": Ref("loop", ("index",)), "before": Ref("loop", ("last",))}
-    views = Step(VIEWS, call="murakkab.picking:views", with_=told, effect=Effect.PURE)
+    views = Step(VIEWS, call=f"{PICKING}views", with_=told, effect=Effect.PURE)
     name = DEBATE if mentions(step, DEBATE) else f"{DEBATE}_of_{step.name}"
     answers = replace(_work(step, ANSWERS), for_each=(Loop(name, Ref(VIEWS)),))
     # First everybody answers alone.

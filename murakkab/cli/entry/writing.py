@@ -36,6 +36,7 @@ def plan(
     profile: root.Profile = "",
     minimize: root.Goal = None,
     limits: root.Limits = None,
+    knobs: root.Knobs = None,
     pareto: Annotated[
         str | None,
         typer.Option("--pareto", metavar="MEASURES", help="Show what two or three measures cost each other.", show_default=False),
@@ -70,7 +71,7 @@ def plan(
             return
         if pareto is None and output is not None:
             raise InputError("--output draws a frontier, and none is asked for", hint="add --pareto energy,latency")
-        wishes = load("wishes").Wishes(profile, minimize, limits or ())
+        wishes = load("wishes").Wishes(profile, minimize, limits or (), knobs=knobs or ())
         wanted = None if pareto is None else load("frontiers").Wanted(pareto, points, output)
         load("files").plan(file, wishes, inputs or [], wanted, home=journal, as_json=as_json)
 
