@@ -26,6 +26,7 @@ from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
+from murakkab.plan import TaskGraph
 from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
@@ -33,7 +34,6 @@ from murakkab.planner.compositions import expanded, least
 from murakkab.planner.declared import declared_path
 from murakkab.planner.graph_knobs import with_settings
 from murakkab.planner.walk import every_step
-from murakkab.plan import TaskGraph
 from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ProfileStore, Records, ResultCache
 from murakkab.profiles import Profile
 from murakkab.runtime.artifacts import LocalArtifacts, file_value

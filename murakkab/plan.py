@@ -211,7 +211,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class GraphChoice:
-    """A knob that changes the graph: its name, what it was set to, and the `choices`. `other`: the next best; `lost`: why it was not taken."""
+    """A knob that changes the graph: what it was set to, and its `choices`. `other`: the next best; `lost`: why that was not taken."""
 
     name: str
     value: int | str
@@ -238,7 +238,8 @@ class Deployment:
     `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds
     them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
-    `graph`: how the knobs are set that change the graph. `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers.
+    `graph`: how the knobs are set that change the graph. `tiers`: what those limits of the goal stand for that were named by a tier; the
+    goal itself has the numbers.
     """
 
     choices: Mapping[str, Choice]

@@ -1,7 +1,7 @@
 """policy: the best of the graphs that a workflow can become - one for each setting of the knobs that change it, each chosen for by itself.
 
-Whatever the optimizer knows of a graph counts: its tasks, how many run side by side, what they cost. With up to `MOST` graphs all are looked
-at. Of more, one knob after another is turned to its best until no turn helps: such an answer is not proven best.
+Whatever the optimizer knows of a graph counts: its tasks, how many run side by side, what they cost. With up to `MOST` graphs all are
+looked at. Of more, one knob after another is turned to its best until no turn helps: such an answer is not proven best.
 """
 
 from collections.abc import Callable, Sequence

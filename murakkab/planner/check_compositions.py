@@ -1,4 +1,4 @@
-"""policy: whether a composition can be what it says - its numbers, what keeps one of its results, and what may not be done several times."""
+"""policy: whether a composition can be what it says - its numbers, what keeps one of its results, what may be done several times."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -51,7 +51,9 @@ def _numbers(step: Step, path: Path) -> Found:
 def _domain(numbers: tuple[int, ...], path: Path, *, low: int, high: int) -> Found:
     name = str(path[-1])
     if not numbers:
-        yield Diagnostic("missing-field", f"nothing says how many `{name}` there may be", f"write {name}: 3, or {name}: [1, 3, 5]", path[:-1])
+        yield Diagnostic(
+            "missing-field", f"nothing says how many `{name}` there may be", f"write {name}: 3, or {name}: [1, 3, 5]", path[:-1]
+        )
     for number in numbers:
         if not low <= number <= high:
             yield Diagnostic("out-of-range", f"{path[-2]}.{name} cannot be {number}", f"it is between {low} and {high}", path)
@@ -73,13 +75,17 @@ def _pick(step: Step, path: Path) -> Found:
             yield Diagnostic("no-work", f"the {name} is no step that an executor does", hint, (*field, name))
         for key, usual in _NOT_OF_JUDGES.items():
             if getattr(one, key) != usual:
-                yield Diagnostic("misplaced", f"`{key}` means nothing at a {name}", "it is done once for what it compares", (*field, name, key))
+                yield Diagnostic(
+                    "misplaced", f"`{key}` means nothing at a {name}", "it is done once for what it compares", (*field, name, key)
+                )
     if pick.accuracy is not None:
         if not 0 <= pick.accuracy <= 1:
             yield Diagnostic("out-of-range", f"accuracy cannot be {pick.accuracy:g}", "it is between 0 and 1", (*field, "accuracy"))
         if pick.judge is None and pick.score is None:
             hint = "name a judge or a score, or leave it out"
-            yield Diagnostic("misplaced", "`accuracy` is that of a judge or a score, and the most frequent is kept", hint, (*field, "accuracy"))
+            yield Diagnostic(
+                "misplaced", "`accuracy` is that of a judge or a score, and the most frequent is kept", hint, (*field, "accuracy")
+            )
 
 
 def _place(step: Step, path: Path) -> Found:
@@ -105,7 +111,9 @@ def _names(step: Step, path: Path) -> Found:
         yield Diagnostic("bad-name", message, "give the step of that name another", (*path, field))
     if step.debate is not None and step.repeat is None and (mentions(step, "loop") or "loop" in asked):
         message = "'loop' means the rounds of the debate here"
-        yield Diagnostic("bad-name", message, "use `debate.round`; what is repeated around it, a step before it can hand on", (*path, field))
+        yield Diagnostic(
+            "bad-name", message, "use `debate.round`; what is repeated around it, a step before it can hand on", (*path, field)
+        )
     if step.best_of is not None and step.cache is not None and not mentions(step, ATTEMPT) and max(step.best_of.n, default=1) > 1:
         message = "the attempts have the same inputs, so that later jobs find one kept result in the place of all"
         yield Diagnostic("contradiction", message, "give them ${attempt}, or leave cache out", (*path, "cache"), is_warning=True)
@@ -131,5 +139,3 @@ def keeping_problems(step: Step, at: Standing) -> Found:
     if SCORES in inner.steps and (reason := why_not(FLOAT, inner.results[SCORES])):
         message = f"a score is a number, and this gives {inner.results[SCORES]}: {reason}"
         yield Diagnostic("type-mismatch", message, "let it give the number alone", (*inner.path, SCORES))
-
-

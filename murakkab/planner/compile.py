@@ -15,7 +15,10 @@ from murakkab.spec import Workflow
 
 
 def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any] | None = None) -> TaskGraph:
-    """Return the task graph of a checked workflow, each composition as it usually is: needs, streams, conditions, critical-path ranks; rewritten where effects allow."""
+    """Return the task graph of a checked workflow: needs, streams, conditions, critical-path ranks; rewritten where effects allow.
+
+    Each composition is as it usually is: the first of the numbers that may be chosen holds.
+    """
     facts = survey(expanded(workflow), catalog, functions or {})
     outputs, optional = outputs_of(facts.root)
     last = _last(facts)

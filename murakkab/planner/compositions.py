@@ -164,7 +164,9 @@ def _rounds(step: Step, participants: int, rounds: int) -> Step:
     told: dict[str, Expr] = {"participants": participants, "round": Ref("loop", ("index",)), "before": Ref("loop", ("last",))}
     views = Step(VIEWS, call=f"{PICKING}views", with_=told, effect=Effect.PURE)
     name = DEBATE if mentions(step, DEBATE) else f"{DEBATE}_of_{step.name}"
-    answers = replace(_work(step, ANSWERS), for_each=(Loop(name, Ref(VIEWS)),))
+    # Beside the seats, so that everybody sees how many there are before anything has run.
+    seats = Loop(f"seat_of_{step.name}", list(range(participants)), {name: Ref(VIEWS)})
+    answers = replace(_work(step, ANSWERS), for_each=(seats,))
     # First everybody answers alone.
     return Step(CANDIDATES, block=Block({VIEWS: views, ANSWERS: answers}, gives=ANSWERS), repeat=Repeat(rounds + 1))
 

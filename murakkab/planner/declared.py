@@ -14,7 +14,7 @@ _JUDGING: Final[Mapping[Path, str]] = {("steps", JUDGE): "judge", ("steps", SCOR
 
 
 def as_declared(problems: Iterable[Diagnostic], workflow: Workflow) -> Iterator[Diagnostic]:
-    """Yield *problems* of the expanded *workflow* with the paths that lead to what is written; those of names that nobody wrote are gone."""
+    """Yield *problems* of the expanded *workflow* with paths to what is written; those about names that nobody wrote are gone."""
     for problem in problems:
         path = declared_path(problem.path, workflow)
         if path == problem.path:

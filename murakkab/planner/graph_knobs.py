@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import InputError
-from murakkab.planner.compositions import composition_of
 from murakkab.spec import BestOf, Debate, Step, Workflow
 
 #: The knobs of a composition, and the least at which anything is left of it.
@@ -85,11 +84,12 @@ def _fields(step: Step) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _set(step: Step, name: str, settings: Settings) -> Step:
-    made = composition_of(step)
-    asked = {field: (settings[f"{name}.{field}"],) for field, _ in _fields(step) if f"{name}.{field}" in settings}
-    if isinstance(made, BestOf) and asked:
-        return replace(step, best_of=replace(made, **asked))
-    return replace(step, debate=replace(made, **asked)) if isinstance(made, Debate) and asked else step
+    numbers = {field: (settings[key],) if (key := f"{name}.{field}") in settings else found for field, found in _fields(step)}
+    if step.best_of is not None:
+        return replace(step, best_of=BestOf(numbers["n"], step.best_of.pick))
+    if step.debate is not None:
+        return replace(step, debate=Debate(numbers["participants"], numbers["rounds"], step.debate.pick))
+    return step
 
 
 def _changed(workflow: Workflow, change: Callable[[Step, str], Step]) -> Workflow:

@@ -15,7 +15,23 @@ _HOMES: Final[Mapping[str, str]] = {
     "parse_type": "murakkab.types",
 }
 _OWN: Final = (
-    *("File", "Goal", "Input", "Need", "Repeat", "Retry", "TypeText", "approve", "block", "call", "default_to", "does", "each", "error"),
+    *(
+        "File",
+        "Goal",
+        "Input",
+        "Need",
+        "Repeat",
+        "Retry",
+        "TypeText",
+        "approve",
+        "best_of",
+        "block",
+        "call",
+        "debate",
+        "default_to",
+        "does",
+    ),
+    *("each", "error"),
     *("fallback_to", "finally_", "first", "flatten", "item", "job", "loop", "output", "ref", "result", "secret", "subworkflow"),
     *("template", "use", "var", "wait", "wait_for", "workflow", "zipped"),
 )
