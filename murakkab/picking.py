@@ -30,7 +30,7 @@ def _plain(value: Any) -> Any:
     return value.strip().casefold() if isinstance(value, str) else value
 
 
-def highest(candidates: list[Any], scores: list[float]) -> Any:
+def highest(candidates: list[Any], scores: list[Any]) -> Any:
     """Return the one of *candidates* that has the highest score; of equals the first.
 
     Raises `ValueError` where there are none, or there is not one score for each.

@@ -155,7 +155,7 @@ def _work(step: Step, name: str) -> Step:
 
 def _attempts(step: Step, n: int) -> Step:
     # One composition may stand in another: only what is used takes the name.
-    name = ATTEMPT if mentions(step, ATTEMPT) else f"{ATTEMPT}_of_{step.name}"
+    name = ATTEMPT if mentions(step, ATTEMPT) or ATTEMPT in names_asked(step) else f"{ATTEMPT}_of_{step.name}"
     return replace(_work(step, CANDIDATES), for_each=(Loop(name, list(range(n))),))
 
 

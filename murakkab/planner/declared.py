@@ -1,5 +1,6 @@
 """policy: what is wrong with a workflow whose compositions are blocks, told of the workflow as it is written."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -10,6 +11,8 @@ from murakkab.planner.compositions import ANSWERS, JUDGE, SCORES, composition_of
 from murakkab.planner.frames import CANDIDATES
 from murakkab.spec import Step, Workflow
 
+#: What messages need not say of where the work of a composition stands.
+_INSIDE: Final = re.compile(rf"\.steps\.{CANDIDATES}(\.steps\.{ANSWERS})?")
 _JUDGING: Final[Mapping[Path, str]] = {("steps", JUDGE): "judge", ("steps", SCORES): "score"}
 
 
@@ -19,8 +22,17 @@ def as_declared(problems: Iterable[Diagnostic], workflow: Workflow) -> Iterator[
         path = declared_path(problem.path, workflow)
         if path == problem.path:
             yield problem
-        elif problem.code != "shadowed-name" or problem.path[-2:-1] != ("steps",) or path[-2:-1] == ("steps",):
-            yield replace(problem, path=path, message=problem.message.replace(dotted(problem.path), dotted(path)))
+        elif not _is_of_nobody(problem, path, workflow):
+            message = problem.message.replace(dotted(problem.path), dotted(path))
+            yield replace(problem, path=path, message=_INSIDE.sub("", message))
+
+
+def _is_of_nobody(problem: Diagnostic, path: Path, workflow: Workflow) -> bool:
+    """Return whether a problem is about a name that the planner gave: in compositions inside of each other they hide one another."""
+    if problem.code == "self-reference":
+        return f"the step {CANDIDATES!r}" in problem.message
+    around = declared_path(problem.path[:-2], workflow)
+    return problem.code == "shadowed-name" and path in (around, (*around, "best_of"), (*around, "debate"))
 
 
 def declared_path(path: Path, workflow: Workflow) -> Path:
