@@ -14,7 +14,7 @@ from murakkab.optimizer.models import can_choose_models
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.tiers import Amounts, Version, amounts_of
 from murakkab.plan import Choice, Deployment, TaskGraph
-from murakkab.planner.graph_knobs import Settings, graph_knobs
+from murakkab.planner.graph_knobs import Settings, graph_knobs, without_leaving_out
 from murakkab.profiles import Profile
 from murakkab.profiling.observation import Shape, way_text
 from murakkab.rechoosing import Again
@@ -62,6 +62,8 @@ def chosen(
 def _varied(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
     """Return the decision for the best of the graphs that a workflow can become."""
     knobs = graph_knobs(work.graph.workflow)
+    if "quality" not in goal.limits:
+        knobs = without_leaving_out(knobs)
     if not knobs:
         return _decided(work.graph, goal, at, shapes)
     alone = replace(at, with_others=False)
@@ -160,7 +162,10 @@ def traded(
             graph = app.varied_graph(work, settings) if settings else work.graph
             return trade_of(graph, app.catalog(), numbers, at, measures=measures, points=points)
 
-        return varied_trade(graph_knobs(work.graph.workflow), numbers, trade)
+        knobs = graph_knobs(work.graph.workflow)
+        if "quality" not in {*numbers.limits, *measures}:
+            knobs = without_leaving_out(knobs)
+        return varied_trade(knobs, numbers, trade)
 
     found, uses = with_numbers(work.graph, aim, at, settings, under)
     return replace(found, chosen=replace(found.chosen, tiers=uses))

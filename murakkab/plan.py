@@ -156,6 +156,8 @@ class TaskGraph:
     finally_: Body | None = None
     rewrites: tuple[str, ...] = ()
     digest: str = ""
+    #: The steps that were left out though they would have had a quality.
+    left_out: tuple[str, ...] = ()
 
     def every_node(self) -> Iterator[Node]:
         """Yield every node, those inside of others after them."""

@@ -255,6 +255,18 @@ class Debate:
     pick: Pick = Pick()
 
 
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """A step that may be left out, and with it whatever only it needs: whoever uses its result has the `default` then.
+
+    `done`: 1 where it is done and 0 where it is left out, the usual one first. It is left out only where that costs no more quality than a
+    limit allows, and counts with the quality 0 then.
+    """
+
+    default: Expr = None
+    done: tuple[int, ...] = (1, 0)
+
+
 #: Where the functions are that the steps of compositions call.
 PICKING: Final = "murakkab.picking:"
 
@@ -295,6 +307,7 @@ class Step:
     repeat: Repeat | None = None
     best_of: BestOf | None = None
     debate: Debate | None = None
+    optional: Optional | None = None
     need: Need | None = None
     when: str = ""
     after: tuple[str, ...] = ()

@@ -127,4 +127,7 @@ def _next(knob: GraphKnob, best: Tried[T], tried: Sequence[Tried[T]], goal: Goal
         return value, other.error.message
     mine = best.deployment.estimate if best.deployment is not None else None
     its = other.deployment.estimate if other.deployment is not None else None
-    return value, worse(mine, its, goal, equal="named later") if mine is not None and its is not None else ""
+    if mine is None or its is None:
+        return value, ""
+    changed = f", and quality {its.quality.value:.3g} instead of {mine.quality.value:.3g}" if its.quality and mine.quality else ""
+    return value, f"{worse(mine, its, goal, equal='named later')}{changed}"

@@ -102,6 +102,10 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
 
 def graph_text(choice: GraphChoice) -> str:
     """Return what a knob was set to that changes the graph, and what the next best would have meant."""
+    if choice.name.endswith(".done"):
+        name = choice.name.removesuffix(".done")
+        told = f"{name} is {'done' if choice.value else 'left out'}"
+        return f"{told}; {'left out' if choice.value else 'done'} instead: {choice.lost}" if choice.lost else told
     if len(choice.choices) == 1:
         return f"{choice.name} is {choice.value}, as the workflow says"
     other = f"; next best {choice.other} - {choice.lost}" if choice.other is not None and choice.lost else ""

@@ -32,6 +32,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         *(
             "best_of",
             "debate",
+            "optional",
             "need",
             "when",
             "after",
@@ -55,6 +56,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "`repeat`": ("at_most", "until", "otherwise", "delay"),
     "`best_of`": ("n", "judge", "score", "accuracy"),
     "`debate`": ("participants", "rounds", "judge", "score", "accuracy"),
+    "`optional`": ("default", "done"),
     "`need`": ("count", "share", "of"),
     "`on_error`": ("default", "fallback"),
     "`cache`": ("ttl",),

@@ -77,6 +77,10 @@ def _way() -> dict[str, Any]:
         "repeat": ref("repeat"),
         "best_of": ref("best_of"),
         "debate": ref("debate"),
+        "optional": {
+            "description": "It may be left out where a limit on quality allows it; whoever uses its result has the default then.",
+            "anyOf": [{"type": "boolean"}, mapping("What stands in its place.", _optional())],
+        },
         "need": ref("need"),
         "when": text("A CEL condition; the step is skipped when it is false.", minLength=1),
         "after": {
@@ -153,6 +157,13 @@ def _judging() -> dict[str, Any]:
         "description": text("What it does, for people."),
     }
     return mapping("A step that compares results.", fields, oneOf=[{"required": ["uses"]}, {"required": ["call"]}])
+
+
+def _optional() -> dict[str, Any]:
+    return {
+        "default": {"description": "What its result is when it is left out; null where nothing is said."},
+        "done": {"type": "boolean", "description": "Set: true is always done, false always left out."},
+    }
 
 
 def _best_of() -> dict[str, Any]:

@@ -5,7 +5,23 @@ from typing import Any
 
 from murakkab.document.write_values import expr, exprs, inputs, outputs, put
 from murakkab.errors import Path
-from murakkab.spec import Approve, BestOf, CachePolicy, Debate, Loop, Need, OnError, Otherwise, Pick, Repeat, Rescue, Retry, Step, Wait
+from murakkab.spec import (
+    Approve,
+    BestOf,
+    CachePolicy,
+    Debate,
+    Loop,
+    Need,
+    OnError,
+    Optional,
+    Otherwise,
+    Pick,
+    Repeat,
+    Rescue,
+    Retry,
+    Step,
+    Wait,
+)
 from murakkab.types import ANY, type_text
 
 
@@ -23,6 +39,7 @@ def _step(step: Step, path: Path) -> dict[str, Any]:
     _put_given(document, "repeat", step.repeat and _repeat(step.repeat))
     _put_given(document, "best_of", step.best_of and _best_of(step.best_of, (*path, "best_of")))
     _put_given(document, "debate", step.debate and _debate(step.debate, (*path, "debate")))
+    _put_given(document, "optional", step.optional and _optional(step.optional))
     _put_given(document, "need", step.need and _need(step.need))
     put(document, "when", step.when)
     put(document, "after", list(step.after))
@@ -108,6 +125,13 @@ def _debate(debate: Debate, path: Path) -> dict[str, Any]:
     put(document, "participants", _numbers(debate.participants))
     put(document, "rounds", _numbers(debate.rounds))
     return {**document, **_pick(debate.pick, path)}
+
+
+def _optional(optional: Optional) -> bool | dict[str, Any]:
+    document: dict[str, Any] = {}
+    _put_given(document, "default", optional.default)
+    _put_given(document, "done", bool(optional.done[0]) if len(optional.done) == 1 else None)
+    return document or True
 
 
 def _numbers(numbers: tuple[int, ...]) -> int | list[int] | None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from murakkab.errors import Diagnostic, Path
+from murakkab.expressions import names_in
+from murakkab.planner.check_scopes import literal
 from murakkab.planner.compositions import ATTEMPT, DEBATE, JUDGE, SCORES, composition_of, field_of, mentions, names_asked
 from murakkab.planner.frames import CANDIDATES
 from murakkab.planner.providers import is_plain
@@ -32,12 +34,22 @@ _NOT_OF_JUDGES: Final = {
 
 def composition_problems(workflow: Workflow) -> Found:
     """Yield what is wrong with the compositions of *workflow* as they are written."""
+    optional = {step.name for _, step in every_step(workflow) if step.optional is not None}
     for path, step in every_step(workflow):
+        yield from _asks_for(step, path, optional)
         if composition_of(step) is not None:
             yield from _numbers(step, path)
             yield from _pick(step, path)
             yield from _place(step, path)
             yield from _names(step, path)
+
+
+def _asks_for(step: Step, path: Path, optional: set[str]) -> Found:
+    """A condition has no place for data: what it asks for must be there."""
+    for key, text in (("when", step.when), ("repeat", step.repeat.until if step.repeat else "")):
+        for name in sorted(names_in(text) & optional) if text and optional else ():
+            hint = "let a step look at it, and ask for the result of that"
+            yield Diagnostic("contradiction", f"a condition asks for {name!r}, which may be left out", hint, (*path, key))
 
 
 def _numbers(step: Step, path: Path) -> Found:
@@ -124,7 +136,14 @@ def _is_of_judges_alone(step: Step) -> bool:
 
 
 def keeping_problems(step: Step, at: Standing) -> Found:
-    """Yield what is wrong with the types and effects in a composition; *step* is the block that the planner made of one."""
+    """Yield what is wrong with the types and effects in a composition, and with what stands in the place of a step that is left out.
+
+    *step* is as it is expanded: a composition is the block that the planner made of it.
+    """
+    problems: list[Diagnostic] = []
+    if step.optional is not None and step.optional.default is not None:
+        literal(step.optional.default, at.frame.scope[step.name], (*at.path(step), "optional", "default"), problems)
+    yield from problems
     inner = at.frame.inner.get(step.name)
     if step.block is None or not step.block.gives or inner is None or CANDIDATES not in inner.steps:
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from murakkab.expressions import names_in
-from murakkab.planner.filling import told
+from murakkab.planner.filling import filled, told
 from murakkab.planner.frames import CANDIDATES
 from murakkab.planner.mentions import work_of
 from murakkab.planner.walk import every_step
@@ -24,6 +24,7 @@ from murakkab.spec import (
     Expr,
     Loop,
     OnError,
+    Optional,
     Pick,
     Ref,
     Repeat,
@@ -43,6 +44,8 @@ JUDGE, SCORES, BEST, VIEWS, ANSWERS = "judge", "scores", "best", "views", "answe
 #: What an attempt and a participant are told where there is one alone.
 _ALONE: Final[Mapping[str, Any]] = {ATTEMPT: 0, DEBATE: {"seat": 0, "round": 0, "mine": None, "others": []}}
 
+_NOTHING: Final[Mapping[str, Any]] = {}
+
 #: Chooses one of the numbers that may be chosen; the least that makes a composition of it stands beside them.
 Choose = Callable[[tuple[int, ...], int], int]
 
@@ -58,8 +61,8 @@ def least(_numbers: tuple[int, ...], least_: int) -> int:
 
 
 def has_compositions(workflow: Workflow) -> bool:
-    """Return whether any step of *workflow*, or of those inside of it, is a composition."""
-    return any(composition_of(step) is not None for _, step in every_step(workflow))
+    """Return whether any step of *workflow*, or of those inside of it, is a composition or may be left out."""
+    return any(composition_of(step) is not None or step.optional is not None for _, step in every_step(workflow))
 
 
 def composition_of(step: Step) -> BestOf | Debate | None:
@@ -89,15 +92,27 @@ class _Expansion:
             # One that contains itself is refused later on.
             self.done[id(one)] = one
             inner = {key: self.workflow(part) for key, part in one.workflows.items()}
-            self.done[id(one)] = replace(one, steps=self.steps(one.steps), finally_=self.steps(one.finally_), workflows=inner)
+            steps, gone = self.steps(one.steps)
+            last, _ = self.steps(one.finally_, gone)
+            outputs = {name: replace(output, value=filled(output.value, gone)) for name, output in one.outputs.items()}
+            self.done[id(one)] = replace(one, steps=steps, finally_=last, outputs=outputs, workflows=inner)
         return self.done[id(one)]
 
-    def steps(self, steps: Mapping[str, Step]) -> dict[str, Step]:
-        return {name: self.step(step) for name, step in steps.items()}
+    def steps(self, steps: Mapping[str, Step], around: Mapping[str, Any] = _NOTHING) -> tuple[dict[str, Step], Mapping[str, Any]]:
+        """Return *steps* without those that are left out, and what stands in the place of these, and of those *around*."""
+        left = {name: one.optional.default for name, one in steps.items() if one.optional is not None and self.is_out(one.optional)}
+        gone = {**around, **left}
+        kept = {name: told(step, gone) if gone else step for name, step in steps.items() if name not in left}
+        return {name: self.step(step) for name, step in kept.items()}, gone
+
+    def is_out(self, optional: Optional) -> bool:
+        return self.choose(optional.done, 1) == 0
 
     def step(self, step: Step) -> Step:
         if step.block is not None:
-            step = replace(step, block=replace(step.block, steps=self.steps(step.block.steps)))
+            inner, gone = self.steps(step.block.steps)
+            outputs = {name: replace(output, value=filled(output.value, gone)) for name, output in step.block.outputs.items()}
+            step = replace(step, block=replace(step.block, steps=inner, outputs=outputs))
         if step.best_of is not None:
             n = self.choose(step.best_of.n, 2)
             return _plain(step) if n < 2 else _around(step, _attempts(step, n), _composed(step.best_of.pick, n), step.best_of.pick)
@@ -128,6 +143,7 @@ def _around(step: Step, candidates: Step, composed: Composed, pick: Pick) -> Ste
         when=step.when,
         after=step.after,
         on_error=OnError() if step.on_error.action is Rescue.FALLBACK else step.on_error,
+        optional=step.optional,
         description=step.description,
     )
 
@@ -149,7 +165,7 @@ def _keeping(pick: Pick) -> Iterator[Step]:
 def _work(step: Step, name: str) -> Step:
     """Return the work of *step*, and how it is done, as a step of its own; what is asked before it stays outside."""
     on_error = step.on_error if step.on_error.action is Rescue.FALLBACK else OnError()
-    alone = replace(step, name=name, best_of=None, debate=None, for_each=(), max_parallel=None, need=None, description="")
+    alone = replace(step, name=name, best_of=None, debate=None, for_each=(), max_parallel=None, need=None, optional=None, description="")
     return replace(alone, when="", after=(), on_error=on_error)
 
 

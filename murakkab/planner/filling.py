@@ -24,6 +24,7 @@ def told(step: Step, values: Mapping[str, Any]) -> Step:
     wait = step.wait and replace(step.wait, seconds=put(step.wait.seconds), until=put(step.wait.until), event=put(step.wait.event))
     return replace(
         step,
+        after=tuple(name for name in step.after if name not in values),
         with_={name: put(expr) for name, expr in step.with_.items()},
         knobs={name: put(expr) for name, expr in step.knobs.items()},
         on_error=replace(step.on_error, default=put(step.on_error.default)),

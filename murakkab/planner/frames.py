@@ -87,6 +87,8 @@ def fill(frame: Frame, around: Mapping[str, Type], known: Known) -> None:
             result = frame.results[name] = _result(frame, step, known)
             for _ in step.for_each:
                 result = list_of(result)
+            if step.optional is not None and step.optional.default is None:
+                result = or_null(result)
             if name not in _NO_STEPS:
                 own[name] = result
 

@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import InputError
-from murakkab.spec import BestOf, Debate, Step, Workflow
+from murakkab.spec import BestOf, Debate, Optional, Step, Workflow
 
 #: The knobs of a composition, and the least at which anything is left of it.
-_LEAST: Final = {"n": 2, "participants": 2, "rounds": 1}
+_LEAST: Final = {"n": 2, "participants": 2, "rounds": 1, "done": 1}
+#: The knob of a step that may be left out: 1 where it is done, else 0.
+DONE: Final = "done"
 
 Value = int
 Settings = Mapping[str, Value]
@@ -56,6 +58,24 @@ def with_settings(workflow: Workflow, settings: Settings) -> Workflow:
     return _changed(workflow, partial(_set, settings=settings))
 
 
+def without_leaving_out(knobs: tuple[GraphKnob, ...]) -> tuple[GraphKnob, ...]:
+    """Return the *knobs*, of which those that leave something out are as they usually are: nothing says what that may cost."""
+    return tuple(replace(knob, choices=knob.choices[:1]) if knob.name.endswith(f".{DONE}") else knob for knob in knobs)
+
+
+def left_out(workflow: Workflow) -> tuple[tuple[str, Step], ...]:
+    """Return the steps that are left out, by their names."""
+    found: list[tuple[str, Step]] = []
+
+    def noted(step: Step, name: str) -> Step:
+        if step.optional is not None and not step.optional.done[0]:
+            found.append((name, step))
+        return step
+
+    _changed(workflow, noted)
+    return tuple(found)
+
+
 def variants(knobs: tuple[GraphKnob, ...]) -> Iterator[Settings]:
     """Yield the settings of the open *knobs* that make different graphs, the usual ones first."""
     open_ = [knob for knob in knobs if len(knob.choices) > 1]
@@ -76,6 +96,8 @@ def _effect(knobs: tuple[GraphKnob, ...], settings: Settings) -> tuple[tuple[str
 
 
 def _fields(step: Step) -> Iterator[tuple[str, tuple[int, ...]]]:
+    if step.optional is not None:
+        yield DONE, step.optional.done
     if step.best_of is not None:
         yield "n", step.best_of.n
     elif step.debate is not None:
@@ -85,6 +107,8 @@ def _fields(step: Step) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def _set(step: Step, name: str, settings: Settings) -> Step:
     numbers = {field: (settings[key],) if (key := f"{name}.{field}") in settings else found for field, found in _fields(step)}
+    if step.optional is not None:
+        step = replace(step, optional=Optional(step.optional.default, numbers[DONE]))
     if step.best_of is not None:
         return replace(step, best_of=BestOf(numbers["n"], step.best_of.pick))
     if step.debate is not None:
