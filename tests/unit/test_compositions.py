@@ -1,4 +1,4 @@
-"""Best of n and debate: what they are made of, how good their results are taken to be, and how many attempts are chosen."""
+"""Knobs that change the graph - best of n, debate, steps that may be left out: what they are made of, how good their results are taken to be, and how many attempts are chosen."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,9 +21,9 @@ from murakkab.optimizer.situation import Situation
 from murakkab.picking import highest, majority, views
 from murakkab.plan import Deployment
 from murakkab.planner.compile import compile_workflow
-from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings
+from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings, without_leaving_out
 from murakkab.profiles import Profile, Setting, Spread
-from murakkab.spec import BestOf, Composed, Debate, Goal, Output, Pick, Ref, Step, Workflow
+from murakkab.spec import BestOf, Composed, Debate, Effect, Goal, Optional, Output, Pick, Ref, Step, Template, Workflow
 from murakkab.varying import Varied, varied
 from tests.fakes import WORK
 
@@ -300,3 +300,71 @@ goal: {minimize: cost, limits: {quality: 0.512}}
     assert sorted(row.task for row in handle.resume_job(failed.value.job).tasks if row.task.startswith("a/c")) == [
         f"a/candidates[{n}]" for n in range(3)
     ]
+
+
+# ------------------------------------------------------------------------------------------------------------- left out
+
+
+def branch(**optional: Any) -> Workflow:
+    """Return a workflow whose step `heard` may be left out, with `sound`, which only it needs."""
+    steps = {
+        "sound": Step("sound", uses="work", effect=Effect.PURE),
+        "heard": Step("heard", uses="work", with_={"x": Ref("sound")}, optional=Optional(**optional)),
+        "told": Step("told", uses="work", with_={"x": Ref("heard", ("text",)), "y": Template(("said: ", Ref("heard")))}, after=("heard",)),
+    }
+    return Workflow("w", steps=steps, outputs={"told": Output(Ref("told")), "heard": Output(Ref("heard"))})
+
+
+def test_what_is_left_out_is_not_there_and_with_it_goes_what_only_it_needs() -> None:
+    catalog = known(card("e", 1.0, 0.8))
+    graph = compile_workflow(with_settings(branch(default={"text": "nothing"}), {"heard.done": 0}), catalog)
+    assert list(graph.nodes) == ["told"]
+    assert graph.nodes["told"].with_ == {"x": "nothing", "y": Template(("said: ", '{"text": "nothing"}'))}
+    assert graph.nodes["told"].needs == ()
+    assert graph.outputs["heard"] == {"text": "nothing"}
+    assert graph.left_out == ("heard",)
+    assert graph.rewrites == ("heard is left out", "sound is dropped: nothing uses its result and it has no effect")
+    assert list(compile_workflow(branch(), catalog).nodes) == ["sound", "heard", "told"]
+
+
+def test_a_step_is_left_out_where_a_limit_on_quality_allows_it() -> None:
+    catalog, declared = known(card("e", 1.0, 0.8)), branch()
+    kept = best(declared, catalog, Goal(("cost",), {"quality": 0.5})).deployment
+    assert [(one.name, one.value) for one in kept.graph] == [("heard.done", 1)]
+    gone = best(declared, catalog, Goal(("cost",), {"quality": 0.4})).deployment
+    (choice,) = gone.graph
+    assert (choice.value, choice.lost) == (0, "2 USD more cost, and quality 0.8 instead of 0.4")
+    assert gone.estimate is not None
+    assert gone.estimate.quality is not None
+    assert (gone.estimate.usd.value, gone.estimate.quality.value) == (1.0, pytest.approx(0.4))
+    assert set(gone.choices) == {"told"}
+
+
+def test_without_a_limit_on_quality_everything_is_done() -> None:
+    (knob,) = without_leaving_out(graph_knobs(branch()))
+    assert knob == GraphKnob("heard.done", (1,))
+
+
+def test_a_job_runs_without_what_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "w.yaml"
+    file.write_text(
+        """\
+workflow: w
+inputs: {text: str}
+steps:
+  a: {uses: text-summary, with: {text: "${inputs.text}"}}
+  b: {uses: text-summary, with: {text: "${a}"}, optional: {default: none}}
+  c: {uses: text-summary, with: {text: {$template: "${inputs.text} ${b}"}}}
+outputs: {c: "${c}", b: "${b}"}
+goal: {minimize: energy}
+"""
+    )
+    handle: WorkflowHandle[..., Any] = load_workflow(file)
+    assert [row.task for row in handle.run_job(text="Rain fell.").tasks] == ["a", "b", "c"]
+    job = handle.options(limits={"quality": 0.1}).run_job(text="Rain fell.")
+    assert ([row.task for row in job.tasks], job.outputs) == (["c"], {"c": "Rain fell. none", "b": "none"})
+
+
+@pytest.mark.parametrize("optional", [Optional(), Optional([]), Optional({"x": 1}, (0,)), Optional(None, (1,))])
+def test_that_a_step_may_be_left_out_is_written_down_and_read_back(optional: Optional) -> None:
+    assert from_document(to_document(alone(optional=optional))) == (alone(optional=optional), [])
