@@ -8,7 +8,23 @@ from murakkab.composition import as_expr
 from murakkab.errors import Diagnostic, SpecError
 from murakkab.placeholders import Formula, Placeholder, condition_text, mistake
 from murakkab.references import NAME
-from murakkab.spec import BestOf, CachePolicy, Debate, Effect, Expr, Loop, Need, OnError, Otherwise, Prefer, Ref, Repeat, Rescue, Retry
+from murakkab.spec import (
+    BestOf,
+    CachePolicy,
+    Debate,
+    Effect,
+    Expr,
+    Loop,
+    Need,
+    OnError,
+    Optional,
+    Otherwise,
+    Prefer,
+    Ref,
+    Repeat,
+    Rescue,
+    Retry,
+)
 
 #: What means something else wherever a step could be named.
 RESERVED_NAMES: Final = frozenset({"inputs", "item", "secrets", "loop", "result", "error", "job"})
@@ -38,6 +54,7 @@ class CommonOptions(TypedDict, total=False):
 
     `after`: steps (their values or names) that must be over first. `name`: the name of the step; where it is taken, a number is added.
     `timeout`: in seconds. `need`: of all elements, so many must succeed: `3`, `"60%"`, `"3 of 5"`; the rest is cancelled then.
+    `optional`: it may be left out where a limit on quality allows it; `instead(value)` says what its value is then.
     """
 
     name: str
@@ -48,6 +65,7 @@ class CommonOptions(TypedDict, total=False):
     need: int | str | Need
     timeout: float
     on_error: Literal["fail", "skip"] | OnError
+    optional: bool | Optional
 
 
 class StepOptions(CommonOptions, total=False):
@@ -194,6 +212,17 @@ def _read_best_of(name: str, value: Any) -> BestOf:
     return value if isinstance(value, BestOf) else BestOf(numbers_of(name, value))
 
 
+def _read_optional(name: str, value: Any) -> Optional | None:
+    if isinstance(value, Optional):
+        return value
+    return Optional() if _of_type(bool, Optional)(name, value) else None
+
+
+def instead(value: object) -> Optional:
+    """Return the `optional` of a step that may be left out: whoever uses its value has *value*, plain data, then."""
+    return Optional(as_expr(value))
+
+
 def _read_need(name: str, value: Any) -> Need:
     if isinstance(value, Need):
         return value
@@ -283,6 +312,7 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "repeat": _read_repeat,
     "best_of": _read_best_of,
     "debate": _of_type(Debate),
+    "optional": _read_optional,
     "need": _read_need,
     "retry": _read_retry,
     "timeout": _of_type(int, float),

@@ -26,7 +26,7 @@ from murakkab.errors import (
     SpecError,
 )
 from murakkab.gates import approve, wait, wait_for
-from murakkab.options import default_to, fallback_to, zipped
+from murakkab.options import default_to, fallback_to, instead, zipped
 from murakkab.outputs import output
 from murakkab.several import best_of, debate
 from murakkab.signature import TypeText
@@ -89,6 +89,7 @@ __all__ = [
     "finally_",
     "first",
     "flatten",
+    "instead",
     "item",
     "job",
     "load_workflow",

@@ -58,6 +58,8 @@ def _badges(step: Step) -> Iterator[tuple[str, str]]:
         at_once = f", {step.max_parallel} at a time" if step.max_parallel else ""
         yield "each", f"each {', then '.join(map(loop_text, step.for_each))}{at_once}"
     yield from (("repeat", text) for text in _again(step))
+    if step.optional is not None:
+        yield "need", "may be left out"
     if step.need is not None:
         yield "need", need_text(step.need)
     if step.retry.attempts > 1:

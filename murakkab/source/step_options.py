@@ -9,7 +9,7 @@ from murakkab.options import need_of
 from murakkab.source.layout import Brackets, Code, Text, called, given, joined, mapping, quoted, several
 from murakkab.source.names import Imports, Level, Variable
 from murakkab.source.values import Scene, arguments, value
-from murakkab.spec import BestOf, CachePolicy, Debate, Loop, Need, OnError, Otherwise, Pick, Prefer, Repeat, Rescue, Retry, Step
+from murakkab.spec import BestOf, CachePolicy, Debate, Loop, Need, OnError, Optional, Otherwise, Pick, Prefer, Repeat, Rescue, Retry, Step
 
 #: A share that options can be given as text.
 _SHARE: Final = re.compile(r"\d{1,3}(\.\d{1,6})?%")
@@ -74,6 +74,12 @@ def _debate(debate: Debate, scene: Scene) -> Code:
     return called(scene.imports["debate"], *numbers, *_pick(debate.pick, scene))
 
 
+def _optional(optional: Optional, scene: Scene) -> Code:
+    if len(optional.done) == 1:
+        return called(scene.imports["Optional"], value(optional.default, scene), repr(optional.done))
+    return "True" if optional.default is None else called(scene.imports["instead"], value(optional.default, scene))
+
+
 def _choices(numbers: tuple[int, ...]) -> Code:
     return repr(numbers[0]) if len(numbers) == 1 else Brackets("[", tuple(map(repr, numbers)), "]")
 
@@ -135,6 +141,7 @@ _WRITERS: Final[Mapping[str, tuple[Any, Callable[[Any, Scene], Code]]]] = {
     "repeat": (None, _repeat),
     "best_of": (None, _best_of),
     "debate": (None, _debate),
+    "optional": (None, _optional),
     "need": (None, _need),
     "retry": (Retry(), _retry),
     "timeout": (None, lambda timeout, _: number(timeout)),

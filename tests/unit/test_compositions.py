@@ -1,4 +1,4 @@
-"""Knobs that change the graph - best of n, debate, steps that may be left out: what they are made of, how good their results are taken to be, and how many attempts are chosen."""
+"""Knobs that change the graph: best of n, debate, and steps that may be left out."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murakkab import WorkflowHandle, best_of, debate, load_workflow, step, var, workflow
+from murakkab import WorkflowHandle, best_of, call, debate, instead, load_workflow, step, template, use, var, workflow
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Quote
 from murakkab.document import from_document, to_document
 from murakkab.errors import InputError, JobFailed, PlanError, SpecError
@@ -23,6 +23,7 @@ from murakkab.plan import Deployment
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings, without_leaving_out
 from murakkab.profiles import Profile, Setting, Spread
+from murakkab.source import to_python
 from murakkab.spec import BestOf, Composed, Debate, Effect, Goal, Optional, Output, Pick, Ref, Step, Template, Workflow
 from murakkab.varying import Varied, varied
 from tests.fakes import WORK
@@ -368,3 +369,21 @@ goal: {minimize: energy}
 @pytest.mark.parametrize("optional", [Optional(), Optional([]), Optional({"x": 1}, (0,)), Optional(None, (1,))])
 def test_that_a_step_may_be_left_out_is_written_down_and_read_back(optional: Optional) -> None:
     assert from_document(to_document(alone(optional=optional))) == (alone(optional=optional), [])
+
+
+def test_compositions_and_what_may_be_left_out_are_written_as_python_and_mean_the_same(tmp_path: Path) -> None:
+    @workflow
+    def every(question: str) -> dict[str, str]:
+        asked = use("text-summary", name="asked", optional=instead("nobody"), best_of=[1, 3])(text=question)
+        judging = best_of(3, judge=lambda all_: use("text-summary", retry=2)(text=template("{}", all_)), accuracy=0.5)
+        judged = use("text-summary", name="judged", best_of=judging)(text=asked, sentences=var("attempt"))
+        scoring = debate([2, 3], [1, 0], score=lambda one: call("math:log")(x=one))
+        scored = use("text-summary", name="scored", debate=scoring)(text=template("{}{}", judged, var("debate").others))
+        return {"scored": scored}
+
+    pinned = with_settings(every.definition, {"asked.done": 1})
+    for declared in (every.definition, pinned):
+        scope: dict[str, Any] = {}
+        exec(to_python(declared), scope)
+        written = next(one for one in scope.values() if isinstance(one, WorkflowHandle))
+        assert to_document(written.definition)["steps"] == to_document(declared)["steps"]
