@@ -117,7 +117,7 @@ def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
 def quality_of(steps: Iterable[Estimate], rule: Rule, left_out: int = 0) -> Figure | None:
     """Return the mean or the product over the steps that have one; so many that were *left_out* count as nothing."""
     known = [one.quality for one in steps if one.quality is not None]
-    known += [exactly(0.0, _LEFT_OUT)] * (left_out if known else 0)
+    known += [exactly(0.0, _LEFT_OUT)] * left_out
     if not known or rule is Rule.MEAN:
         return times(sum_of(known), 1 / len(known)) if known else None
     value = math.prod(one.value for one in known)

@@ -1,5 +1,6 @@
 """Knobs that change the graph: best of n, debate, and steps that may be left out."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from murakkab import WorkflowHandle, best_of, call, debate, instead, load_workflow, step, template, use, var, workflow
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Quote
+from murakkab.cli.app import app as commands
 from murakkab.document import from_document, to_document
 from murakkab.errors import InputError, JobFailed, PlanError, SpecError
 from murakkab.figures import Figure, Provenance, Source
@@ -120,7 +123,7 @@ def test_the_cheapest_is_one_attempt_and_a_limit_on_quality_asks_for_more() -> N
     better = best(declared, catalog, Goal(("cost",), {"quality": 0.75}))
     (choice,) = better.deployment.graph
     assert (choice.name, choice.value, choice.choices, choice.other) == ("s.n", 3, (1, 3, 5), 5)
-    assert choice.lost == "2 USD more cost"
+    assert choice.lost == "2 USD more cost, and quality 0.837 instead of 0.784"
     assert better.deployment.estimate is not None
     assert better.deployment.estimate.usd.value == pytest.approx(3.0)
     assert better.deployment.estimate.quality is not None
@@ -387,3 +390,33 @@ def test_compositions_and_what_may_be_left_out_are_written_as_python_and_mean_th
         exec(to_python(declared), scope)
         written = next(one for one in scope.values() if isinstance(one, WorkflowHandle))
         assert to_document(written.definition)["steps"] == to_document(declared)["steps"]
+
+
+def test_a_plan_says_what_was_set_and_the_command_line_sets_it(tmp_path: Path) -> None:
+    file = tmp_path / "w.yaml"
+    file.write_text(
+        """\
+workflow: w
+inputs: {text: str}
+steps:
+  a: {uses: text-summary, with: {text: "${inputs.text}"}, best_of: [1, 3]}
+  b: {uses: text-summary, with: {text: "${a}"}, optional: {default: none}}
+outputs: {a: "${a}", b: "${b}"}
+goal: {minimize: energy, limits: {quality: 0.2}}
+"""
+    )
+
+    def told(*words: str) -> str:
+        return CliRunner().invoke(commands, ["plan", str(file), "--journal", str(tmp_path / "home"), *words]).output
+
+    assert "a.n is 1 of 1, 3" in told()
+    assert "b is left out; done instead: " in told()
+    assert "a.n is 3, as the workflow says" in told("--knob", "a.n=3,b.done=1")
+    assert "b is done\n" in told("--knob", "a.n=3,b.done=1")
+    assert "the knob a.n cannot be 2" in told("--knob", "a.n=2")
+    assert "'a.n' sets no knob" in told("--knob", "a.n")
+    found = json.loads(told("--pareto", "energy,quality", "--json", "--limit", "quality=0.01"))
+    assert {tuple(sorted(point["graph"].items())) for point in found["points"]} >= {
+        (("a.n", 1), ("b.done", 0)),
+        (("a.n", 1), ("b.done", 1)),
+    }
