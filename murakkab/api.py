@@ -34,7 +34,8 @@ class RunOptions(TypedDict, total=False):
 
     `power_safe`: they survive a power cut too. `cores`: how many CPU cores tasks may use. `slots`: further resources, such as
     {"gpu-memory-mb": 24000}. `goal` and `budget` take the place of those that the workflow declares, once the `profile` of that name is
-    laid over it; `minimize` takes the place of that of the goal, and `limits` are laid over its limits.
+    laid over it; `minimize` takes the place of that of the goal, and `limits` are laid over its limits. `knobs`
+    sets those that change the graph: {"answer.n": 3}.
     """
 
     home: str | Path
@@ -47,6 +48,7 @@ class RunOptions(TypedDict, total=False):
     limits: Mapping[str, float | str]
     budget: Budget
     profile: str
+    knobs: Mapping[str, int]
 
 
 class WorkflowHandle(Generic[P, R]):

@@ -26,9 +26,13 @@ from murakkab.errors import Diagnostic, InputError, MurakkabError, NotFoundError
 from murakkab.load import MAX_CHARACTERS, Parsed, parse
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
+from murakkab.plan import TaskGraph
 from murakkab.planner.check import check
 from murakkab.planner.check_profiles import check_profiles
 from murakkab.planner.compile import compile_workflow
+from murakkab.planner.compositions import expanded, least
+from murakkab.planner.declared import declared_path
+from murakkab.planner.graph_knobs import with_settings
 from murakkab.planner.walk import every_step
 from murakkab.ports import Clock, Executor, Journal, Meter, Observer, ProfileStore, Records, ResultCache
 from murakkab.profiles import Profile
@@ -253,7 +257,7 @@ def functions_of(
     described: dict[str, Capability] = {}
     missing: dict[str, Diagnostic] = {}
     wrong: list[Diagnostic] = []
-    for path, step in every_step(workflow):
+    for path, step in every_step(expanded(workflow, least)):
         if not step.call or step.call in functions or step.call in (known or {}):
             continue
         if step.call not in described:
@@ -265,7 +269,7 @@ def functions_of(
                 functions[step.call] = found
                 described[step.call] = describe(found)
         if step.call in missing:
-            wrong.append(replace(missing[step.call], path=(*path, "call")))
+            wrong.append(replace(missing[step.call], path=declared_path((*path, "call"), workflow)))
     return functions, described, wrong
 
 
@@ -303,6 +307,20 @@ def prepare(
     # What limits ask for is known when a job is to run, and what it is about.
     deployment = choose(graph, catalog(), goal, Situation(is_hurried=True))
     return Work(graph, deployment, functions, warnings=tuple(found))
+
+
+def varied_graph(work: Work, settings: Mapping[str, int]) -> TaskGraph:
+    """Return the graph of *work* with knobs set that change it. Raises `InputError` for a knob or a value that there is not."""
+    workflow = with_settings(work.graph.workflow, settings)
+    return compile_workflow(workflow, catalog(), {name: describe(function) for name, function in work.functions.items()})
+
+
+def with_graph(work: Work, settings: Mapping[str, int]) -> Work:
+    """Return *work* with knobs set that change its graph, each step chosen for itself. Raises `InputError` for what cannot be set."""
+    if not settings:
+        return work
+    graph = varied_graph(work, settings)
+    return replace(work, graph=graph, deployment=choose(graph, catalog(), work.deployment.goal, Situation(is_hurried=True)))
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:

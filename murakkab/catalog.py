@@ -94,7 +94,8 @@ class ExecutorCard:
     """One way to provide a capability, with its knobs. `version` changes whenever its results may: it is part of the cache key.
 
     `extra` names the optional libraries and `settings` the environment variables without which it cannot run. `leaves_undone`: it gives
-    the empty result and does nothing, which is how a step is switched off; it is never chosen unless the step or a limit allows it.
+    the empty result and does nothing, which is one way to switch a step off (`optional` is the other); it is never chosen unless the step
+    or a limit allows it.
     """
 
     name: str

@@ -13,12 +13,14 @@ from murakkab.optimizer.expected import seen_in
 from murakkab.optimizer.models import can_choose_models
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.tiers import Amounts, Version, amounts_of
-from murakkab.plan import Choice, Deployment
+from murakkab.plan import Choice, Deployment, TaskGraph
+from murakkab.planner.graph_knobs import Settings, graph_knobs, without_leaving_out
 from murakkab.profiles import Profile
 from murakkab.profiling.observation import Shape, way_text
 from murakkab.rechoosing.again import Again
 from murakkab.spec import Goal
 from murakkab.tiers import tiers_for, with_numbers
+from murakkab.varying import varied
 
 if TYPE_CHECKING:
     from murakkab.optimizer.quick import Prepared
@@ -46,8 +48,8 @@ def chosen(
     aim = work.deployment.goal if goal is None else goal
     profiles, shapes = _known(settings, work.graph.workflow.name)
     at = replace(_situation(settings, inputs, profiles), with_others=with_others)
-    decision, uses = with_numbers(work.graph, aim, at, settings, lambda numbers: _decided(work, numbers, at, shapes))
-    made, graph = decision.deployment, work.graph
+    decision, uses = with_numbers(work.graph, aim, at, settings, lambda numbers: _varied(work, numbers, at, shapes))
+    made, graph = decision.deployment, decision.graph
     if graph.workflow.goal.tiers:
         graph = replace(graph, workflow=replace(graph.workflow, goal=made.goal))
     has_others = any(len(ways) > 1 for ways in decision.ways.values())
@@ -57,13 +59,32 @@ def chosen(
     return replace(work, graph=graph, deployment=replace(made, tiers=uses), again=again)
 
 
-def _decided(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
+def _varied(work: app.Work, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
+    """Return the decision for the best of the graphs that a workflow can become."""
+    knobs = graph_knobs(work.graph.workflow)
+    if "quality" not in goal.limits:
+        knobs = without_leaving_out(knobs)
+    if not knobs:
+        return _decided(work.graph, goal, at, shapes)
+    alone = replace(at, with_others=False)
+
+    def decide_one(settings: Settings) -> tuple[Deployment, Decision]:
+        made = _decided(app.varied_graph(work, settings), goal, alone, shapes)
+        return made.deployment, made
+
+    found = varied(knobs, goal, decide_one)
+    # The next best of each step are told of the graph that was chosen alone: they take a forecast each.
+    made = _decided(found.made.graph, goal, at, shapes) if at.with_others else found.made
+    return replace(made, deployment=replace(made.deployment, graph=found.deployment.graph, status=found.deployment.status))
+
+
+def _decided(graph: TaskGraph, goal: Goal, at: Situation, shapes: Sequence[Shape]) -> Decision:
     """Return the decision for a job that becomes what earlier ones did that were done in such a way."""
-    decision = decide(work.graph, app.catalog(), goal, replace(at, seen=seen_in(work.graph, shapes)))
+    decision = decide(graph, app.catalog(), goal, replace(at, seen=seen_in(graph, shapes)))
     for _ in range(_AGAIN if shapes else 0):
         # How much there is to do depends on who does what comes before.
         before = _ways(decision.deployment)
-        decision = decide(work.graph, app.catalog(), goal, replace(at, seen=seen_in(work.graph, shapes, before)))
+        decision = decide(graph, app.catalog(), goal, replace(at, seen=seen_in(graph, shapes, before)))
         if _ways(decision.deployment) == before:
             break
     return decision
@@ -105,7 +126,7 @@ def _with_own(ways: Sequence[Configuration], choice: Choice) -> Sequence[Configu
 def is_open(work: app.Work) -> bool:
     """Return whether there is anything to choose or to keep for a job: limits, or a step that can be done in more than one way."""
     goal = work.deployment.goal
-    if goal.limits or goal.tiers:
+    if goal.limits or goal.tiers or any(len(knob.choices) > 1 for knob in graph_knobs(work.graph.workflow)):
         return True
     known = app.catalog()
     # Most steps are alike in this: a thousand functions are one question.
@@ -134,9 +155,17 @@ def traded(
 
     # NumPy and SciPy are loaded for a frontier, and not for every job.
     from murakkab.optimizer.trades import trade_of
+    from murakkab.varied_trades import varied_trade
 
     def under(numbers: Goal) -> "Trade":
-        return trade_of(work.graph, app.catalog(), numbers, at, measures=measures, points=points)
+        def trade(settings: Settings) -> "Trade":
+            graph = app.varied_graph(work, settings) if settings else work.graph
+            return trade_of(graph, app.catalog(), numbers, at, measures=measures, points=points)
+
+        knobs = graph_knobs(work.graph.workflow)
+        if "quality" not in {*numbers.limits, *measures}:
+            knobs = without_leaving_out(knobs)
+        return varied_trade(knobs, numbers, trade)
 
     found, uses = with_numbers(work.graph, aim, at, settings, under)
     return replace(found, chosen=replace(found.chosen, tiers=uses))

@@ -53,6 +53,7 @@ CODES: Final[dict[str, str]] = {
     "contradiction": "two things that are said cannot both hold, or one of them can never matter",
     "unsafe-cache": "results of a step that changes the world would be kept in place of the change",
     "unsafe-retry": "a step that must not happen twice would be tried again",
+    "unsafe-attempts": "a step that must not happen twice would be done several times, to keep one of the results",
     "unsafe-race": "a step that changes the world may be cancelled half-way, because enough others have succeeded",
     "ungated": "a step waits for an approval and is done whatever the answer is (a warning)",
     "unknown-goal": "the goal or the budget names something that is not measured",

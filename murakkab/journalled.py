@@ -13,6 +13,7 @@ from murakkab.forecasts import with_forecast
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.planner.compile import compile_workflow
+from murakkab.planner.graph_knobs import graph_knobs
 from murakkab.ports import JobHeader, Journal, Records
 from murakkab.runtime.choices import Earlier, earlier_choices, read_back
 from murakkab.runtime.driver import Work, replay
@@ -39,7 +40,8 @@ def work_of(journal: Records, job: str, functions: Mapping[str, Callable[..., An
 def as_begun(journal: Records, job: str, work: Work) -> Work:
     """Return *work* with the choices that a journalled job of it was started with. Raises `NotFoundError`."""
     header, past = journal.read(job)
-    return _as_chosen(work, header, past)
+    begun = app.with_graph(work, {knob.name: knob.choices[0] for knob in graph_knobs(_declared(header))})
+    return _as_chosen(begun, header, past)
 
 
 def _declared(header: JobHeader) -> Workflow:

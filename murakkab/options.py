@@ -8,7 +8,23 @@ from murakkab.composition import as_expr
 from murakkab.errors import Diagnostic, SpecError
 from murakkab.placeholders import Formula, Placeholder, condition_text, mistake
 from murakkab.references import NAME
-from murakkab.spec import CachePolicy, Effect, Expr, Loop, Need, OnError, Otherwise, Prefer, Ref, Repeat, Rescue, Retry
+from murakkab.spec import (
+    BestOf,
+    CachePolicy,
+    Debate,
+    Effect,
+    Expr,
+    Loop,
+    Need,
+    OnError,
+    Optional,
+    Otherwise,
+    Prefer,
+    Ref,
+    Repeat,
+    Rescue,
+    Retry,
+)
 
 #: What means something else wherever a step could be named.
 RESERVED_NAMES: Final = frozenset({"inputs", "item", "secrets", "loop", "result", "error", "job"})
@@ -38,6 +54,7 @@ class CommonOptions(TypedDict, total=False):
 
     `after`: steps (their values or names) that must be over first. `name`: the name of the step; where it is taken, a number is added.
     `timeout`: in seconds. `need`: of all elements, so many must succeed: `3`, `"60%"`, `"3 of 5"`; the rest is cancelled then.
+    `optional`: it may be left out where a limit on quality allows it; `instead(value)` says what its value is then.
     """
 
     name: str
@@ -48,16 +65,20 @@ class CommonOptions(TypedDict, total=False):
     need: int | str | Need
     timeout: float
     on_error: Literal["fail", "skip"] | OnError
+    optional: bool | Optional
 
 
 class StepOptions(CommonOptions, total=False):
     """How a step is run. `retry`: how often to try; `cache`: for good, or for so many seconds; `repeat`: again until something holds.
 
+    `best_of` and `debate`: several times at once, to keep one of the results; see the functions of these names.
     `prefer`: constraints on what may be chosen. `does`: a remark in plain language.
     """
 
     does: str
     repeat: int | Repeat | RepeatOptions
+    best_of: int | Sequence[int] | BestOf
+    debate: Debate
     retry: int | Retry
     cache: bool | float | CachePolicy
     effect: Literal["pure", "read", "write", "irreversible"] | Effect
@@ -86,9 +107,11 @@ class GateOptions(CommonOptions, total=False):
 
 
 class BlockOptions(GateOptions, total=False):
-    """How a block is run: over and over, or once for every element of a list."""
+    """How a block is run: over and over, several times at once, or once for every element of a list."""
 
     repeat: int | Repeat | RepeatOptions
+    best_of: int | Sequence[int] | BestOf
+    debate: Debate
 
 
 class LoopOptions(StepOptions, total=False):
@@ -174,6 +197,30 @@ def _read_repeat(name: str, value: Any) -> Repeat:
         raise mistake("bad-choice", f"otherwise={value.otherwise!r} is not understood", f"write one of {', '.join(Otherwise)}")
     at_most, delay = _of_type(int)("at_most", value.at_most), _of_type(int, float)("delay", value.delay)
     return Repeat(at_most, condition_text(value.until), Otherwise(value.otherwise), delay)
+
+
+def numbers_of(name: str, value: object) -> tuple[int, ...]:
+    """Return the whole numbers that may be chosen, from one or several. Raises `SpecError`."""
+    given: Sequence[Any] = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    several = tuple(one for one in given if isinstance(one, int) and not isinstance(one, bool))
+    if not several or len(several) < len(given):
+        raise mistake("wrong-form", f"{name}={value!r} is no whole number", "write 3, or [1, 3, 5] for those that may be chosen")
+    return several
+
+
+def _read_best_of(name: str, value: Any) -> BestOf:
+    return value if isinstance(value, BestOf) else BestOf(numbers_of(name, value))
+
+
+def _read_optional(name: str, value: Any) -> Optional | None:
+    if isinstance(value, Optional):
+        return value
+    return Optional() if _of_type(bool, Optional)(name, value) else None
+
+
+def instead(value: object) -> Optional:
+    """Return the `optional` of a step that may be left out: whoever uses its value has *value*, plain data, then."""
+    return Optional(as_expr(value))
 
 
 def _read_need(name: str, value: Any) -> Need:
@@ -263,6 +310,9 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "for_each": _read_loops,
     "max_parallel": _of_type(int),
     "repeat": _read_repeat,
+    "best_of": _read_best_of,
+    "debate": _of_type(Debate),
+    "optional": _read_optional,
     "need": _read_need,
     "retry": _read_retry,
     "timeout": _of_type(int, float),

@@ -10,8 +10,10 @@ from typing import Any
 from murakkab.catalog import ExecutorCard
 from murakkab.figures import Figure
 from murakkab.spec import (
+    PICKING,
     Approve,
     CachePolicy,
+    Composed,
     Effect,
     Expr,
     Goal,
@@ -48,6 +50,7 @@ class Body:
     task begins. Otherwise a sub-workflow, which sees `inputs` alone: those that the step's `with_` gives, else their defaults.
     `only`: the body is this one step, and its value is the value of the body; else that is the record of the `outputs`.
     `need`: so many of the `sinks` (steps that no other uses) end the body; then its value is the record of the sinks that succeeded.
+    `gives`: the value of this one of several steps is the value of the body.
     """
 
     nodes: "Mapping[str, Node]"
@@ -60,6 +63,7 @@ class Body:
     secrets: Mapping[str, str] = field(default_factory=dict)
     captures: frozenset[str] = frozenset()
     only: str = ""
+    gives: str = ""
     need: Need | None = None
     sinks: tuple[str, ...] = ()
 
@@ -122,6 +126,8 @@ class Node:
     executor: str = ""
     knobs: Mapping[str, Any] = field(default_factory=dict)
     result: Type = ANY
+    #: The compositions that its results are candidates of, the innermost first, and those that it only helps in.
+    composed: tuple[Composed, ...] = ()
     #: Longest path of expected work from the start of this step to the end of the job, in seconds: the priority of its tasks.
     rank: float = 0.0
 
@@ -129,6 +135,11 @@ class Node:
     def is_plain(self) -> bool:
         """True when an executor does it."""
         return self.body is None and self.approve is None and self.wait is None and not self.is_late
+
+    @property
+    def only_helps(self) -> bool:
+        """True when it gives no result of its own, but helps to make or to keep those of a composition: it has no quality."""
+        return any(not one.among for one in self.composed) or (bool(self.composed) and self.call.startswith(PICKING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,8 @@ class TaskGraph:
     finally_: Body | None = None
     rewrites: tuple[str, ...] = ()
     digest: str = ""
+    #: The steps that were left out though they would have had a quality.
+    left_out: tuple[str, ...] = ()
 
     def every_node(self) -> Iterator[Node]:
         """Yield every node, those inside of others after them."""
@@ -204,6 +217,17 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphChoice:
+    """A knob that changes the graph: what it was set to, and its `choices`. `other`: the next best; `lost`: why that was not taken."""
+
+    name: str
+    value: int | str
+    choices: tuple[int | str, ...]
+    other: int | str | None = None
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TierUse:
     """A limit that was named by a tier: the `value` that it stands for in this job, by which version of the tiers, set on which day."""
 
@@ -221,8 +245,8 @@ class Deployment:
     `estimate` is of one job, whose end waits for the steps of the path `critical`. `status`: separate (each step for itself: nothing binds
     them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
-    `tiers`: what those limits of the goal stand for that were named by a tier; the goal itself has the numbers. `held_by`: the limit of the
-    installation that makes the job longer than its tasks do.
+    `graph`: how the knobs are set that change the graph. `tiers`: what those limits of the goal stand for that were named by a tier; the
+    goal itself has the numbers. `held_by`: the limit of the installation that makes the job longer than its tasks do.
     """
 
     choices: Mapping[str, Choice]
@@ -235,3 +259,4 @@ class Deployment:
     beyond: tuple[str, ...] = ()
     tiers: tuple[TierUse, ...] = ()
     held_by: str = ""
+    graph: tuple[GraphChoice, ...] = ()

@@ -26,10 +26,11 @@ from murakkab.errors import (
     SpecError,
 )
 from murakkab.gates import approve, wait, wait_for
-from murakkab.options import default_to, fallback_to, zipped
+from murakkab.options import default_to, fallback_to, instead, zipped
 from murakkab.outputs import output
+from murakkab.several import best_of, debate
 from murakkab.signature import TypeText
-from murakkab.spec import CachePolicy, Effect, Goal, Input, Need, OnError, Prefer, Repeat, Retry
+from murakkab.spec import BestOf, CachePolicy, Debate, Effect, Goal, Input, Need, OnError, Prefer, Repeat, Retry
 from murakkab.values import File
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackendError",
+    "BestOf",
     "CachePolicy",
     "CapabilityHandle",
     "ConflictError",
+    "Debate",
     "Effect",
     "ExecutorError",
     "File",
@@ -71,11 +74,13 @@ __all__ = [
     "WorkflowHandle",
     "WorkflowStep",
     "approve",
+    "best_of",
     "block",
     "call",
     "capability",
     "check_cancelled",
     "contains",
+    "debate",
     "default_to",
     "does",
     "each",
@@ -84,6 +89,7 @@ __all__ = [
     "finally_",
     "first",
     "flatten",
+    "instead",
     "item",
     "job",
     "load_workflow",

@@ -183,6 +183,7 @@ def runner(declared: Declared, options: Mapping[str, Any], *, signature: inspect
         work = app.prepare(declared.workflow, declared.functions, goal=_goal(declared.workflow.goal, options))
     except SpecError as error:
         raise declared.placed(error) from None
+    work = app.with_graph(work, _knobs(options.get("knobs", {})))
     settings = {name: value for name, value in options.items() if name not in _OF_THE_JOB}
     if "home" in settings:
         settings["home"] = Path(settings["home"])
@@ -190,7 +191,7 @@ def runner(declared: Declared, options: Mapping[str, Any], *, signature: inspect
 
 
 #: Options that are no settings of the process.
-_OF_THE_JOB: Final = ("goal", "minimize", "limits", "budget", "profile")
+_OF_THE_JOB: Final = ("goal", "minimize", "limits", "budget", "profile", "knobs")
 
 
 def _goal(declared: Goal, options: Mapping[str, Any]) -> Goal:
@@ -203,6 +204,13 @@ def _goal(declared: Goal, options: Mapping[str, Any]) -> Goal:
     if "minimize" in options:
         goal = replace(goal, minimize=_measures(options["minimize"]))
     return limited(goal, _limits(options["limits"])) if "limits" in options else goal
+
+
+def _knobs(asked: object) -> Mapping[str, int]:
+    """Return knobs that change the graph as they are to be set. Raises `InputError`."""
+    if not isinstance(asked, Mapping) or not all(isinstance(name, str) and type(value) is int for name, value in asked.items()):
+        raise InputError(f"knobs={reprlib.repr(asked)} sets no knobs", hint='write knobs={"answer.n": 3}')
+    return asked
 
 
 def _measures(asked: object) -> tuple[str, ...]:

@@ -202,10 +202,87 @@ class Prefer:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Steps inside a step. They see everything around them; nobody outside sees them, but for the `outputs` of the block."""
+    """Steps inside a step. They see everything around them; nobody outside sees them, but for the `outputs` of the block.
+
+    `gives`: the value of the block is that of this step. Never written by anybody: the planner makes such blocks of compositions.
+    """
 
     steps: "Mapping[str, Step]" = field(default_factory=dict)
     outputs: "Mapping[str, Output]" = field(default_factory=dict)
+    gives: str = ""
+
+
+#: How often the work of a composition may be done at once, and how many rounds a debate may have.
+MOST_AT_ONCE: Final = 64
+MOST_ROUNDS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """How one of several results is kept: that which the `judge` gives, that of the highest `score`, else the most frequent.
+
+    Both are steps that an executor does. The judge sees all results as `candidates`; a score is made for each, which is `candidate` there.
+    `accuracy`: of how many cases in one (0-1) a good result is kept where there is one; None: by what is known of who judges.
+    """
+
+    judge: "Step | None" = None
+    score: "Step | None" = None
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BestOf:
+    """Do the work of a step `n` times at once, and keep one of the results; in the work, `attempt` counts from zero.
+
+    `n`: the numbers that may be chosen, the usual one first. With one attempt nothing is left of it but the work.
+    """
+
+    n: tuple[int, ...] = ()
+    pick: Pick = Pick()
+
+
+@dataclass(frozen=True, slots=True)
+class Debate:
+    """Let several `participants` do the work of a step at once, then in `rounds` again with what the others gave; keep one of the results.
+
+    In the work, `debate` is `{seat, round, mine, others}`: which participant, the round (zero: nobody has answered yet), and what it and
+    the others gave in the round before (null and empty in round zero). Both are the numbers that may be chosen, the usual one first. With
+    one participant or no round nothing is left of it but the work.
+    """
+
+    participants: tuple[int, ...] = ()
+    rounds: tuple[int, ...] = ()
+    pick: Pick = Pick()
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """A step that may be left out, and with it whatever only it needs: whoever uses its result has the `default` then.
+
+    `done`: 1 where it is done and 0 where it is left out, the usual one first. It is left out only where that costs no more quality than a
+    limit allows, and counts with the quality 0 then.
+    """
+
+    default: Expr = None
+    done: tuple[int, ...] = (1, 0)
+
+
+#: Where the functions are that the steps of compositions call.
+PICKING: Final = "murakkab.picking:"
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What becomes of the results of a step in a composition. Never written by anybody: the planner puts it there.
+
+    One `among` so many is kept (0: the step gives none of them, it only helps to keep one), after so many `rounds` of debate. `judge`: the
+    step that decides, "" where the most frequent is kept, whose `accuracy` is None where only the one who does it tells.
+    """
+
+    among: int = 0
+    rounds: int = 0
+    judge: str = ""
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +305,9 @@ class Step:
     for_each: tuple[Loop, ...] = ()
     max_parallel: int | None = None
     repeat: Repeat | None = None
+    best_of: BestOf | None = None
+    debate: Debate | None = None
+    optional: Optional | None = None
     need: Need | None = None
     when: str = ""
     after: tuple[str, ...] = ()
@@ -240,6 +320,8 @@ class Step:
     prefer: Prefer = Prefer()
     knobs: Mapping[str, Expr] = field(default_factory=dict)
     description: str = ""
+    #: Never written by anybody.
+    composed: Composed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,23 +92,6 @@ def pocketsphinx(
     return Transcript(text_of(words), words, "en")
 
 
-@executor(
-    capabilities.speech_to_text,
-    name="no-speech",
-    run_in="loop",
-    effect="pure",
-    leaves_undone=True,
-    quote=Quote(seconds=0.0001, joules=0.0, quality=0.0, source="assumed"),
-)
-def no_speech(audio: AudioClip) -> Transcript:
-    """Listen to nothing: an empty transcript. It is how to switch speech off where what is said is not worth the time.
-
-    Not even the file is opened.
-    """
-    spend(units=audio.end - audio.start)
-    return Transcript("")
-
-
 def text_of(words: Sequence[Word]) -> str:
     """Return the words as text, with a full stop at every pause."""
     text = ""
@@ -244,4 +227,4 @@ def _at(time: float) -> int:
     return _SAMPLE * round(time * _RATE)
 
 
-EXECUTORS: Final = (pyav_audio, pocketsphinx, no_speech)
+EXECUTORS: Final = (pyav_audio, pocketsphinx)

@@ -62,7 +62,7 @@ def _validated(file: Path, *, profile: str, strict: bool, as_json: bool) -> tupl
 
 def plan(file: Path, wishes: Wishes, words: Sequence[str], wanted: "Wanted | None" = None, *, home: Path, as_json: bool) -> None:
     """Print how a workflow file would run, for the inputs in *words*, or for any; or, *wanted*, a frontier of it."""
-    work = app.load_file(file, profile=wishes.profile)
+    work = app.with_graph(app.load_file(file, profile=wishes.profile), wishes.settings())
     workflow, warnings = work.graph.workflow, work.warnings
     inputs = app.check_inputs(workflow, read_inputs(words, workflow.inputs)) if words else None
     goal = wishes.goal(workflow.goal)

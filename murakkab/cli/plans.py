@@ -13,7 +13,7 @@ from murakkab.figures import Figure, Source
 from murakkab.forecasts import goal_json
 from murakkab.optimizer.configurations import UNTOLD
 from murakkab.optimizer.reasons import amount, said
-from murakkab.plan import Choice, Deployment, Estimate, Node, TaskGraph, TierUse
+from murakkab.plan import Choice, Deployment, Estimate, GraphChoice, Node, TaskGraph, TierUse
 from murakkab.spec import Goal, QualityRule
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
     is_bounded = deployment.status == "feasible" or (deployment.status == "heuristic" and deployment.gap < _TOLD)
     gap = f", within {deployment.gap:.1%} of the best" if is_bounded else ""
     yield from map(tier_text, deployment.tiers)
+    yield from map(graph_text, deployment.graph)
     yield f"chosen: {_STATUS.get(deployment.status, deployment.status)}{gap}"
     for path, choice in deployment.choices.items():
         if choice.runner_up is not None:
@@ -114,6 +115,18 @@ def forecast_lines(deployment: Deployment) -> Iterator[str]:
     looked = sum(1 for choice in deployment.choices.values() if choice.runner_up is not None)
     if len(deployment.choices) > _MANY and 0 < looked < len(deployment.choices):
         yield f"next best: looked for where it matters most, at {looked} of {len(deployment.choices)} steps"
+
+
+def graph_text(choice: GraphChoice) -> str:
+    """Return what a knob was set to that changes the graph, and what the next best would have meant."""
+    if choice.name.endswith(".done"):
+        name = choice.name.removesuffix(".done")
+        told = f"{name} is {'done' if choice.value else 'left out'}"
+        return f"{told}; {'left out' if choice.value else 'done'} instead: {choice.lost}" if choice.lost else told
+    if len(choice.choices) == 1:
+        return f"{choice.name} is {choice.value}, as the workflow says"
+    other = f"; next best {choice.other} - {choice.lost}" if choice.other is not None and choice.lost else ""
+    return f"{choice.name} is {choice.value} of {', '.join(map(str, choice.choices))}{other}"
 
 
 def tier_text(use: TierUse) -> str:
@@ -180,6 +193,7 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
         "held_by": deployment.held_by,
         "tiers": [asdict(use) for use in deployment.tiers],
+        "graph": [asdict(one) for one in deployment.graph],
         "rewrites": list(graph.rewrites),
     }
 

@@ -114,6 +114,10 @@ Goal = Annotated[
         autocompletion=_words("latency", "energy", "cost", "quality"),
     ),
 ]
+Knobs = Annotated[
+    list[str] | None,
+    typer.Option("--knob", metavar="NAME=VALUE", help="Set a knob that changes the graph: answer.n=3.", show_default=False),
+]
 Limits = Annotated[
     list[str] | None,
     typer.Option(

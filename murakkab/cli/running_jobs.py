@@ -70,7 +70,7 @@ class Place:
 
 def run(file: Path, words: Sequence[str], wishes: Wishes, *, home: Path, durable: bool, style: str) -> None:
     """Run a workflow file and print its outputs. Raises `MurakkabError` for whatever went wrong."""
-    work = app.load_file(file, profile=wishes.profile)
+    work = app.with_graph(app.load_file(file, profile=wishes.profile), wishes.settings())
     workflow = work.graph.workflow
     budget = budget_of(wishes.budget)
     if style == "full":

@@ -75,7 +75,16 @@ def difference_lines(trade: Trade) -> Iterator[str]:
 
 
 def _differences(trade: Trade, point: Point) -> list[str]:
-    return ["the plan"] if point.is_chosen else [f"{path}: {label}" for path, label in differences(trade, point).items()]
+    if point.is_chosen:
+        return ["the plan"]
+    settings = [f"{name}={value}" for name, value in settings_of(trade, point).items()]
+    return [*settings, *(f"{path}: {label}" for path, label in differences(trade, point).items())]
+
+
+def settings_of(trade: Trade, point: Point) -> dict[str, int | str]:
+    """Return the knobs that change the graph and are set otherwise than in the choice of the goal."""
+    mine = {one.name: one.value for one in trade.chosen.graph}
+    return {name: value for name, value in point.settings.items() if value != mine.get(name)}
 
 
 def sources_text(trade: Trade, point: Point) -> str:
@@ -87,7 +96,7 @@ def sources_text(trade: Trade, point: Point) -> str:
 def differences(trade: Trade, point: Point) -> dict[str, str]:
     """Return what does each step that is done otherwise than by the choice of the goal, by path."""
     chosen = trade.chosen.choices
-    return {path: label_of(way) for path, way in point.made.chosen.items() if not _is(way, chosen[path])}
+    return {path: label_of(way) for path, way in point.made.chosen.items() if path not in chosen or not _is(way, chosen[path])}
 
 
 def _is(way: Configuration, choice: Choice) -> bool:
@@ -156,6 +165,7 @@ def _point_json(trade: Trade, sign: str, point: Point) -> dict[str, Any]:
         **dict(zip(trade.measures, point.values, strict=True)),
         "expected": estimate_json(point.made.estimate),
         "choices": {path: _way_json(way) for path, way in point.made.chosen.items()},
+        "graph": dict(point.settings),
         "other_than_plan": differences(trade, point),
     }
 

@@ -91,6 +91,13 @@ def whole(data: Any, _path: Path, _problems: Problems) -> int:
     return data
 
 
+def wholes(data: Any, path: Path, problems: Problems) -> tuple[int, ...]:
+    """Return whole numbers that may be chosen: one, or a list of them."""
+    if not isinstance(data, list | tuple):
+        return (whole(data, path, problems),)
+    return tuple(whole(one, (*path, at), problems) for at, one in enumerate(data))
+
+
 def number(data: Any, _path: Path, _problems: Problems) -> float:
     """Return a finite number."""
     if isinstance(data, bool) or not isinstance(data, int | float):

@@ -29,7 +29,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     A_STEP: (
         *("uses", "call", "does", "workflow", "steps", "outputs", "approve", "wait", "with", "for_each", "max_parallel", "repeat"),
-        *("need", "when", "after", "retry", "timeout", "on_error", "cache", "effect", "executor", "prefer", "knobs", "description"),
+        *("best_of", "debate", "optional", "need", "when", "after", "retry", "timeout", "on_error", "cache", "effect", "executor"),
+        *("prefer", "knobs", "description"),
     ),
     "an input": ("type", "default", "description"),
     "an output": ("value", "type", "optional", "description"),
@@ -38,6 +39,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "`budget`": ("cost", "energy", "tokens", "time"),
     "`retry`": ("attempts", "delay", "backoff", "max_delay", "jitter"),
     "`repeat`": ("at_most", "until", "otherwise", "delay"),
+    "`best_of`": ("n", "judge", "score", "accuracy"),
+    "`debate`": ("participants", "rounds", "judge", "score", "accuracy"),
+    "`optional`": ("default", "done"),
     "`need`": ("count", "share", "of"),
     "`on_error`": ("default", "fallback"),
     "`cache`": ("ttl",),
@@ -57,6 +61,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("concurrency", "max_concurrency", "parallelism", "parallel", "limit"), "write max_parallel beside for_each"),
         **dict.fromkeys(("run", "task", "action", "tool", "function"), "write uses: a capability, or call: module:function"),
         **dict.fromkeys(("model", "device"), "write prefer: {model: ..., device: ...}"),
+        **dict.fromkeys(
+            ("n", "samples", "self_consistency", "best_of_n", "vote"), "write best_of: 3, or best_of: {n: [1, 3, 5], judge: ...}"
+        ),
+        **dict.fromkeys(("participants", "debaters", "rounds"), "write debate: {participants: 3, rounds: 2}"),
         "output": "the result of a step is what it returns; a block has `outputs`",
     },
     THE_WORKFLOW: {

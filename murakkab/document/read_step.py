@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from murakkab.diagnostics import MAX_TOLD
-from murakkab.document.fields import Problems, WrongField, choice, mapping, seconds, text, whole
+from murakkab.document.fields import Problems, WrongField, choice, flag, json_data, mapping, number, seconds, shown, text, whole, wholes
 from murakkab.document.forms import A_STEP, Form, read_fields
 from murakkab.document.read_gate import approve, prefer, wait
 from murakkab.document.read_values import exprs, outputs
 from murakkab.document.read_way import after, cache, condition, loops, need, on_error, repeat, retry
 from murakkab.errors import Diagnostic, Path
-from murakkab.spec import Block, Effect, Prefer, Step
+from murakkab.spec import BestOf, Block, Debate, Effect, Optional, Pick, Prefer, Step
 
 
 def steps(data: Any, path: Path, problems: Problems) -> dict[str, Step]:
@@ -63,6 +63,47 @@ def _join_preferences(found: dict[str, Any], path: Path, problems: Problems) -> 
     found["prefer"] = Prefer(**preferred)
 
 
+def _best_of(data: Any, path: Path, problems: Problems) -> BestOf:
+    """Return how often it is tried: a number, a list of those that may be chosen, or a mapping."""
+    if isinstance(data, int | list | tuple) and not isinstance(data, bool):
+        return BestOf(wholes(data, path, problems))
+    if not isinstance(data, Mapping):
+        message = f"a number of attempts or a mapping is wanted here, not {shown(data)}"
+        raise WrongField("wrong-form", message, "write best_of: 3, or best_of: {n: [1, 3, 5], judge: {uses: ...}}")
+    found = read_fields(data, path, problems, form=BEST_OF)
+    return BestOf(found.get("n", ()), _pick(found))
+
+
+def _debate(data: Any, path: Path, problems: Problems) -> Debate:
+    """Return who debates, and how long."""
+    mapping(data, path, [], hint="write debate: {participants: 3, rounds: 2}")
+    found = read_fields(data, path, problems, form=DEBATE)
+    return Debate(found.get("participants", ()), found.get("rounds", ()), _pick(found))
+
+
+def _optional(data: Any, path: Path, problems: Problems) -> Optional | None:
+    """Return that a step may be left out, and what stands in the place of its result then."""
+    if isinstance(data, bool):
+        return Optional() if data else None
+    if not isinstance(data, Mapping):
+        raise WrongField("wrong-form", f"true or a mapping is wanted here, not {shown(data)}", "write optional: {default: []}")
+    found = read_fields(data, path, problems, form=OPTIONAL)
+    done = (int(found["done"]),) if "done" in found else (1, 0)
+    return Optional(found.get("default"), done)
+
+
+def _pick(found: Mapping[str, Any]) -> Pick:
+    return Pick(found.get("judge"), found.get("score"), found.get("accuracy"))
+
+
+def _judging(data: Any, path: Path, problems: Problems) -> Step:
+    return read_step(str(path[-1]), data, path, problems)
+
+
+_PICK: Final = {"judge": ("judge", _judging), "score": ("score", _judging), "accuracy": ("accuracy", number)}
+BEST_OF: Final = Form("`best_of`", {"n": ("n", wholes), **_PICK})
+DEBATE: Final = Form("`debate`", {"participants": ("participants", wholes), "rounds": ("rounds", wholes), **_PICK})
+OPTIONAL: Final = Form("`optional`", {"default": ("default", json_data), "done": ("done", flag)})
 STEP: Final = Form(
     A_STEP,
     {
@@ -78,6 +119,9 @@ STEP: Final = Form(
         "for_each": ("for_each", loops),
         "max_parallel": ("max_parallel", whole),
         "repeat": ("repeat", repeat),
+        "best_of": ("best_of", _best_of),
+        "debate": ("debate", _debate),
+        "optional": ("optional", _optional),
         "need": ("need", need),
         "when": ("when", condition),
         "after": ("after", after),

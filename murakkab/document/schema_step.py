@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from murakkab.document.schema_values import mapping, named, number, ref, text, whole
-from murakkab.spec import Effect, Otherwise
+from murakkab.spec import MOST_AT_ONCE, MOST_ROUNDS, Effect, Otherwise
 
 _WORK: Final = ("uses", "call", "workflow", "steps", "approve", "wait")
+_BOTH: Final = {"required": ["judge", "score"]}
 _OF_EXECUTORS: Final = ("retry", "cache", "effect", "executor", "prefer", "knobs")
 
 
@@ -15,6 +16,9 @@ def step_schemas() -> dict[str, Any]:
         "step": _step(),
         "for_each": _for_each(),
         "repeat": _repeat(),
+        "best_of": _best_of(),
+        "debate": _debate(),
+        "judging": _judging(),
         "need": _need(),
         "approve": _approve(),
         "wait": _wait(),
@@ -36,6 +40,8 @@ def _step() -> dict[str, Any]:
             _without(_OF_EXECUTORS, where=_any_of("workflow", "steps", "approve", "wait")),
             _without(("with",), where=_any_of("steps", "approve", "wait")),
             _without(("repeat",), where=_any_of("approve", "wait")),
+            _without(("best_of", "debate"), where=_any_of("approve", "wait")),
+            {"not": {"required": ["best_of", "debate"]}},
             {"if": {"required": ["need"]}, "then": _any_of("for_each", "steps")},
         ],
     )
@@ -69,6 +75,12 @@ def _way() -> dict[str, Any]:
         "for_each": ref("for_each"),
         "max_parallel": whole("How many elements run at a time."),
         "repeat": ref("repeat"),
+        "best_of": ref("best_of"),
+        "debate": ref("debate"),
+        "optional": {
+            "description": "It may be left out where a limit on quality allows it; whoever uses its result has the default then.",
+            "anyOf": [{"type": "boolean"}, mapping("What stands in its place.", _optional())],
+        },
         "need": ref("need"),
         "when": text("A CEL condition; the step is skipped when it is false.", minLength=1),
         "after": {
@@ -117,6 +129,60 @@ def _repeat() -> dict[str, Any]:
         "description": "Do it again until a condition holds; inside, `loop` is {index, last, history}.",
         "anyOf": [whole("How many rounds.", high=10_000), mapping("How often, and until when.", fields, required=["at_most"])],
     }
+
+
+def _numbers(what: str, *, low: int, high: int) -> dict[str, Any]:
+    number = {"type": "integer", "minimum": low, "maximum": high}
+    several = {"type": "array", "items": number, "minItems": 1, "uniqueItems": True}
+    return {"description": f"{what} A list: those that may be chosen, the usual one first.", "anyOf": [number, several]}
+
+
+def _pick() -> dict[str, Any]:
+    return {
+        "judge": ref("judging", "The step that gives the best; it sees all results as `candidates`."),
+        "score": ref("judging", "The step that gives a number for each result, which is `candidate`; the highest is kept."),
+        "accuracy": number("In how many cases of one a good result is kept where there is one.", high=1),
+    }
+
+
+def _judging() -> dict[str, Any]:
+    exprs = {"type": "object", "additionalProperties": ref("expression")}
+    way = {key: ref(key) for key in ("retry", "cache", "effect", "prefer")}
+    fields = {
+        **{key: value for key, value in _work().items() if key in ("uses", "call", "does")},
+        **{key: {**exprs, "description": value} for key, value in (("with", "What it is given."), ("knobs", "Settings of the executor."))},
+        **way,
+        "timeout": ref("duration", "How long one attempt may take."),
+        "executor": text("The executor to use, instead of the one that the goal chooses."),
+        "description": text("What it does, for people."),
+    }
+    return mapping("A step that compares results.", fields, oneOf=[{"required": ["uses"]}, {"required": ["call"]}])
+
+
+def _optional() -> dict[str, Any]:
+    return {
+        "default": {"description": "What its result is when it is left out; null where nothing is said."},
+        "done": {"type": "boolean", "description": "Set: true is always done, false always left out."},
+    }
+
+
+def _best_of() -> dict[str, Any]:
+    attempts = _numbers("How many attempts.", low=1, high=MOST_AT_ONCE)
+    one = mapping("How many attempts, and what keeps one.", {"n": attempts, **_pick()}, required=["n"], **{"not": _BOTH})
+    return {
+        "description": "Do the work several times at once and keep one result: by a judge, by scores, else the most frequent.",
+        "anyOf": [*attempts["anyOf"], one],
+    }
+
+
+def _debate() -> dict[str, Any]:
+    fields = {
+        "participants": _numbers("How many answer.", low=1, high=MOST_AT_ONCE),
+        "rounds": _numbers("How often they answer again, with what the others gave.", low=0, high=MOST_ROUNDS),
+        **_pick(),
+    }
+    said = "Several do the work, then again with what the others gave (`debate`); one result is kept."
+    return mapping(said, fields, required=["participants", "rounds"], **{"not": _BOTH})
 
 
 def _need() -> dict[str, Any]:

@@ -5,7 +5,23 @@ from typing import Any
 
 from murakkab.document.write_values import expr, exprs, inputs, outputs, put
 from murakkab.errors import Path
-from murakkab.spec import Approve, CachePolicy, Loop, Need, OnError, Otherwise, Repeat, Rescue, Retry, Step, Wait
+from murakkab.spec import (
+    Approve,
+    BestOf,
+    CachePolicy,
+    Debate,
+    Loop,
+    Need,
+    OnError,
+    Optional,
+    Otherwise,
+    Pick,
+    Repeat,
+    Rescue,
+    Retry,
+    Step,
+    Wait,
+)
 from murakkab.types import ANY, type_text
 
 
@@ -21,6 +37,9 @@ def _step(step: Step, path: Path) -> dict[str, Any]:
     put(document, "for_each", _loops(step.for_each, (*path, "for_each")))
     put(document, "max_parallel", step.max_parallel)
     _put_given(document, "repeat", step.repeat and _repeat(step.repeat))
+    _put_given(document, "best_of", step.best_of and _best_of(step.best_of, (*path, "best_of")))
+    _put_given(document, "debate", step.debate and _debate(step.debate, (*path, "debate")))
+    _put_given(document, "optional", step.optional and _optional(step.optional))
     _put_given(document, "need", step.need and _need(step.need))
     put(document, "when", step.when)
     put(document, "after", list(step.after))
@@ -92,6 +111,38 @@ def _repeat(repeat: Repeat) -> dict[str, Any]:
         document["otherwise"] = str(repeat.otherwise)
     if repeat.delay:
         document["delay"] = float(repeat.delay)
+    return document
+
+
+def _best_of(best: BestOf, path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    put(document, "n", _numbers(best.n))
+    return {**document, **_pick(best.pick, path)}
+
+
+def _debate(debate: Debate, path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    put(document, "participants", _numbers(debate.participants))
+    put(document, "rounds", _numbers(debate.rounds))
+    return {**document, **_pick(debate.pick, path)}
+
+
+def _optional(optional: Optional) -> bool | dict[str, Any]:
+    document: dict[str, Any] = {}
+    _put_given(document, "default", optional.default)
+    _put_given(document, "done", bool(optional.done[0]) if len(optional.done) == 1 else None)
+    return document or True
+
+
+def _numbers(numbers: tuple[int, ...]) -> int | list[int] | None:
+    """Return one number as itself, and several that may be chosen as a list."""
+    return None if not numbers else int(numbers[0]) if len(numbers) == 1 else [*map(int, numbers)]
+
+
+def _pick(pick: Pick, path: Path) -> dict[str, Any]:
+    judging = {"judge": pick.judge, "score": pick.score}
+    document: dict[str, Any] = {name: _step(one, (*path, name)) for name, one in judging.items() if one is not None}
+    _put_given(document, "accuracy", None if pick.accuracy is None else float(pick.accuracy))
     return document
 
 

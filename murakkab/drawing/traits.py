@@ -57,8 +57,9 @@ def _badges(step: Step) -> Iterator[tuple[str, str]]:
     if step.for_each:
         at_once = f", {step.max_parallel} at a time" if step.max_parallel else ""
         yield "each", f"each {', then '.join(map(loop_text, step.for_each))}{at_once}"
-    if step.repeat is not None:
-        yield "repeat", repeat_text(step.repeat)
+    yield from (("repeat", text) for text in _again(step))
+    if step.optional is not None:
+        yield "need", "may be left out"
     if step.need is not None:
         yield "need", need_text(step.need)
     if step.retry.attempts > 1:
@@ -71,6 +72,20 @@ def _badges(step: Step) -> Iterator[tuple[str, str]]:
         yield "cache", cache_text(step.cache)
     if step.effect is Effect.IRREVERSIBLE:
         yield "effect", "irreversible"
+
+
+def _again(step: Step) -> Iterator[str]:
+    """Yield how often the work of a step is done: again and again, or several times at once."""
+    if step.repeat is not None:
+        yield repeat_text(step.repeat)
+    if step.best_of is not None:
+        yield f"best of {_numbers_text(step.best_of.n)}"
+    if step.debate is not None:
+        yield f"debate of {_numbers_text(step.debate.participants)}, {_numbers_text(step.debate.rounds)} rounds"
+
+
+def _numbers_text(numbers: tuple[int, ...]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def loop_text(loop: Loop) -> str:

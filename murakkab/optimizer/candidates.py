@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
+from murakkab.optimizer.compositions import composed_ways
 from murakkab.optimizer.configurations import Configuration, Task, Ways, configurations
 from murakkab.optimizer.estimate import Scene, device_slot
 from murakkab.optimizer.expected import expected_counts, total_tasks
@@ -34,7 +35,8 @@ def candidates_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation)
     undone = "quality" in goal.limits
     totals = total_tasks(graph, expected_counts(graph, at.inputs, at.seen))
     tasks = {path: Task(totals.get(path, 1.0), at.seen.units.get(path)) for path in nodes}
-    ways = {path: _ways(node, catalog, at, tasks[path], with_undone=undone) for path, node in reversed(nodes.items())}
+    ways: Ways = {path: _ways(node, catalog, at, tasks[path], with_undone=undone) for path, node in reversed(nodes.items())}
+    ways = composed_ways(nodes, ways, at.profiles)
     return Candidates(nodes, ways, {path: _apt(found, goal) for path, found in ways.items()})
 
 

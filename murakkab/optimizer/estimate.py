@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from murakkab.catalog import Device
 from murakkab.devices import ClusterView
-from murakkab.figures import Figure, Provenance, Source, weakest
+from murakkab.figures import Figure, Provenance, Source, exactly, weakest
 from murakkab.optimizer.configurations import Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
@@ -17,6 +17,8 @@ from murakkab.plan import Estimate, TaskGraph
 
 #: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
 _SETTLING: Final = 2
+#: That what is not done is worth nothing is certain.
+_LEFT_OUT: Final = Provenance(Source.MEASURED, "it is left out")
 Which = Literal["value", "low", "high"]
 
 
@@ -129,7 +131,9 @@ def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
     usd = sum_of(one.usd for one in steps.values())
-    return Estimate(seconds, p90, usd, _energy(scene, chosen, steps, makespan), quality_of(steps.values(), scene.rule))
+    return Estimate(
+        seconds, p90, usd, _energy(scene, chosen, steps, makespan), quality_of(steps.values(), scene.rule, len(scene.graph.left_out))
+    )
 
 
 def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], makespan: float) -> Figure | None:
@@ -141,9 +145,10 @@ def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     return sum_of([*known, *base])
 
 
-def quality_of(steps: Iterable[Estimate], rule: Rule) -> Figure | None:
-    """Return the mean or the product over the steps that have one."""
+def quality_of(steps: Iterable[Estimate], rule: Rule, left_out: int = 0) -> Figure | None:
+    """Return the mean or the product over the steps that have one; so many that were *left_out* count as nothing."""
     known = [one.quality for one in steps if one.quality is not None]
+    known += [exactly(0.0, _LEFT_OUT)] * left_out
     if not known or rule is Rule.MEAN:
         return times(sum_of(known), 1 / len(known)) if known else None
     value = math.prod(one.value for one in known)

@@ -53,6 +53,8 @@ def problem_of(
     if graph.finally_ is not None:
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
+    # What is left out counts as nothing of what it would have been.
+    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in graph.left_out)
     known = known_measures(ways)
     every = [way for found in ways.values() for way in found]
     engines = {way.footprint.engine: (way.pool, way.devices) for way in every if way.footprint.engine}

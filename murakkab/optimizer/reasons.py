@@ -55,7 +55,7 @@ def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal
     for way in others:
         estimate = forecast(scene, {**made.chosen, path: way}, with_interval=False).estimate
         broken = broken_limits(estimate, goal.limits)
-        lost = broken[0] if broken else _worse(made.estimate, estimate, goal)
+        lost = broken[0] if broken else worse(made.estimate, estimate, goal)
         found.append(((float(len(broken)), *values_of(estimate, goal.minimize)), Other(way.label, lost, estimate)))
     return min(found, key=itemgetter(0))[1] if found else None
 
@@ -106,6 +106,16 @@ def is_kept(name: str, value: float, limit: float) -> bool:
     return value >= limit - noise if name == "quality" else value <= limit + noise
 
 
+def excess(estimate: Estimate, goal: Goal) -> float:
+    """Return by which part an estimate passes the limits of *goal*, all of them together; what nobody knows passes none."""
+    over = 0.0
+    for name, limit in goal.limits.items():
+        value = measure_of(estimate, name)
+        if value is not None and not is_kept(name, value, limit):
+            over += abs(value - limit) / max(abs(limit), _HAIR)
+    return over
+
+
 def measure_of(estimate: Estimate, name: str) -> float | None:
     """Return the value of what *name* limits or minimises in an estimate, None where nobody knows it."""
     figure = figure_of(estimate, name)
@@ -130,7 +140,8 @@ def values_of(estimate: Estimate, minimize: Sequence[str]) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _worse(best: Estimate, other: Estimate, goal: Goal) -> str:
+def worse(best: Estimate, other: Estimate, goal: Goal, *, equal: str = "registered later") -> str:
+    """Return by how much *other* is worse than *best* in the first thing that is minimised, in words."""
     for name in goal.minimize:
         mine, its = measure_of(best, name), measure_of(other, name)
         if its is None and mine is not None:
@@ -141,7 +152,7 @@ def _worse(best: Estimate, other: Estimate, goal: Goal) -> str:
         more = "more" if its > mine else "less"
         beyond = ", by a hair of the solver" if is_better else ""
         return f"{amount(name, abs(its - mine))} {more} {name}{beyond}"
-    return "as good, and registered later"
+    return f"as good, and {equal}"
 
 
 def said(name: str) -> str:

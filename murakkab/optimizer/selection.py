@@ -9,7 +9,7 @@ from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.options import problem_of
 from murakkab.optimizer.problem import Percentile, Problem, Solution, Status
-from murakkab.optimizer.reasons import is_kept, measure_of, values_of
+from murakkab.optimizer.reasons import excess, measure_of, values_of
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.solve import solve
 from murakkab.plan import Estimate
@@ -102,12 +102,7 @@ def over_by(found: Selection, goal: Goal) -> float:
 
 def rank(estimate: Estimate, goal: Goal) -> tuple[float, ...]:
     """Return what makes one selection better than another, less being better: by which part it passes limits, then what is minimised."""
-    over = 0.0
-    for name, limit in goal.limits.items():
-        value = measure_of(estimate, name)
-        if value is not None and not is_kept(name, value, limit):
-            over += abs(value - limit) / max(abs(limit), HAIR)
-    return over, *values_of(estimate, goal.minimize)
+    return excess(estimate, goal), *values_of(estimate, goal.minimize)
 
 
 def nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection, *, most: int = _NUDGES) -> Selection:

@@ -32,6 +32,8 @@ class Point:
     values: tuple[float, ...]
     made: Forecast
     is_chosen: bool = False
+    #: How the knobs are set that change the graph, where there are any.
+    settings: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def unknown_of(open_: Candidates, measures: Sequence[str]) -> dict[str, tuple[st
     known = known_measures(open_.apt)
     found: dict[str, tuple[str, ...]] = {}
     for measure in measures:
-        steps = tuple(path for path, ways in open_.apt.items() if not any(_knows(one, measure) for one in ways))
+        asked = {path: ways for path, ways in open_.apt.items() if measure != "quality" or not open_.nodes[path].only_helps}
+        steps = tuple(path for path, ways in asked.items() if not any(_knows(one, measure) for one in ways))
         if measure not in known or (measure == "energy" and steps):
             named = f"{', '.join(steps[:3])}{' ...' if len(steps) > 3 else ''}"
             hint = "`murakkab profile` measures what is not known"

@@ -8,12 +8,15 @@ from typing import Final
 from murakkab.catalog import Capability, Catalog
 from murakkab.diagnostics import MAX_TOLD
 from murakkab.errors import Diagnostic, Path
+from murakkab.planner.check_compositions import composition_problems, keeping_problems
 from murakkab.planner.check_depth import depth_problems
 from murakkab.planner.check_scopes import expression_problems, output_problems
 from murakkab.planner.check_steps import step_problems
 from murakkab.planner.check_types import dotted
 from murakkab.planner.check_use import unreachable_steps, unused_parts, unused_steps
 from murakkab.planner.check_workflow import heading_problems, size_problems
+from murakkab.planner.compositions import expanded, has_compositions, least
+from murakkab.planner.declared import as_declared
 from murakkab.planner.frames import Frame
 from murakkab.planner.rings import rings
 from murakkab.planner.standing import Standing
@@ -33,10 +36,12 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
     """
     if too_deep := list(islice(depth_problems(workflow), MAX_TOLD)):
         return too_deep
-    facts = survey(workflow, catalog, functions)
+    problems = list(composition_problems(workflow))
+    # With all parts of every composition there, whatever will be chosen.
+    facts = survey(expanded(workflow, least), catalog, functions)
     # A definition may be there for one that stands inside of another.
     used = frozenset(step.workflow for _, step in every_step(workflow) if step.workflow)
-    problems = list(size_problems(facts))
+    problems += size_problems(facts)
     for path, part in _definitions(facts):
         if len(problems) > MAX_TOLD:
             break
@@ -45,12 +50,12 @@ def check(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capabili
     if len(problems) > MAX_TOLD:
         more = Diagnostic("too-many", f"these are the first {MAX_TOLD:,} mistakes; there may be more", "mend them first")
         problems = [more, *problems[:MAX_TOLD]]
-    return _in_order(problems, workflow)
+    return _in_order(as_declared(problems, workflow) if has_compositions(workflow) else problems, workflow)
 
 
 def result_types(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Capability]) -> Mapping[str, Type]:
     """Return the type of every step's result; that of a `for_each` is a list, once per level; `any` where nothing is known."""
-    facts = survey(workflow, catalog, functions)
+    facts = survey(expanded(workflow), catalog, functions)
     return {name: facts.root.scope[name] for name in workflow.steps}
 
 
@@ -109,6 +114,7 @@ def _check_frame(at: Standing, problems: list[Diagnostic]) -> None:
         if len(problems) > MAX_TOLD:
             return
         problems += islice(step_problems(step, at), MAX_TOLD + 1)
+        problems += keeping_problems(step, at)
         expression_problems(step, at, problems)
         inner = frame.inner.get(step.name)
         if inner is not None:

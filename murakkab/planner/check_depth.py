@@ -43,6 +43,10 @@ def _of_step(step: Step, path: Path) -> Values:
     if step.wait is not None:
         for key, value in (("for", step.wait.seconds), ("until", step.wait.until), ("event", step.wait.event)):
             yield (*path, "wait", key), value
+    if (made := step.best_of or step.debate) is not None:
+        for one in (made.pick.judge, made.pick.score):
+            if one is not None:
+                yield from _of_step(one, (*path, "best_of" if step.best_of else "debate", one.name))
     if step.block is not None:
         yield from _outputs(step.block.outputs, (*path, "outputs"))
 

@@ -118,6 +118,10 @@ _SPECIAL: Final = {
     "result": "`result` is known in the condition `until`",
     "error": "`error` is known in `on_error: {default: ...}`",
     "job": "`job` is known in the steps of `finally`",
+    "attempt": "`attempt` is known in the work of a step with `best_of`",
+    "debate": "`debate` is known in the work of a step with `debate`",
+    "candidates": "`candidates` is known in the judge of `best_of` and `debate`",
+    "candidate": "`candidate` is known in the score of `best_of` and `debate`",
 }
 
 

@@ -17,6 +17,8 @@ from murakkab.types import ANY, BOOL, INT, NULL, STR, Field, Type, list_of
 #: How deep blocks and sub-workflows may lie inside of each other.
 MAX_NESTING: Final = 20
 _SHOWN: Final = 12
+#: What the results are called of which a composition keeps one.
+CANDIDATES: Final = "candidates"
 #: What keeps its meaning where a step is called so by mistake.
 _NO_STEPS: Final = ("inputs", "secrets")
 
@@ -85,6 +87,8 @@ def fill(frame: Frame, around: Mapping[str, Type], known: Known) -> None:
             result = frame.results[name] = _result(frame, step, known)
             for _ in step.for_each:
                 result = list_of(result)
+            if step.optional is not None and step.optional.default is None:
+                result = or_null(result)
             if name not in _NO_STEPS:
                 own[name] = result
 
@@ -142,9 +146,17 @@ def block_type(frame: Frame, step: Step | None = None) -> Type:
     """Return the type of what the outputs of *frame* make; without any, of what its sinks give. *step*: the one whose block it is."""
     if step is not None and step.need is not None and not step.for_each:
         return _record([Field(name, frame.scope.get(name, ANY), optional=True) for name in frame.sinks])
+    if step is not None and step.block is not None and step.block.gives:
+        return _kept_type(frame, step.block.gives)
     if not frame.outputs:
         return _record([Field(name, or_null(frame.scope.get(name, ANY))) for name in frame.sinks])
     return _record([Field(name, output_type(output, frame.scope)) for name, output in frame.outputs.items()])
+
+
+def _kept_type(frame: Frame, gives: str) -> Type:
+    """Return the type of what a composition gives: what keeps one of the candidates need not say which type they have."""
+    found, candidates = frame.scope.get(gives, ANY), frame.scope.get(CANDIDATES, ANY)
+    return candidates.item or ANY if found == ANY and candidates.kind == "list" else found
 
 
 def _record(fields: list[Field]) -> Type:

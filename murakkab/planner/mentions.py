@@ -55,6 +55,11 @@ def _work(step: Step, inside: Mentions | None, own: set[str], found: Mentions) -
     if step.repeat is not None:
         own = {*own, "loop"}
         found.hard.update(names_in(step.repeat.until) - own - {"result"})
+    if (made := step.best_of or step.debate) is not None:
+        for one in (made.pick.judge, made.pick.score):
+            for expr in work_of(one) if one is not None else ():
+                found.add(expr, {*own, "candidates", "candidate"})
+        own = {*own, "attempt", "debate"}
     for expr in work_of(step):
         found.add(expr, own)
     if inside is not None:

@@ -1,7 +1,7 @@
 """policy: the steps of a frame -> nodes, those inside of blocks, sub-workflows and loops included."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab.expressions import compile_condition, names_in
@@ -13,16 +13,26 @@ from murakkab.planner.mentions import mentions_of, work_of
 from murakkab.planner.providers import capability_of, effect_of, interface_of, is_plain, worst
 from murakkab.planner.survey import Survey
 from murakkab.references import refs_in
-from murakkab.spec import WILD, Effect, Expr, OnError, Ref, Repeat, Rescue, Step
+from murakkab.spec import WILD, Composed, Effect, Expr, OnError, Ref, Repeat, Rescue, Step
 
 
-def nodes_of(frame: Frame, facts: Survey, prefix: str = "", late: Iterable[str] = ()) -> dict[str, Node]:
+def nodes_of(
+    frame: Frame, facts: Survey, prefix: str = "", late: Iterable[str] = (), composed: tuple[Composed, ...] = ()
+) -> dict[str, Node]:
     """Return a node for each step of *frame*, in the order of the declaration, their paths behind *prefix*.
 
-    *late*: steps around the frame that those inside wait for by themselves.
+    *late*: steps around the frame that those inside wait for by themselves. *composed*: the compositions that the frame is a part of.
     """
     order = {name: i for i, name in enumerate((*late, *frame.steps))}
-    return {name: _node(forgiven(step, frame), _At(frame, facts, prefix + name, order)) for name, step in frame.steps.items()}
+    found: dict[str, Node] = {}
+    for name, step in frame.steps.items():
+        own = () if step.composed is None else (_placed(step.composed, prefix),)
+        found[name] = _node(forgiven(step, frame), _At(frame, facts, prefix + name, order, (*own, *composed)))
+    return found
+
+
+def _placed(one: Composed, prefix: str) -> Composed:
+    return replace(one, judge=f"{prefix}{one.judge}") if one.judge else one
 
 
 def outputs_of(frame: Frame) -> tuple[dict[str, Expr], frozenset[str]]:
@@ -41,6 +51,7 @@ class _At:
     facts: Survey
     path: str
     order: Mapping[str, int]
+    composed: tuple[Composed, ...] = ()
 
 
 def _node(step: Step, at: _At) -> Node:
@@ -55,6 +66,7 @@ def _node(step: Step, at: _At) -> Node:
         capability_of(step),
         path=at.path,
         result=at.frame.results[step.name],
+        composed=at.composed,
         on_error=step.on_error if fallback else OnError(),
         **_plain(step, at),
     )
@@ -88,6 +100,7 @@ def _shell(step: Step, at: _At) -> dict[str, Any]:
         # Where one was skipped that only steps inside use, these are, and not all of the block.
         "tolerant": (frozenset(needs) - hard) | inside,
         "result": at.frame.results[step.name],
+        "composed": at.composed,
     }
 
 
@@ -139,20 +152,21 @@ def _composite(step: Step, at: _At, inside: frozenset[str]) -> dict[str, Any]:
 def _block(step: Step, at: _At, late: Sequence[str]) -> Body:
     inner = at.frame.inner[step.name]
     stand_ins = {name: Node(name, "", path=f"{at.path}/{name}", is_late=True) for name in late}
-    nodes = linked({**stand_ins, **nodes_of(inner, at.facts, f"{at.path}/", late)})
+    nodes = linked({**stand_ins, **nodes_of(inner, at.facts, f"{at.path}/", late, at.composed)})
     stand_ins = {name: nodes.pop(name) for name in late}
     need = None if step.for_each else step.need
-    outputs, optional = ({}, frozenset[str]()) if need else outputs_of(inner)
+    gives = "" if step.block is None else step.block.gives
+    outputs, optional = ({}, frozenset[str]()) if need or gives else outputs_of(inner)
     own = {"loop"} if step.repeat else set[str]()
     captures = inner.free.names | (names_in(step.repeat.until) - {"result"} if step.repeat else set())
-    return Body(nodes, stand_ins, outputs, optional, captures=frozenset(captures - own), need=need, sinks=inner.sinks)
+    return Body(nodes, stand_ins, outputs, optional, captures=frozenset(captures - own), gives=gives, need=need, sinks=inner.sinks)
 
 
 def _sub_workflow(part: Survey, at: _At) -> Body:
     outputs, optional = outputs_of(part.root)
     declared = part.workflow
     return Body(
-        linked(nodes_of(part.root, part, f"{at.path}/")),
+        linked(nodes_of(part.root, part, f"{at.path}/", composed=at.composed)),
         outputs=outputs,
         optional_outputs=optional,
         inputs=dict(declared.inputs),

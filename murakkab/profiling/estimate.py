@@ -171,6 +171,9 @@ def _joules(observations: Sequence[Observation], weights: Sequence[float], of: P
     if any(one.energy is Source.MEASURED for one, _ in known):
         known = [(one, w) for one, w in known if one.energy is Source.MEASURED]
     source = weakest(one.energy for one, _ in known)
+    # Tasks shorter than a tick of the CPU clock read as none at all, which is not known to be nothing.
+    if source is Source.MODELLED and not any(one.joules for one, _ in known):
+        return None
     return _figure([(one.joules, w) for one, w in known], replace(of, source=source))
 
 

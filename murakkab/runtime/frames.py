@@ -202,6 +202,8 @@ def value_of_body(frame: Frame, problems: list[Failure]) -> Any:
         return None
     if body.only:
         return frame.known[body.only]
+    if body.gives:
+        return frame.known[body.gives]
     if body.need is not None:
         return {name: frame.known[name] for name in body.sinks if frame.steps[name].status is Status.SUCCEEDED}
     return outputs_of(body.outputs, body.optional_outputs, frame.known, problems)

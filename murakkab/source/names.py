@@ -11,12 +11,13 @@ from murakkab.types import ANY, Type
 #: Where names come from that are not `murakkab`'s own.
 _HOMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("Annotated", "Any"), "typing"),
-    **dict.fromkeys(("First", "Otherwise", "Ref", "Template", "WILD"), "murakkab.spec"),
+    **dict.fromkeys(("First", "Optional", "Otherwise", "Ref", "Template", "WILD"), "murakkab.spec"),
     "parse_type": "murakkab.types",
 }
 _OWN: Final = (
-    *("File", "Goal", "Input", "Need", "Repeat", "Retry", "TypeText", "approve", "block", "call", "default_to", "does", "each", "error"),
-    *("fallback_to", "finally_", "first", "flatten", "item", "job", "loop", "output", "ref", "result", "secret", "subworkflow"),
+    *("File", "Goal", "Input", "Need", "Repeat", "Retry", "TypeText", "approve", "best_of", "block", "call", "debate", "default_to"),
+    *("does", "each", "error"),
+    *("fallback_to", "finally_", "first", "flatten", "instead", "item", "job", "loop", "output", "ref", "result", "secret", "subworkflow"),
     *("template", "use", "var", "wait", "wait_for", "workflow", "zipped"),
 )
 _BUILTINS: Final = ("bool", "dict", "float", "int", "list", "str")

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from murakkab.options import need_of
-from murakkab.source.layout import Brackets, Code, Text, called, given, mapping, quoted, several
-from murakkab.source.names import Imports
+from murakkab.source.layout import Brackets, Code, Text, called, given, joined, mapping, quoted, several
+from murakkab.source.names import Imports, Level, Variable
 from murakkab.source.values import Scene, arguments, value
-from murakkab.spec import CachePolicy, Loop, Need, OnError, Otherwise, Prefer, Repeat, Rescue, Retry, Step
+from murakkab.spec import BestOf, CachePolicy, Debate, Loop, Need, OnError, Optional, Otherwise, Pick, Prefer, Repeat, Rescue, Retry, Step
 
 #: A share that options can be given as text.
 _SHARE: Final = re.compile(r"\d{1,3}(\.\d{1,6})?%")
@@ -63,6 +63,41 @@ def _repeat(repeat: Repeat, scene: Scene) -> Code:
     return called(scene.imports["Repeat"], *parts)
 
 
+def _best_of(best: BestOf, scene: Scene) -> Code:
+    if best.pick == Pick():
+        return _choices(best.n)
+    return called(scene.imports["best_of"], _choices(best.n), *_pick(best.pick, scene))
+
+
+def _debate(debate: Debate, scene: Scene) -> Code:
+    numbers = (_choices(debate.participants), _choices(debate.rounds))
+    return called(scene.imports["debate"], *numbers, *_pick(debate.pick, scene))
+
+
+def _optional(optional: Optional, scene: Scene) -> Code:
+    if len(optional.done) == 1:
+        return called(scene.imports["Optional"], value(optional.default, scene), repr(optional.done))
+    return "True" if optional.default is None else called(scene.imports["instead"], value(optional.default, scene))
+
+
+def _choices(numbers: tuple[int, ...]) -> Code:
+    return repr(numbers[0]) if len(numbers) == 1 else Brackets("[", tuple(map(repr, numbers)), "]")
+
+
+def _pick(pick: Pick, scene: Scene) -> tuple[Code, ...]:
+    judging = {"judge": (pick.judge, "candidates"), "score": (pick.score, "candidate")}
+    steps = tuple(given(name, _judging(one, seen, scene)) for name, (one, seen) in judging.items() if one is not None)
+    return (*steps, *(() if pick.accuracy is None else (f"accuracy={number(pick.accuracy)}",)))
+
+
+def _judging(step: Step, seen: str, scene: Scene) -> Code:
+    """Return the function that calls the step which compares results: it sees them under the name *seen*."""
+    inside = replace(scene, level=Level(frozenset((seen,)), scene.level, variables={seen: Variable(seen)}))
+    word, said = ("call", step.call) if step.call else ("use", step.uses)
+    head = called(scene.imports[word], quoted(said), *options_of(step, inside, name=False, loops=False))
+    return joined(f"lambda {seen}: ", called(head, *arguments(step.with_, inside)))
+
+
 def _retry(retry: Retry, scene: Scene) -> Code:
     return repr(retry.attempts) if retry == Retry(retry.attempts) else _numbers("Retry", retry, Retry(), scene.imports)
 
@@ -104,6 +139,9 @@ _WRITERS: Final[Mapping[str, tuple[Any, Callable[[Any, Scene], Code]]]] = {
     "after": ((), _names),
     "max_parallel": (None, lambda most, _: repr(most)),
     "repeat": (None, _repeat),
+    "best_of": (None, _best_of),
+    "debate": (None, _debate),
+    "optional": (None, _optional),
     "need": (None, _need),
     "retry": (Retry(), _retry),
     "timeout": (None, lambda timeout, _: number(timeout)),

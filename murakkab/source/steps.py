@@ -68,7 +68,8 @@ def statements(steps: Mapping[str, Step], scene: Scene, function: Function) -> t
 
 
 def _statement(step: Step, scene: Scene, function: Function) -> Statement | With:
-    loops = frozenset(name for loop in step.for_each for name, _ in loop.lists())
+    told = (("attempt",) if step.best_of is not None else ()) + (("debate",) if step.debate is not None else ())
+    loops = frozenset((*(name for loop in step.for_each for name, _ in loop.lists()), *told))
     place = _Place(scene, replace(scene, level=Level(around=scene.level, loops=loops)), function)
     variable = function.variable(step.name)
     made = _work(step, place, variable)

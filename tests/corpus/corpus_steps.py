@@ -56,3 +56,7 @@ def anything(*values: Any) -> Any:
 
 
 NOT_A_FUNCTION = 3
+
+
+def count(text: str) -> int:
+    raise NotImplementedError

@@ -70,6 +70,10 @@ waiting: This changes 3 rows: update articles set price = price / 2
 changed: 3 rows, allowed by Eve
 [('kite', 6.0), ('drum', 15.0), ('top', 2.0)]
 """,
+    "16_best_of.py": """\
+{'voted': 'snow', 'judged': 'snow', 'agreed': 'fog'}
+{'voted': 'rain', 'judged': 'rain', 'agreed': 'sun'} agreed voted
+""",
 }
 #: Run by tests of their own, below.
 OTHERS = {"08_quorum.yaml", "09_approvals.py"}
@@ -92,8 +96,8 @@ def murakkab(*words: object, cwd: Path) -> str:
     return ran(Path(sys.executable).with_name("murakkab"), *words, cwd=cwd)
 
 
-def test_there_are_fifteen_and_each_is_run() -> None:
-    assert {name[:2] for name in NUMBERED} == {f"{number:02}" for number in range(1, 16)}
+def test_there_are_sixteen_and_each_is_run() -> None:
+    assert {name[:2] for name in NUMBERED} == {f"{number:02}" for number in range(1, 17)}
     assert {name for name in NUMBERED if name.endswith(".py")} == PRINTED.keys() | {name for name in OTHERS if name.endswith(".py")}
     named = {name[:2] for name in PRINTED.keys() | OTHERS}
     assert named == {name[:2] for name in NUMBERED}

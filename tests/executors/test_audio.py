@@ -10,8 +10,8 @@ import pytest
 from murakkab.errors import ExecutorError, NotFoundError
 from murakkab.ports import Call, Report
 from murakkab.values import File
-from murakkab_executors.audio import _middle_of_silence, _utterances, no_speech, pocketsphinx, pyav_audio, text_of
-from murakkab_executors.capabilities import AudioClip, Transcript, Word
+from murakkab_executors.audio import _middle_of_silence, _utterances, pocketsphinx, pyav_audio, text_of
+from murakkab_executors.capabilities import AudioClip, Word
 from tests.executors.media_files import call_in, filmed, recorded, remuxed
 
 
@@ -115,11 +115,6 @@ def test_the_words_of_a_clip_and_their_times_in_its_source(cat: Path, call: Call
 @pytest.mark.parametrize("search", ["brisk", "hasty"])
 def test_quicker_searches_hear_clear_speech_too(search: Any, cat: Path, call: Call) -> None:
     assert pocketsphinx(clip_of(cat, 6.0, 9.68), call=call, search=search).text == "there is a cup of coffee on the table."
-
-
-def test_speech_switched_off_is_an_empty_transcript_of_anything() -> None:
-    assert no_speech(AudioClip(File("nowhere.wav"), 0.0, 1.0)) == Transcript("")
-    assert (no_speech.card.leaves_undone, no_speech.card.needs.cores) == (True, 0.0)
 
 
 def test_what_was_heard_before_plays_no_part(root: Path, cat: Path, call: Call) -> None:

@@ -13,6 +13,7 @@ NAMES = {
     "waiting": {"approve", "wait", "wait_for"},
     "by name": {"use", "call", "subworkflow", "does", "NamedStep", "ref", "var", "item", "loop", "result", "error", "job"},
     "options": {"Retry", "OnError", "CachePolicy", "Effect", "Goal", "default_to", "fallback_to", "Repeat", "Need", "Prefer", "zipped"},
+    "one of several": {"best_of", "debate", "BestOf", "Debate", "instead"},
     "values": {"File", "TypeText", "Input", "output"},
     "in the code of steps": {"spend", "check_cancelled"},
 }

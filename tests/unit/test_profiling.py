@@ -147,6 +147,18 @@ def test_what_was_measured_replaces_what_was_modelled() -> None:
     assert found.of.source is Source.MEASURED
 
 
+def test_tasks_too_short_for_the_clock_are_not_said_to_use_nothing() -> None:
+    """They were: three attempts of a summary were foreseen to take less energy than one."""
+    assert estimate([seen(1e-3, n, joules=0.0, energy=Source.MODELLED) for n in range(6)]).profile.joules is None
+    for some in ([0.0, 0.01, 0.0], [0.02] * 3):
+        found = estimate([seen(1e-3, n, joules=one, energy=Source.MODELLED) for n, one in enumerate(some)]).profile.joules
+        assert found is not None
+        assert found.value == pytest.approx(sum(some) / 3)
+    metered = estimate([seen(1e-3, n, joules=0.0, energy=Source.MEASURED) for n in range(3)]).profile.joules
+    assert metered is not None
+    assert metered.value == 0.0
+
+
 def test_a_failure_has_its_quality_and_no_time() -> None:
     found = estimate([seen(1.0, quality={"m": 1.0}), seen(99.0, error="broken", quality={"m": 0.0})]).profile
     assert found.seconds.mean == 1.0

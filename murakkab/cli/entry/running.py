@@ -20,6 +20,7 @@ def run(
     minimize: root.Goal = None,
     limits: root.Limits = None,
     budget: root.Budget = None,
+    knobs: root.Knobs = None,
     journal: root.Journal = HERE,
     no_journal: Annotated[bool, typer.Option("--no-journal", help="Keep nothing: the job cannot be resumed.")] = False,
     as_json: root.Json = False,
@@ -36,7 +37,7 @@ def run(
     """
     with reported(as_json=as_json):
         style = style_of(as_json=as_json, quiet=quiet)
-        wishes = load("wishes").Wishes(profile, minimize, limits or (), budget)
+        wishes = load("wishes").Wishes(profile, minimize, limits or (), budget, knobs or ())
         load("running_jobs").run(file, inputs or [], wishes, home=journal, durable=not no_journal, style=style)
 
 

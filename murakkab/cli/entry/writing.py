@@ -39,6 +39,7 @@ def plan(
     profile: root.Profile = "",
     minimize: root.Goal = None,
     limits: root.Limits = None,
+    knobs: root.Knobs = None,
     pareto: Annotated[
         str | None,
         typer.Option("--pareto", metavar="MEASURES", help="Show what two or three measures cost each other.", show_default=False),
@@ -72,7 +73,7 @@ def plan(
     """
     with reported(as_json=as_json):
         if tiers:
-            for option, given in (("--pareto", pareto), ("--minimize", minimize), ("--limit", limits)):
+            for option, given in (("--pareto", pareto), ("--minimize", minimize), ("--limit", limits), ("--knob", knobs)):
                 if given is not None:
                     raise InputError(
                         f"{option} says nothing of tiers: they are set for a workflow once", hint=f"leave out --tiers or {option}"
@@ -82,7 +83,7 @@ def plan(
         if tiers:
             load("tiers").tiers(file, inputs or [], profile=profile, renew=False, home=journal, as_json=as_json)
             return
-        wishes = load("wishes").Wishes(profile, minimize, limits or ())
+        wishes = load("wishes").Wishes(profile, minimize, limits or (), knobs=knobs or ())
         wanted = None if pareto is None else load("frontiers").Wanted(pareto, points or _POINTS, output)
         load("files").plan(file, wishes, inputs or [], wanted, home=journal, as_json=as_json)
 

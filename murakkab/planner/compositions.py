@@ -1,0 +1,229 @@
+"""policy: compositions - best of n, debate - as blocks of plain steps, so that nothing behind the planner needs to know of them.
+
+`answer: {uses: x, best_of: 3}` becomes a block `answer` whose step `candidates` does the work three times, and whose step `best` keeps one
+of the results. With one attempt, one participant or no round nothing is left but the plain step.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from murakkab.expressions import names_in
+from murakkab.planner.filling import filled, told
+from murakkab.planner.frames import CANDIDATES
+from murakkab.planner.mentions import work_of
+from murakkab.planner.walk import every_step
+from murakkab.references import refs_in
+from murakkab.spec import (
+    PICKING,
+    BestOf,
+    Block,
+    Composed,
+    Debate,
+    Effect,
+    Expr,
+    Loop,
+    OnError,
+    Optional,
+    Pick,
+    Ref,
+    Repeat,
+    Rescue,
+    Step,
+    Workflow,
+)
+
+#: What a step may use in its work, by the composition that it has.
+ATTEMPT: Final = "attempt"
+DEBATE: Final = "debate"
+#: What the score of one of the results may use.
+CANDIDATE: Final = "candidate"
+#: The steps that a composition is made of, beside `CANDIDATES`.
+JUDGE, SCORES, BEST, VIEWS, ANSWERS = "judge", "scores", "best", "views", "answers"
+
+#: What an attempt and a participant are told where there is one alone.
+_ALONE: Final[Mapping[str, Any]] = {ATTEMPT: 0, DEBATE: {"seat": 0, "round": 0, "mine": None, "others": []}}
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+#: Chooses one of the numbers that may be chosen; the least that makes a composition of it stands beside them.
+Choose = Callable[[tuple[int, ...], int], int]
+
+
+def usual(numbers: tuple[int, ...], _least: int) -> int:
+    """Return the number that holds where nobody has chosen one: the first."""
+    return numbers[0]
+
+
+def least(_numbers: tuple[int, ...], least_: int) -> int:
+    """Return the least number with which all parts of a composition are there."""
+    return least_
+
+
+def has_compositions(workflow: Workflow) -> bool:
+    """Return whether any step of *workflow*, or of those inside of it, is a composition or may be left out."""
+    return any(composition_of(step) is not None or step.optional is not None for _, step in every_step(workflow))
+
+
+def composition_of(step: Step) -> BestOf | Debate | None:
+    """Return the composition that *step* is, None where it is done once."""
+    return step.best_of or step.debate
+
+
+def field_of(step: Step) -> str:
+    """Return the field that says which composition *step* is."""
+    return "best_of" if step.best_of is not None else "debate"
+
+
+def expanded(workflow: Workflow, choose: Choose = usual) -> Workflow:
+    """Return *workflow* with every composition as a block of plain steps; itself where there is none. What is there already is kept."""
+    return _Expansion(choose).workflow(workflow) if has_compositions(workflow) else workflow
+
+
+@dataclass(slots=True)
+class _Expansion:
+    choose: Choose
+    #: Each definition is expanded once, for it is looked at once.
+    done: dict[int, Workflow] | None = None
+
+    def workflow(self, one: Workflow) -> Workflow:
+        self.done = {} if self.done is None else self.done
+        if id(one) not in self.done:
+            # One that contains itself is refused later on.
+            self.done[id(one)] = one
+            inner = {key: self.workflow(part) for key, part in one.workflows.items()}
+            steps, gone = self.steps(one.steps)
+            last, _ = self.steps(one.finally_, gone)
+            outputs = {name: replace(output, value=filled(output.value, gone)) for name, output in one.outputs.items()}
+            self.done[id(one)] = replace(one, steps=steps, finally_=last, outputs=outputs, workflows=inner)
+        return self.done[id(one)]
+
+    def steps(self, steps: Mapping[str, Step], around: Mapping[str, Any] = _NOTHING) -> tuple[dict[str, Step], Mapping[str, Any]]:
+        """Return *steps* without those that are left out, and what stands in the place of these, and of those *around*."""
+        left = {name: one.optional.default for name, one in steps.items() if one.optional is not None and self.is_out(one.optional)}
+        gone = {**around, **left}
+        kept = {name: told(step, gone) if gone else step for name, step in steps.items() if name not in left}
+        return {name: self.step(step) for name, step in kept.items()}, gone
+
+    def is_out(self, optional: Optional) -> bool:
+        return self.choose(optional.done, 1) == 0
+
+    def step(self, step: Step) -> Step:
+        if step.block is not None:
+            inner, gone = self.steps(step.block.steps)
+            outputs = {name: replace(output, value=filled(output.value, gone)) for name, output in step.block.outputs.items()}
+            step = replace(step, block=replace(step.block, steps=inner, outputs=outputs))
+        if step.best_of is not None:
+            n = self.choose(step.best_of.n, 2)
+            return _plain(step) if n < 2 else _around(step, _attempts(step, n), _composed(step.best_of.pick, n), step.best_of.pick)
+        if step.debate is not None:
+            participants, rounds = self.choose(step.debate.participants, 2), self.choose(step.debate.rounds, 1)
+            if participants < 2 or rounds < 1:
+                return _plain(step)
+            composed = _composed(step.debate.pick, participants, rounds)
+            return _around(step, _rounds(step, participants, rounds), composed, step.debate.pick)
+        return step
+
+
+def _composed(pick: Pick, among: int, rounds: int = 0) -> Composed:
+    judge = JUDGE if pick.judge is not None else SCORES if pick.score is not None else ""
+    return Composed(among, rounds, judge, pick.accuracy)
+
+
+def _around(step: Step, candidates: Step, composed: Composed, pick: Pick) -> Step:
+    """Return *step* as a block in which *candidates* are made, and one of them is kept."""
+    parts = [replace(candidates, composed=composed), *_keeping(pick)]
+    block = Block({one.name: one for one in parts}, gives=parts[-1].name)
+    return Step(
+        step.name,
+        block=block,
+        for_each=step.for_each,
+        max_parallel=step.max_parallel,
+        need=step.need,
+        when=step.when,
+        after=step.after,
+        on_error=OnError() if step.on_error.action is Rescue.FALLBACK else step.on_error,
+        optional=step.optional,
+        description=step.description,
+    )
+
+
+def _keeping(pick: Pick) -> Iterator[Step]:
+    """Yield the steps that keep one of the candidates, the last of which gives it."""
+    given: dict[str, Expr] = {CANDIDATES: Ref(CANDIDATES)}
+    helps = Composed()
+    if pick.judge is not None:
+        yield replace(pick.judge, name=JUDGE, composed=helps)
+    elif pick.score is not None:
+        yield replace(pick.score, name=SCORES, for_each=(Loop(CANDIDATE, Ref(CANDIDATES)),), composed=helps)
+        given[SCORES] = Ref(SCORES)
+        yield Step(BEST, call=f"{PICKING}highest", with_=given, effect=Effect.PURE, composed=helps)
+    else:
+        yield Step(BEST, call=f"{PICKING}majority", with_=given, effect=Effect.PURE, composed=helps)
+
+
+def _work(step: Step, name: str) -> Step:
+    """Return the work of *step*, and how it is done, as a step of its own; what is asked before it stays outside."""
+    on_error = step.on_error if step.on_error.action is Rescue.FALLBACK else OnError()
+    alone = replace(step, name=name, best_of=None, debate=None, for_each=(), max_parallel=None, need=None, optional=None, description="")
+    return replace(alone, when="", after=(), on_error=on_error)
+
+
+def _attempts(step: Step, n: int) -> Step:
+    # One composition may stand in another: only what is used takes the name.
+    name = ATTEMPT if mentions(step, ATTEMPT) or ATTEMPT in names_asked(step) else f"{ATTEMPT}_of_{step.name}"
+    return replace(_work(step, CANDIDATES), for_each=(Loop(name, list(range(n))),))
+
+
+def _rounds(step: Step, participants: int, rounds: int) -> Step:
+    """Return the step that gives what the participants gave in the last round."""
+    told: dict[str, Expr] = {"participants": participants, "round": Ref("loop", ("index",)), "before": Ref("loop", ("last",))}
+    views = Step(VIEWS, call=f"{PICKING}views", with_=told, effect=Effect.PURE)
+    name = DEBATE if mentions(step, DEBATE) else f"{DEBATE}_of_{step.name}"
+    # Beside the seats, so that everybody sees how many there are before anything has run.
+    seats = Loop(f"seat_of_{step.name}", list(range(participants)), {name: Ref(VIEWS)})
+    answers = replace(_work(step, ANSWERS), for_each=(seats,))
+    # First everybody answers alone.
+    return Step(CANDIDATES, block=Block({VIEWS: views, ANSWERS: answers}, gives=ANSWERS), repeat=Repeat(rounds + 1))
+
+
+def mentions(step: Step, name: str) -> bool:
+    """Return whether the work of *step*, or of a step inside of it, mentions *name*."""
+    return any(ref.source == name for expr in exprs_in(step) for ref in refs_in(expr))
+
+
+def exprs_in(step: Step) -> Iterator[Expr]:
+    """Yield what the work of *step* and of those inside of it is made of."""
+    yield from work_of(step)
+    if (made := composition_of(step)) is not None:
+        yield from (expr for one in (made.pick.judge, made.pick.score) if one is not None for expr in work_of(one))
+    if step.block is not None:
+        for one in step.block.steps.values():
+            yield from exprs_in(one)
+            yield from (over for loop in one.for_each for _, over in loop.lists())
+            yield one.on_error.default
+        yield from (output.value for output in step.block.outputs.values())
+
+
+def conditions_in(step: Step) -> Iterator[str]:
+    """Yield the conditions in the work of *step*: those of the steps inside of it, and those under which it is done again."""
+    if step.repeat is not None and step.repeat.until:
+        yield step.repeat.until
+    for one in step.block.steps.values() if step.block is not None else ():
+        yield from filter(None, (one.when,))
+        yield from conditions_in(one)
+
+
+def names_asked(step: Step) -> frozenset[str]:
+    """Return the names that conditions in the work of *step* mention."""
+    return frozenset(name for text in conditions_in(step) for name in names_in(text))
+
+
+# ------------------------------------------------------------------------------------------------------------ one alone
+
+
+def _plain(step: Step) -> Step:
+    """Return *step* done once: what an attempt, or a participant, is told stands there as it is for one alone."""
+    name = ATTEMPT if step.best_of is not None else DEBATE
+    one = replace(step, best_of=None, debate=None)
+    return told(one, {name: _ALONE[name]}) if mentions(step, name) else one

@@ -1,0 +1,60 @@
+"""policy: what is wrong with a workflow whose compositions are blocks, told of the workflow as it is written."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from murakkab.errors import Diagnostic, Path
+from murakkab.planner.check_types import dotted
+from murakkab.planner.compositions import ANSWERS, JUDGE, SCORES, composition_of, field_of
+from murakkab.planner.frames import CANDIDATES
+from murakkab.spec import Step, Workflow
+
+#: What messages need not say of where the work of a composition stands.
+_INSIDE: Final = re.compile(rf"\.steps\.{CANDIDATES}(\.steps\.{ANSWERS})?")
+_JUDGING: Final[Mapping[Path, str]] = {("steps", JUDGE): "judge", ("steps", SCORES): "score"}
+
+
+def as_declared(problems: Iterable[Diagnostic], workflow: Workflow) -> Iterator[Diagnostic]:
+    """Yield *problems* of the expanded *workflow* with paths to what is written; those about names that nobody wrote are gone."""
+    for problem in problems:
+        path = declared_path(problem.path, workflow)
+        if path == problem.path:
+            yield problem
+        elif not _is_of_nobody(problem, path, workflow):
+            message = problem.message.replace(dotted(problem.path), dotted(path))
+            yield replace(problem, path=path, message=_INSIDE.sub("", message))
+
+
+def _is_of_nobody(problem: Diagnostic, path: Path, workflow: Workflow) -> bool:
+    """Return whether a problem is about a name that the planner gave: in compositions inside of each other they hide one another."""
+    if problem.code == "self-reference":
+        return f"the step {CANDIDATES!r}" in problem.message
+    around = declared_path(problem.path[:-2], workflow)
+    return problem.code == "shadowed-name" and path in (around, (*around, "best_of"), (*around, "debate"))
+
+
+def declared_path(path: Path, workflow: Workflow) -> Path:
+    """Return where that is written which *path* leads to in the expanded *workflow*."""
+    at = 0
+    while path[at : at + 1] == ("workflows",) and (part := workflow.workflows.get(str(path[at + 1]))) is not None:
+        workflow, at = part, at + 2
+    found, rest = path[:at], path[at:]
+    steps: Mapping[str, Step] = {"steps": workflow.steps, "finally": workflow.finally_}.get(str(rest[0]), {}) if rest else {}
+    while len(rest) > 1 and (step := steps.get(str(rest[1]))) is not None:
+        found, rest = (*found, *rest[:2]), rest[2:]
+        if composition_of(step) is not None and rest[:1] == ("steps",):
+            work = _work_of(step)
+            if rest[:2] in _JUDGING:
+                return (*found, field_of(step), _JUDGING[rest[:2]], *rest[2:])
+            if rest[: len(work)] != work or rest[len(work) : len(work) + 1] == ("for_each",):
+                return (*found, field_of(step))
+            rest = rest[len(work) :]
+        steps = step.block.steps if step.block is not None and rest[:1] == ("steps",) else {}
+    return (*found, *rest)
+
+
+def _work_of(step: Step) -> Path:
+    """Return the way to the work of a composition."""
+    return ("steps", CANDIDATES) if step.best_of is not None else ("steps", CANDIDATES, "steps", ANSWERS)
