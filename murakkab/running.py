@@ -7,9 +7,8 @@ import asyncio
 import inspect
 import logging
 import queue
-import reprlib
 import typing
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final, cast
 import yaml
 
 from murakkab import app, document, journalled, own_loop
+from murakkab.asked import goal_asked, knobs_asked
 from murakkab.choosing import chosen, going_on, is_open
 from murakkab.composition import as_expr
 from murakkab.declared import Declared, Returns
@@ -31,7 +31,7 @@ from murakkab.runtime.driver import Work
 from murakkab.runtime.messages import Answered, Event, SignalReceived
 from murakkab.runtime.result import JobResult
 from murakkab.signature import type_of
-from murakkab.spec import LIMITS, MEASURES, Goal, Workflow, limited
+from murakkab.spec import Workflow
 from murakkab.types import Type, mismatch
 from murakkab_executors.conversion import brief, reader
 
@@ -180,10 +180,10 @@ def runner(declared: Declared, options: Mapping[str, Any], *, signature: inspect
     """Return the runner of a declared workflow, checked and compiled. Raises `SpecError` with a place for each mistake, or `PlanError`."""
     try:
         declared = replace(declared, workflow=_as_asked(declared.workflow, options))
-        work = app.prepare(declared.workflow, declared.functions, goal=_goal(declared.workflow.goal, options))
+        work = app.prepare(declared.workflow, declared.functions, goal=goal_asked(declared.workflow.goal, options))
     except SpecError as error:
         raise declared.placed(error) from None
-    work = app.with_graph(work, _knobs(options.get("knobs", {})))
+    work = app.with_graph(work, knobs_asked(options.get("knobs", {})))
     settings = {name: value for name, value in options.items() if name not in _OF_THE_JOB}
     if "home" in settings:
         settings["home"] = Path(settings["home"])
@@ -192,61 +192,6 @@ def runner(declared: Declared, options: Mapping[str, Any], *, signature: inspect
 
 #: Options that are no settings of the process.
 _OF_THE_JOB: Final = ("goal", "minimize", "limits", "budget", "profile", "knobs")
-
-
-def _goal(declared: Goal, options: Mapping[str, Any]) -> Goal:
-    """Return the goal of jobs with these options."""
-    goal = options.get("goal", declared)
-    if not isinstance(goal, Goal):
-        raise InputError(
-            f"goal={reprlib.repr(goal)} is no Goal", hint='write Goal(("energy",), limits={"quality": 0.8}), or minimize= and limits='
-        )
-    if "minimize" in options:
-        goal = replace(goal, minimize=_measures(options["minimize"]))
-    return limited(goal, _limits(options["limits"])) if "limits" in options else goal
-
-
-def _knobs(asked: object) -> Mapping[str, int]:
-    """Return knobs that change the graph as they are to be set. Raises `InputError`."""
-    if not isinstance(asked, Mapping) or not all(isinstance(name, str) and type(value) is int for name, value in asked.items()):
-        raise InputError(f"knobs={reprlib.repr(asked)} sets no knobs", hint='write knobs={"answer.n": 3}')
-    return asked
-
-
-def _measures(asked: object) -> tuple[str, ...]:
-    several = (asked,) if isinstance(asked, str) else tuple(asked) if isinstance(asked, Sequence) else ()
-    if not isinstance(asked, Sequence) or not all(isinstance(name, str) for name in several):
-        raise InputError(f"minimize={reprlib.repr(asked)} names no measures", hint=f"write one of {', '.join(MEASURES)}, or a list of them")
-    return several
-
-
-def _limits(asked: object) -> dict[str, float | str]:
-    """Return limits as numbers and names of tiers; an amount with its unit is read as in a file. Raises `InputError`."""
-    if not isinstance(asked, Mapping):
-        raise InputError(f"limits={reprlib.repr(asked)} is no mapping", hint='write limits={"latency": 60, "quality": 0.8}')
-    found: dict[str, float | str] = {}
-    for name, limit in asked.items():
-        if isinstance(limit, bool) or not isinstance(limit, int | float | str):
-            raise InputError(
-                f"the limit of {name} cannot be {reprlib.repr(limit)}", hint="it is a number: seconds, USD, joules, or a quality"
-            )
-        if not isinstance(name, str):
-            raise InputError(f"{reprlib.repr(name)} cannot be limited", hint=f"there are {', '.join(LIMITS)}")
-        # Numbers are checked with the rest of the goal.
-        found[name] = (
-            _amount(name, limit) if isinstance(limit, str) and name in LIMITS else min(limit, 1e300) if isinstance(limit, int) else limit
-        )
-    return found
-
-
-def _amount(name: str, text: str) -> float | str:
-    """Return the number that an amount with its unit stands for, or the name of a tier as it is. Raises `InputError`."""
-    read, flaws = document.from_document({"workflow": "limit", "steps": {}, "goal": {"limits": {name: text}}})
-    for flaw in (flaw for flaw in flaws if flaw.path[:1] == ("goal",)):
-        raise InputError(f"limits: {flaw.message}", hint=flaw.hint)
-    if read is None or name in read.goal.tiers:
-        return text
-    return read.goal.limits[name]
 
 
 def _as_asked(workflow: Workflow, options: Mapping[str, Any]) -> Workflow:

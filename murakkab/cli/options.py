@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from murakkab.diagnostics import did_you_mean
-from murakkab.document import from_document
+from murakkab.document import from_document, limit_from
 from murakkab.document.fields import WrongField, seconds
 from murakkab.errors import InputError, JobError
 from murakkab.planner.check_workflow import limit_flaws
@@ -88,12 +88,8 @@ def goal_limits_from(texts: Sequence[str], known: Sequence[str] = LIMITS) -> Goa
         if not equals or not amount or name not in known:
             hint = did_you_mean(name, known) if equals and amount else ""
             raise InputError(f"{part.strip()!r} is no limit", hint=hint or "--limit latency=2s,energy=5J,cost=0.01,quality=0.7")
-        read = from_document({"workflow": "limit", "steps": {}, "goal": {"limits": {name: _number(amount)}}})
-        for diagnostic in read.diagnostics:
-            if diagnostic.path[:1] == ("goal",):
-                raise InputError(f"--limit: {diagnostic.message}", hint=diagnostic.hint)
-        asked = read.workflow.goal if read.workflow is not None else Goal()
-        for flaw in (flaw for one, limit in asked.limits.items() for flaw in limit_flaws(one, limit)):
+        asked, flaws = limit_from(name, _number(amount))
+        for flaw in (*flaws, *(flaw for one, limit in asked.limits.items() for flaw in limit_flaws(one, limit))):
             raise InputError(f"--limit: {flaw.message}", hint=flaw.hint)
         found = limited(found, {**asked.limits, **asked.tiers})
     return found

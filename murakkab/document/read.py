@@ -83,6 +83,13 @@ def _definitions(data: Any, path: Path, problems: Problems, *, depth: int) -> di
     return found
 
 
+def limit_from(name: str, value: Any) -> tuple[Goal, tuple[Diagnostic, ...]]:
+    """Return a goal with this limit alone, read as in a document, and what is wrong with it."""
+    read = from_document({"workflow": "limit", "steps": {}, "goal": {"limits": {name: value}}})
+    flaws = tuple(one for one in read.diagnostics if one.path[:1] == ("goal",))
+    return (read.workflow.goal if read.workflow is not None else Goal()), flaws
+
+
 def _goal(data: Any, path: Path, problems: Problems) -> Goal:
     fields = read_fields(data, path, problems, form=GOAL)
     limits = fields.pop("limits", {})
