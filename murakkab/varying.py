@@ -105,13 +105,13 @@ def _values(one: Tried[T], goal: Goal) -> tuple[float, ...]:
 
 
 def _refusal(tried: Sequence[Tried[T]], goal: Goal) -> PlanError:
-    """Return the error of the graph that comes nearest: where more is asked for that of the largest numbers, else the usual one."""
+    """Return the error of one graph: where quality is asked for that of the largest numbers, which gives most of it, else the usual one."""
     failed = [one for one in tried if one.error is not None]
     wants_more = any(name in FLOORS for name in goal.limits)
     one = max(failed, key=lambda each: sum(map(float, each.settings.values()))) if wants_more else failed[0]
     assert one.error is not None
     setting = ", ".join(f"{name}={value}" for name, value in one.settings.items())
-    return PlanError(one.error.message, hint=f"{one.error.hint} (with {setting}; no other setting is nearer)")
+    return PlanError(one.error.message, hint=f"{one.error.hint} (with {setting})")
 
 
 def _next(knob: GraphKnob, best: Tried[T], tried: Sequence[Tried[T]], goal: Goal) -> tuple[int | None, str]:
