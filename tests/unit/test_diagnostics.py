@@ -37,7 +37,10 @@ EXAMPLES: dict[str, str | bytes] = {
     "bad-type": f"workflow: w\ninputs: {{a: strin}}\n{_SOME}",
     "bad-quantity": "a: {timeout: soon}",
     "bad-choice": "a: {effect: none}",
-    "unsafe-attempts": "a: {uses: shell, with: {argv: [pay]}, effect: irreversible, best_of: 3}",
+    "unsafe-attempts": (
+        "a: {uses: payment, with: {amount: 1.0}, effect: irreversible, "
+        'best_of: {n: 3, judge: {call: "jobs:anything", with: {all: "${candidates}"}}}}'
+    ),
     "misplaced": "a: {approve: Go?, retry: 2}",
     "not-json": "a: {with: {x: .nan}}",
     "bad-reference": "a: {with: {x: 'a ${b}'}}",
