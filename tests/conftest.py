@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from murakkab import app
+
 # The same examples each time, so that what fails has been broken; with EXPLORE=1 others, to find what has been broken all along.
 settings.register_profile("murakkab", deadline=None, print_blob=True, derandomize=os.environ.get("EXPLORE") != "1")
 settings.load_profile("murakkab")
@@ -31,6 +33,12 @@ def _connect_here(self: socket.socket, address: Any) -> None:
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """One switch: no test can reach a paid model, a download or anything else outside."""
     monkeypatch.setattr(socket.socket, "connect", _connect_here)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plan depends on what other tests have run in this process."""
+    monkeypatch.setattr(app, "_warm", set())
 
 
 @pytest.fixture

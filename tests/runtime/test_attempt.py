@@ -1,6 +1,7 @@
 """One attempt: whatever an executor does, an event tells how it ended."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,6 +71,15 @@ async def test_an_exception_that_cannot_be_shown_is_named() -> None:
     assert event.message == "Mute"
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C as a terminal has it: it is ignored in what a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 async def test_cancellation_and_the_keyboard_are_not_failures() -> None:
     for stop in (asyncio.CancelledError(), KeyboardInterrupt()):
         with pytest.raises(type(stop)):
