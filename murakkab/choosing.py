@@ -162,10 +162,11 @@ def traded(
             graph = app.varied_graph(work, settings) if settings else work.graph
             return trade_of(graph, app.catalog(), numbers, at, measures=measures, points=points)
 
-        knobs = graph_knobs(work.graph.workflow)
-        if "quality" not in {*numbers.limits, *measures}:
-            knobs = without_leaving_out(knobs)
-        return varied_trade(knobs, numbers, trade)
+        every = graph_knobs(work.graph.workflow)
+        fewer = without_leaving_out(every)
+        # What the goal chooses leaves nothing out unless it says how much quality there must be; other points may.
+        own = every if "quality" in numbers.limits else fewer
+        return varied_trade(every if "quality" in measures else own, own, numbers, trade)
 
     found, uses = with_numbers(work.graph, aim, at, settings, under)
     return replace(found, chosen=replace(found.chosen, tiers=uses))

@@ -22,7 +22,7 @@ Each class has a stable `code`, one exit status for the CLI and one status for R
 This file knows no other module of the project.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -113,11 +113,15 @@ class InputError(MurakkabError):
 
 
 class PlanError(MurakkabError):
-    """No executor, model or device can do what was asked under its limits."""
+    """No executor, model or device can do what was asked under its limits. `nearest`: what limits could be, the others as they are."""
 
     code = "no-plan"
     exit_status = 3
     http_status = 409
+
+    def __init__(self, message: str, *, hint: str = "", nearest: Mapping[str, float] | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.nearest = dict(nearest or {})
 
 
 class NotFoundError(MurakkabError):

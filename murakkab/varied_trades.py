@@ -10,28 +10,38 @@ from murakkab.spec import Goal
 from murakkab.varying import varied
 
 
-def varied_trade(knobs: Sequence[GraphKnob], goal: Goal, trade: Callable[[Settings], Trade]) -> Trade:
-    """Return the frontier of the points of all graphs; *trade* gives that of one. Raises `PlanError` where no graph has any."""
+def varied_trade(knobs: Sequence[GraphKnob], own: Sequence[GraphKnob], goal: Goal, trade: Callable[[Settings], Trade]) -> Trade:
+    """Return the frontier of the points of all graphs; *trade* gives that of one. Raises `PlanError` where no graph has any.
+
+    *own*: the knobs as the choice of the goal may turn them.
+    """
     if not any(len(knob.choices) > 1 for knob in knobs):
         return trade({})
+    usual = {knob.name: knob.choices[0] for knob in knobs if len(knob.choices) > 1}
+    known: dict[tuple[tuple[str, int], ...], tuple[Deployment, Trade]] = {}
 
     def of_graph(settings: Settings) -> tuple[Deployment, Trade]:
-        made = _set(trade(settings), settings)
-        return made.chosen, made
+        settings = {**usual, **settings}
+        key = tuple(settings.items())
+        if key not in known:
+            made = _set(trade(settings), settings)
+            known[key] = made.chosen, made
+        return known[key]
 
-    found = varied(knobs, goal, of_graph)
+    found = varied(own, goal, of_graph)
+    every = found.tried if tuple(own) == tuple(knobs) else varied(knobs, goal, of_graph).tried
     best = found.made
-    own = next((point for point in (*best.points, best.aside) if point is not None and point.is_chosen), None)
-    each = [one.made for one in found.tried if one.made is not None]
-    points = [own, *(_other(point, own) for one in each for point in (*one.points, one.aside) if point is not None and point is not own)]
+    mine = next((point for point in (*best.points, best.aside) if point is not None and point.is_chosen), None)
+    each = [one.made for one in every if one.made is not None]
+    points = [mine, *(_other(point, mine) for one in each for point in (*one.points, one.aside) if point is not None and point is not mine)]
     left = undominated([point for point in points if point is not None], best.measures)
     unknown = {measure: steps for one in each for measure, steps in one.unknown.items()}
-    lost = len([point for point in points if point is not None]) - len(left) - (own is not None and own not in left)
+    lost = len([point for point in points if point is not None]) - len(left) - (mine is not None and mine not in left)
     return replace(
         best,
         points=tuple(left),
         chosen=found.deployment,
-        aside=None if own is None or own in left else own,
+        aside=None if mine is None or mine in left else mine,
         is_complete=all(one.is_complete for one in each),
         unknown=unknown,
         beaten=lost + sum(one.beaten for one in each),

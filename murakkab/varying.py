@@ -11,8 +11,7 @@ from math import inf
 from typing import Final, Generic, TypeVar
 
 from murakkab.errors import PlanError
-from murakkab.optimizer.limits import FLOORS
-from murakkab.optimizer.reasons import excess, values_of, worse
+from murakkab.optimizer.reasons import broken_limits, exact_amount, excess, said, values_of, worse
 from murakkab.plan import Deployment, GraphChoice
 from murakkab.planner.graph_knobs import GraphKnob, Settings, variants
 from murakkab.spec import Goal
@@ -105,13 +104,31 @@ def _values(one: Tried[T], goal: Goal) -> tuple[float, ...]:
 
 
 def _refusal(tried: Sequence[Tried[T]], goal: Goal) -> PlanError:
-    """Return the error of one graph: where quality is asked for that of the largest numbers, which gives most of it, else the usual one."""
-    failed = [one for one in tried if one.error is not None]
-    wants_more = any(name in FLOORS for name in goal.limits)
-    one = max(failed, key=lambda each: sum(map(float, each.settings.values()))) if wants_more else failed[0]
-    assert one.error is not None
-    setting = ", ".join(f"{name}={value}" for name, value in one.settings.items())
-    return PlanError(one.error.message, hint=f"{one.error.hint} (with {setting})")
+    """Return the error of the graph that comes nearest to a limit, with the nearest value of each limit that any graph has."""
+    errors = [(one.settings, one.error) for one in tried if one.error is not None]
+    near = [(settings, error) for settings, error in errors if error.nearest]
+    if not near:
+        return errors[0][1]
+    settings, error = min(near, key=lambda one: min(_part(name, value, goal) for name, value in one[1].nearest.items()))
+    nearest = {
+        name: min(((one.nearest[name], at) for at, one in near if name in one.nearest), key=lambda found: _part(name, found[0], goal))
+        for name in error.nearest
+    }
+    if all(value == error.nearest[name] for name, (value, _) in nearest.items()):
+        with_ = f" (with {_set_to(settings)})" if settings else ""
+        return PlanError(error.message, hint=f"{error.hint}{with_}", nearest=error.nearest)
+    words = (f"{said(name)} could be {exact_amount(name, value)} with {_set_to(at)}" for name, (value, at) in nearest.items())
+    return PlanError(error.message, hint=", or ".join(words), nearest={name: value for name, (value, _) in nearest.items()})
+
+
+def _part(name: str, value: float, goal: Goal) -> float:
+    """Return how far a value is from the limit *name*, as a part of it."""
+    limit = goal.limits.get(name, 0.0)
+    return abs(value - limit) / max(abs(limit), _HAIR)
+
+
+def _set_to(settings: Settings) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def _next(knob: GraphKnob, best: Tried[T], tried: Sequence[Tried[T]], goal: Goal) -> tuple[int | None, str]:
@@ -129,5 +146,8 @@ def _next(knob: GraphKnob, best: Tried[T], tried: Sequence[Tried[T]], goal: Goal
     its = other.deployment.estimate if other.deployment is not None else None
     if mine is None or its is None:
         return value, ""
-    changed = f", and quality {its.quality.value:.3g} instead of {mine.quality.value:.3g}" if its.quality and mine.quality else ""
+    if excess(its, goal) > excess(mine, goal):
+        return value, broken_limits(its, goal.limits)[0]
+    qualities = [f"{one.quality.value:.3g}" if one.quality is not None else "" for one in (its, mine)]
+    changed = f", and quality {qualities[0]} instead of {qualities[1]}" if all(qualities) and qualities[0] != qualities[1] else ""
     return value, f"{worse(mine, its, goal, equal='named later')}{changed}"

@@ -124,7 +124,7 @@ def graph_text(choice: GraphChoice) -> str:
         told = f"{name} is {'done' if choice.value else 'left out'}"
         return f"{told}; {'left out' if choice.value else 'done'} instead: {choice.lost}" if choice.lost else told
     if len(choice.choices) == 1:
-        return f"{choice.name} is {choice.value}, as the workflow says"
+        return f"{choice.name} is {choice.value}, as set"
     other = f"; next best {choice.other} - {choice.lost}" if choice.other is not None and choice.lost else ""
     return f"{choice.name} is {choice.value} of {', '.join(map(str, choice.choices))}{other}"
 

@@ -100,12 +100,14 @@ def differences(trade: Trade, point: Point) -> dict[str, str]:
 
 
 def _is(way: Configuration, choice: Choice) -> bool:
-    return (way.card.name, dict(way.knobs), way.pool) == (choice.executor.name, dict(choice.knobs), choice.pool)
+    mine = (way.card.name, dict(way.knobs), way.model, way.pool, way.devices)
+    return mine == (choice.executor.name, dict(choice.knobs), choice.model, choice.pool, choice.devices)
 
 
 def label_of(way: Configuration) -> str:
-    """Return an executor, its knobs, and the pool where it is not the cores of this machine."""
-    return way.label if way.pool in ("", "cpu") else f"{way.label} on {way.pool}"
+    """Return an executor, its knobs, and the pool where it is not the cores of this machine, with how many devices of it."""
+    several = f"{way.devices} x " if way.devices > 1 else ""
+    return way.label if way.pool in ("", "cpu") else f"{way.label} on {several}{way.pool}"
 
 
 def remarks_of(trade: Trade) -> Iterator[str]:
@@ -171,4 +173,4 @@ def _point_json(trade: Trade, sign: str, point: Point) -> dict[str, Any]:
 
 
 def _way_json(way: Configuration) -> Mapping[str, Any]:
-    return {"executor": way.card.name, "knobs": dict(way.knobs), "model": way.model, "pool": way.pool}
+    return {"executor": way.card.name, "knobs": dict(way.knobs), "model": way.model, "pool": way.pool, "devices": way.devices}

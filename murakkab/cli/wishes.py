@@ -31,5 +31,7 @@ class Wishes:
             name, equals, number = (word.strip() for word in part.partition("="))
             if not equals or not name or not (number.isascii() and number.isdigit()):
                 raise InputError(f"{part.strip()!r} sets no knob", hint="--knob answer.n=3")
+            if name in found and found[name] != int(number):
+                raise InputError(f"the knob {name} is set to {found[name]} and to {int(number)}", hint="set it once")
             found[name] = int(number)
         return found

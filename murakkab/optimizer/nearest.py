@@ -93,13 +93,14 @@ def refusal(scene: Scene, goal: Goal, ways: Ways, at: Situation, clash: Clash, n
     rates = {f"rate:{rate.name}": rate.calls for rate in clash.problem.rates}
     limits = {**limits_of(clash.problem), **rates, **goal.limits}
     told = " and ".join(f"{said(name)} {amount(name, limits[name])}" for name in names)
-    near = [text for name in named if (text := _could(scene, goal, ways, at, name, clash.problem))]
-    near += [f"{said(name)} could be {amount(name, calls)}" for name, calls in held.items()]
+    could = {name: found for name in named if (found := _could(scene, goal, ways, at, name, clash.problem)) is not None}
+    near = [text for _, text in could.values()] + [f"{said(name)} could be {amount(name, calls)}" for name, calls in held.items()]
+    values = {name: value for name, (value, _) in could.items() if name in LIMITS}
     if len(names) == 1:
-        return PlanError(f"no choice keeps {told}", hint=f"the nearest: {near[0]}" if near else "loosen it")
+        return PlanError(f"no choice keeps {told}", hint=f"the nearest: {near[0]}" if near else "loosen it", nearest=values)
     together = _together(goal, names, nearest) if nearest is not None else ""
     hint = f"with the others as they are, {', or '.join(near)}{f'; or {together}' if together else ''}" if near else "loosen one of them"
-    return PlanError(f"no choice keeps {told} together", hint=hint)
+    return PlanError(f"no choice keeps {told} together", hint=hint, nearest=values)
 
 
 def _named(clash: Clash, limits: Mapping[str, float], nearest: Selection | None) -> list[str]:
@@ -116,20 +117,20 @@ def _held(clash: Clash, at: Situation) -> dict[str, float]:
     return {f"rate:{name}": calls for name, calls in holding(clash.problem, time_limit=at.time_limit).items()}
 
 
-def _could(scene: Scene, goal: Goal, ways: Ways, at: Situation, name: str, problem: Problem) -> str:
-    """Return what the limit *name* could be, with the others kept; and without them, where that is nearer."""
+def _could(scene: Scene, goal: Goal, ways: Ways, at: Situation, name: str, problem: Problem) -> tuple[float, str] | None:
+    """Return what the limit *name* could be, with the others kept, and that in words: without them too, where that is nearer."""
     if name not in LIMITS:
         least = reachable(problem, name, time_limit=at.time_limit)
-        return "" if least is None else f"{said(name)} could be {amount(name, least)}"
+        return None if least is None else (least, f"{said(name)} could be {amount(name, least)}")
     kept = _value(reached(scene, goal, ways, at, name), name)
     if len(goal.limits) == 1 or name not in goal.limits:
-        return "" if kept is None else f"{said(name)} could be {exact_amount(name, kept)}"
+        return None if kept is None else (kept, f"{said(name)} could be {exact_amount(name, kept)}")
     alone = _value(reached(scene, replace(goal, limits={name: goal.limits[name]}), ways, at, name), name)
     if kept is None:
-        return "" if alone is None else f"{said(name)} could be {exact_amount(name, alone)} without the other limits"
+        return None if alone is None else (alone, f"{said(name)} could be {exact_amount(name, alone)} without the other limits")
     gain = 0.0 if alone is None else kept - alone if name not in FLOORS else alone - kept
     more = f" ({exact_amount(name, alone)} without the others)" if alone is not None and gain > _WORTH * abs(kept) else ""
-    return f"{said(name)} could be {exact_amount(name, kept)}{more}"
+    return kept, f"{said(name)} could be {exact_amount(name, kept)}{more}"
 
 
 def _value(found: Selection | None, name: str) -> float | None:

@@ -76,6 +76,15 @@ def test_the_number_of_devices_is_chosen_and_shown(shell: Shell) -> None:
     assert re.search(r"on 4 x\s", shell("plan", "local.yaml", *EIGHT, "--minimize", "latency").out)
 
 
+def test_points_of_a_frontier_that_differ_in_the_number_of_devices_say_so(shell: Shell) -> None:
+    """They said nothing: how many devices there are was no difference."""
+    found = shell.json("plan", "local.yaml", *EIGHT, "--pareto", "energy,latency")["points"]
+    others = [point for point in found if not point["chosen"]]
+    assert {point["choices"]["answer"]["devices"] for point in found} == {2, 4}
+    assert others
+    assert all("x gpu" in point["other_than_plan"]["answer"] for point in others)
+
+
 def test_a_pool_says_on_how_many_devices_its_engine_runs(shell: Shell) -> None:
     Path("murakkab.yaml").write_text(SITE.replace("COUNT", "8").replace("on: false", "tensor_parallel: 4"))
     assert step_of(shell, "local.yaml", *EIGHT)["devices"] == 4
