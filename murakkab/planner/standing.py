@@ -1,7 +1,7 @@
 """data: where a step stands while it is checked - its frame, what is around that, and how paths lead there."""
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from murakkab.catalog import Capability, ExecutorCard, Parameter
@@ -17,7 +17,11 @@ from murakkab.types import Type
 
 def _seen_as_step(step: Step) -> set[str]:
     """Return the name of *step*, unless a loop variable hides it inside."""
-    return {step.name}.difference(name for loop in step.for_each for name, _ in loop.lists())
+    return {step.name}.difference(_variables_of(step))
+
+
+def _variables_of(step: Step) -> set[str]:
+    return {name for loop in step.for_each for name, _ in loop.lists()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +62,15 @@ class Standing:
                 yield name, f"an element of {dotted((*self.path(step), 'for_each', name))}"
 
     def open(self) -> frozenset[str]:
-        """Return the names of the steps that this frame is part of."""
-        return frozenset(name for standing in self.outwards() if standing.owner is not None for name in _seen_as_step(standing.owner))
+        """Return the names of the steps that this frame is part of, but for those that mean something nearer here."""
+        found: set[str] = set()
+        nearer: list[Container[str]] = []
+        for standing in self.outwards():
+            nearer.append(standing.frame.steps)
+            if standing.owner is not None:
+                found.update(name for name in _seen_as_step(standing.owner) if not any(name in names for names in nearer))
+                nearer.append(_variables_of(standing.owner))
+        return frozenset(found)
 
     def outwards(self) -> "Iterator[Standing]":
         """Yield this frame and those around it."""
@@ -86,7 +97,9 @@ class Standing:
         if step is None:
             return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins, self.known(None, scope))
         origins = self.origins.new_child(dict(self.variables(step))) if step.for_each else self.origins
-        return Surroundings(scope, problems, self.open() | _seen_as_step(step), self.elsewhere, origins, self.known(step, scope))
+        return Surroundings(
+            scope, problems, (self.open() - _variables_of(step)) | _seen_as_step(step), self.elsewhere, origins, self.known(step, scope)
+        )
 
     def interface(self, step: Step) -> Capability | None:
         """Return what *step* takes and gives, or None where that is unknown."""

@@ -24,10 +24,11 @@ from murakkab.optimizer.situation import Situation
 from murakkab.picking import highest, majority, views
 from murakkab.plan import Deployment
 from murakkab.planner.compile import compile_workflow
+from murakkab.planner.filling import told
 from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings, without_leaving_out
 from murakkab.profiles import Profile, Setting, Spread
 from murakkab.source import to_python
-from murakkab.spec import BestOf, Composed, Debate, Effect, Goal, Optional, Output, Pick, Ref, Step, Template, Workflow
+from murakkab.spec import BestOf, Block, Composed, Debate, Effect, Goal, Loop, Optional, Output, Pick, Ref, Step, Template, Workflow
 from murakkab.varying import Varied, varied
 from tests.fakes import WORK
 
@@ -304,6 +305,79 @@ goal: {minimize: cost, limits: {quality: 0.512}}
     assert sorted(row.task for row in handle.resume_job(failed.value.job).tasks if row.task.startswith("a/c")) == [
         f"a/candidates[{n}]" for n in range(3)
     ]
+
+
+# ------------------------------------------------------------------------------------------------- inside of each other
+
+
+def attempted(attempt: int) -> str:
+    return f"attempt {attempt}"
+
+
+def last_digit(text: str) -> float:
+    return float(text[-1])
+
+
+def heard(debate: dict[str, Any]) -> str:
+    return f"{debate['seat']} of {len(debate['others']) + 1} in round {debate['round']}"
+
+
+def last_of(every: list[Any]) -> Any:
+    return every[-1]
+
+
+def written(tmp_path: Path, text: str) -> WorkflowHandle[..., Any]:
+    """Return the workflow in *text*, in which `parts:` stands for the functions here."""
+    file = tmp_path / "w.yaml"
+    file.write_text(text.replace("parts:", f"{__name__}:"))
+    return load_workflow(file)
+
+
+def test_what_the_outer_composition_tells_does_not_reach_where_an_inner_one_tells_the_same(tmp_path: Path) -> None:
+    handle = written(
+        tmp_path,
+        """\
+workflow: w
+steps:
+  outer:
+    best_of: [1, 2]
+    steps:
+      here: {call: "parts:attempted", with: {attempt: "${attempt}"}, effect: pure}
+      inner:
+        call: "parts:attempted"
+        with: {attempt: "${attempt}"}
+        effect: pure
+        best_of: {n: 3, score: {call: "parts:last_digit", with: {text: "${candidate}"}, effect: pure}}
+    outputs: {here: "${here}", inner: "${inner}"}
+  talk:
+    debate: {participants: [1, 2], rounds: 1, judge: {call: "parts:last_of", with: {every: "${candidates}"}, effect: pure}}
+    steps:
+      here: {call: "parts:heard", with: {debate: "${debate}"}, effect: pure}
+      inner: {call: "parts:heard", with: {debate: "${debate}"}, effect: pure, debate: {participants: 3, rounds: 2}}
+    outputs: {here: "${here}", inner: "${inner}"}
+outputs: {outer: "${outer}", talk: "${talk}"}
+""",
+    )
+    assert handle.run() == {
+        "outer": {"here": "attempt 0", "inner": "attempt 2"},
+        "talk": {"here": "0 of 1 in round 0", "inner": "0 of 3 in round 2"},
+    }
+    both = handle.options(knobs={"outer.n": 2, "talk.participants": 2})
+    assert both.run() == {
+        "outer": {"here": "attempt 0", "inner": "attempt 2"},
+        "talk": {"here": "1 of 2 in round 1", "inner": "0 of 3 in round 2"},
+    }
+
+
+def test_names_are_those_of_the_nearest_loop_and_block() -> None:
+    inner = Step("inner", uses="work", for_each=(Loop("attempt", Ref("attempt")),), with_={"x": Ref("attempt")})
+    block = Block({"inner": inner, "attempt": Step("attempt", uses="work")}, {"o": Output(Ref("attempt"))})
+    assert told(inner, {"attempt": 7}) == replace(inner, for_each=(Loop("attempt", 7),))
+    assert told(Step("s", block=block), {"attempt": 7}) == Step("s", block=block)
+    judged = alone(best_of=BestOf((2,), Pick(Step("judge", uses="work", with_={"x": Ref("candidates"), "y": Ref("a")})))).steps["s"]
+    (judge,) = (one.best_of.pick.judge for one in (told(judged, {"a": 1, "candidates": 2}),) if one.best_of is not None)
+    assert judge is not None
+    assert judge.with_ == {"x": Ref("candidates"), "y": 1}
 
 
 # ------------------------------------------------------------------------------------------------------------- left out
