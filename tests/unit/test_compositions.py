@@ -114,6 +114,27 @@ def test_what_comes_of_a_debate_is_a_chance(quality: float, participants: int, r
     assert debated(quality, participants, 0) == quality
 
 
+@given(qualities, qualities, st.integers(2, 8), st.integers(1, 4))
+def test_a_judge_keeps_one_of_the_answers_of_the_last_round(quality: float, accuracy: float, participants: int, rounds: int) -> None:
+    talked = Composed(participants, rounds, judge="judge")
+    after = debated(quality, participants, rounds)
+    assert kept_quality(quality, replace(talked, judge=""), accuracy) == after
+    assert kept_quality(quality, talked, 0.0) == pytest.approx(after)
+    assert kept_quality(quality, talked, accuracy) == pytest.approx(kept_quality(after, Composed(participants, judge="judge"), accuracy))
+
+
+def test_the_accuracy_of_who_judges_a_debate_counts_and_the_debate_stays_assumed() -> None:
+    def after(accuracy: float) -> Figure:
+        judge = Pick(Step("judge", call="builtins:max"), accuracy=accuracy)
+        made = best(alone(debate=Debate((3,), (1,), judge)), known(card("a", 1.0, 0.5)), Goal(("cost",))).deployment
+        assert made.estimate is not None
+        assert made.estimate.quality is not None
+        return made.estimate.quality
+
+    assert after(0.2).value < after(0.9).value
+    assert after(0.9).of.source is Source.ASSUMED
+
+
 # ------------------------------------------------------------------------------------------------------------ what is chosen
 
 
