@@ -21,7 +21,7 @@ from murakkab.figures import Figure, Provenance, Source, exactly, weakest
 from murakkab.optimizer.configurations import Configuration, Taken
 from murakkab.plan import Node
 from murakkab.profiles import Profile
-from murakkab.spec import PICKING, Composed
+from murakkab.spec import PICKING, Composed, Effect
 
 #: The accuracy of a judge of whom nothing is known.
 ASSUMED_ACCURACY: Final = 0.8
@@ -48,11 +48,16 @@ def _composed(way: Configuration, node: Node, ways: _Ways, profiles: Mapping[str
     quality = None if node.only_helps else way.taken.quality
     for one in node.composed if quality is not None else ():
         assert quality is not None
-        quality = _measured(way, one, profiles) or _modelled(quality, one, ways.get(one.judge, ()))
+        quality = _measured(way, one, profiles) or (quality if _cannot_differ(way, node, one) else _modelled(quality, one, ways.get(one.judge, ())))
     if quality is way.taken.quality:
         return way
     loads = tuple((load, replace(taken, quality=quality)) for load, taken in way.loads)
     return replace(way, taken=replace(way.taken, quality=quality), loads=loads)
+
+
+def _cannot_differ(way: Configuration, node: Node, one: Composed) -> bool:
+    """Return whether all results of a composition are the same: nothing tells them apart, and the same inputs give the same result."""
+    return one.alike and (node.cache is not None or Effect.PURE in (node.effect, way.card.effect))
 
 
 def _measured(way: Configuration, one: Composed, profiles: Mapping[str, Sequence[Profile]]) -> Figure | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from murakkab.planner.filling import filled, told
-from murakkab.planner.mentions import ATTEMPT, CANDIDATE, CANDIDATES, DEBATE, names_asked, names_in_work
+from murakkab.planner.mentions import ATTEMPT, CANDIDATE, CANDIDATES, DEBATE, names_asked, names_in_work, told_in
 from murakkab.planner.walk import every_step
 from murakkab.spec import (
     PICKING,
@@ -107,19 +107,19 @@ class _Expansion:
             step = replace(step, block=replace(step.block, steps=inner, outputs=outputs))
         if step.best_of is not None:
             n = self.choose(step.best_of.n, 2)
-            return _plain(step) if n < 2 else _around(step, _attempts(step, n), _composed(step.best_of.pick, n), step.best_of.pick)
+            return _plain(step) if n < 2 else _around(step, _attempts(step, n), _composed(step, step.best_of.pick, n), step.best_of.pick)
         if step.debate is not None:
             participants, rounds = self.choose(step.debate.participants, 2), self.choose(step.debate.rounds, 1)
             if participants < 2 or rounds < 1:
                 return _plain(step)
-            composed = _composed(step.debate.pick, participants, rounds)
+            composed = _composed(step, step.debate.pick, participants, rounds)
             return _around(step, _rounds(step, participants, rounds), composed, step.debate.pick)
         return step
 
 
-def _composed(pick: Pick, among: int, rounds: int = 0) -> Composed:
+def _composed(step: Step, pick: Pick, among: int, rounds: int = 0) -> Composed:
     judge = JUDGE if pick.judge is not None else SCORES if pick.score is not None else ""
-    return Composed(among, rounds, judge, pick.accuracy)
+    return Composed(among, rounds, judge, pick.accuracy, alike=not told_in(step) & names_in_work(step))
 
 
 def _around(step: Step, candidates: Step, composed: Composed, pick: Pick) -> Step:

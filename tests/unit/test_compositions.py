@@ -28,7 +28,7 @@ from murakkab.planner.filling import told
 from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings, without_leaving_out
 from murakkab.profiles import Profile, Setting, Spread
 from murakkab.source import to_python
-from murakkab.spec import BestOf, Block, Composed, Debate, Effect, Goal, Loop, Optional, Output, Pick, Ref, Step, Template, Workflow
+from murakkab.spec import BestOf, Block, CachePolicy, Composed, Debate, Effect, Goal, Loop, Optional, Output, Pick, Ref, Step, Template, Workflow
 from murakkab.varying import Varied, varied
 from tests.fakes import WORK
 
@@ -133,6 +133,31 @@ def test_the_accuracy_of_who_judges_a_debate_counts_and_the_debate_stays_assumed
 
     assert after(0.2).value < after(0.9).value
     assert after(0.9).of.source is Source.ASSUMED
+
+
+def quality_of(declared: Workflow, *cards: ExecutorCard) -> float:
+    estimate = best(declared, known(*cards), Goal(("cost",))).deployment.estimate
+    assert estimate is not None
+    assert estimate.quality is not None
+    return estimate.quality.value
+
+
+@pytest.mark.parametrize("made", [{"best_of": BestOf((3,))}, {"debate": Debate((3,), (2,), Pick(Step("judge", call="builtins:max")))}])
+def test_attempts_that_cannot_differ_are_as_good_as_one(made: dict[str, Any]) -> None:
+    told_which = {"with_": {"x": Ref("attempt" if "best_of" in made else "debate")}}
+    varies = card("e", 1.0, 0.7)
+    fixed = replace(varies, effect=Effect.PURE)
+    assert quality_of(alone(**made), fixed) == pytest.approx(0.7)
+    assert quality_of(alone(effect=Effect.PURE, **made), varies) == pytest.approx(0.7)
+    assert quality_of(alone(cache=CachePolicy(), **made), varies) == pytest.approx(0.7)
+    several = quality_of(alone(**made), varies)
+    assert several > 0.71
+    assert quality_of(alone(**told_which, **made), fixed) == pytest.approx(several)
+    # A block can vary where one of its steps can.
+    steps = {"a": Step("a", uses="work", effect=Effect.PURE), "b": Step("b", uses="work", with_={"x": Ref("a")})}
+    block = Workflow("w", steps={"s": Step("s", block=Block(steps, {"o": Output(Ref("b"))}), **made)}, outputs={"s": Output(Ref("s"))})
+    assert quality_of(block, varies) == pytest.approx(several)
+    assert quality_of(block, fixed) == pytest.approx(0.7)
 
 
 # ------------------------------------------------------------------------------------------------------------ what is chosen
@@ -311,7 +336,7 @@ def test_a_job_goes_on_with_the_number_that_it_began_with(tmp_path: Path) -> Non
 workflow: w
 inputs: {text: str}
 steps:
-  a: {uses: text-summary, with: {text: "${inputs.text}", sentences: 1}, best_of: [1, 3]}
+  a: {uses: text-summary, with: {text: {$template: "${inputs.text} ${attempt}"}, sentences: 1}, best_of: [1, 3]}
   b: {call: "json:loads", with: {s: "${a}"}}
 outputs: {b: "${b}"}
 goal: {minimize: cost, limits: {quality: 0.512}}
