@@ -260,7 +260,7 @@ class Optional:
     """A step that may be left out, and with it whatever only it needs: whoever uses its result has the `default` then.
 
     `done`: 1 where it is done and 0 where it is left out, the usual one first. It is left out only where that costs no more quality than a
-    limit allows, and counts with the quality 0 then.
+    limit allows; it counts with the quality 0 then, and so does each step inside of it and each that only it needs.
     """
 
     default: Expr = None

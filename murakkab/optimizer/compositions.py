@@ -48,7 +48,9 @@ def _composed(way: Configuration, node: Node, ways: _Ways, profiles: Mapping[str
     quality = None if node.only_helps else way.taken.quality
     for one in node.composed if quality is not None else ():
         assert quality is not None
-        quality = _measured(way, one, profiles) or (quality if _cannot_differ(way, node, one) else _modelled(quality, one, ways.get(one.judge, ())))
+        quality = _measured(way, one, profiles) or (
+            quality if _cannot_differ(way, node, one) else _modelled(quality, one, ways.get(one.judge, ()))
+        )
     if quality is way.taken.quality:
         return way
     loads = tuple((load, replace(taken, quality=quality)) for load, taken in way.loads)

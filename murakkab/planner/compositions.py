@@ -52,6 +52,12 @@ def least(_numbers: tuple[int, ...], least_: int) -> int:
     return least_
 
 
+def alone(numbers: tuple[int, ...], least_: int) -> int:
+    """Return the number with which nothing is left of a composition but its work; what may be left out is as it usually is."""
+    # Only the numbers of attempts and of participants are at least two.
+    return numbers[0] if least_ < 2 else 1
+
+
 def has_compositions(workflow: Workflow) -> bool:
     """Return whether any step of *workflow*, or of those inside of it, is a composition or may be left out."""
     return any(composition_of(step) is not None or step.optional is not None for _, step in every_step(workflow))

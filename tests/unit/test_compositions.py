@@ -25,10 +25,26 @@ from murakkab.picking import highest, majority, views
 from murakkab.plan import Deployment
 from murakkab.planner.compile import compile_workflow
 from murakkab.planner.filling import told
-from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings, without_leaving_out
+from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, in_force, variants, with_settings, without_leaving_out
 from murakkab.profiles import Profile, Setting, Spread
 from murakkab.source import to_python
-from murakkab.spec import BestOf, Block, CachePolicy, Composed, Debate, Effect, Goal, Loop, Optional, Output, Pick, Ref, Step, Template, Workflow
+from murakkab.spec import (
+    BestOf,
+    Block,
+    CachePolicy,
+    Composed,
+    Debate,
+    Effect,
+    Goal,
+    Loop,
+    Optional,
+    Output,
+    Pick,
+    Ref,
+    Step,
+    Template,
+    Workflow,
+)
 from murakkab.varying import Varied, varied
 from tests.fakes import WORK
 
@@ -446,7 +462,7 @@ def test_what_is_left_out_is_not_there_and_with_it_goes_what_only_it_needs() -> 
     assert graph.nodes["told"].with_ == {"x": "nothing", "y": Template(("said: ", '{"text": "nothing"}'))}
     assert graph.nodes["told"].needs == ()
     assert graph.outputs["heard"] == {"text": "nothing"}
-    assert graph.left_out == ("heard",)
+    assert graph.left_out == ("sound", "heard")
     assert graph.rewrites == ("heard is left out", "sound is dropped: nothing uses its result and it has no effect")
     assert list(compile_workflow(branch(), catalog).nodes) == ["sound", "heard", "told"]
 
@@ -455,13 +471,63 @@ def test_a_step_is_left_out_where_a_limit_on_quality_allows_it() -> None:
     catalog, declared = known(card("e", 1.0, 0.8)), branch()
     kept = best(declared, catalog, Goal(("cost",), {"quality": 0.5})).deployment
     assert [(one.name, one.value) for one in kept.graph] == [("heard.done", 1)]
-    gone = best(declared, catalog, Goal(("cost",), {"quality": 0.4})).deployment
+    gone = best(declared, catalog, Goal(("cost",), {"quality": 0.2})).deployment
     (choice,) = gone.graph
-    assert (choice.value, choice.lost) == (0, "2 USD more cost, and quality 0.8 instead of 0.4")
+    assert (choice.value, choice.lost) == (0, "2 USD more cost, and quality 0.8 instead of 0.267")
     assert gone.estimate is not None
     assert gone.estimate.quality is not None
-    assert (gone.estimate.usd.value, gone.estimate.quality.value) == (1.0, pytest.approx(0.4))
+    assert (gone.estimate.usd.value, gone.estimate.quality.value) == (1.0, pytest.approx(0.8 / 3))
     assert set(gone.choices) == {"told"}
+
+
+def nested() -> Workflow:
+    """Return a workflow in which one that may be left out stands in another, and one stands in a workflow that is used twice."""
+    one = Step("one", uses="work", optional=Optional(""), best_of=BestOf((1, 2)))
+    part = Workflow("part", steps={"one": one}, outputs={"one": Output(Ref("one"))})
+    block = Block({"a": Step("a", uses="work"), "b": Step("b", uses="work", optional=Optional(""))}, {"o": Output([Ref("a"), Ref("b")])})
+    steps = {
+        "outer": Step("outer", block=block, optional=Optional("")),
+        "first": Step("first", workflow="part"),
+        "second": Step("second", workflow="part", optional=Optional("")),
+    }
+    return Workflow("w", steps=steps, outputs={name: Output(Ref(name)) for name in steps}, workflows={"part": part})
+
+
+def test_every_step_that_is_missing_counts_once_for_each_use() -> None:
+    def made(*out: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        graph = compile_workflow(with_settings(nested(), {f"{name}.done": 0 for name in out}), known(card("e", 1.0, 0.8)))
+        return graph.left_out, graph.rewrites
+
+    assert made() == ((), ())
+    assert made("outer/b") == (("outer/b",), ("outer/b is left out",))
+    assert made("outer") == made("outer", "outer/b") == (("outer/a", "outer/b"), ("outer is left out",))
+    assert made("part:one") == (("first/one", "second/one"), ("first/one is left out", "second/one is left out"))
+    assert made("part:one", "second") == (("first/one", "second/one"), ("first/one is left out", "second is left out"))
+
+
+def test_settings_are_one_exactly_where_they_make_the_same_graph() -> None:
+    knobs, catalog = graph_knobs(nested()), known(card("e", 1.0, 0.8))
+
+    def made(chosen: Mapping[str, int]) -> str:
+        graph = compile_workflow(with_settings(nested(), chosen), catalog)
+        return repr((graph.nodes, graph.outputs, graph.left_out, graph.rewrites))
+
+    every = [dict(zip((knob.name for knob in knobs), values, strict=True)) for values in product(*(knob.choices for knob in knobs))]
+    effects = {tuple(in_force(knobs, chosen).items()): made(chosen) for chosen in every}
+    assert all(effects[tuple(in_force(knobs, chosen).items())] == made(chosen) for chosen in every)
+    assert len(set(effects.values())) == len(effects) == len(list(variants(knobs))) < len(every)
+
+
+def test_what_stands_in_a_workflow_that_nobody_uses_any_more_makes_no_difference() -> None:
+    part = alone(best_of=BestOf((1, 2, 3)))
+    step = Step("a", workflow="part", optional=Optional(""))
+    knobs = graph_knobs(Workflow("w", steps={"a": step}, outputs={"a": Output(Ref("a"))}, workflows={"part": part}))
+    assert [in_force(knobs, one) for one in variants(knobs)] == [
+        {"a.done": 1},
+        {"a.done": 0},
+        {"part:s.n": 2, "a.done": 1},
+        {"part:s.n": 3, "a.done": 1},
+    ]
 
 
 def test_without_a_limit_on_quality_everything_is_done() -> None:
