@@ -3,6 +3,7 @@
 from collections import ChainMap
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from murakkab.catalog import Capability, ExecutorCard, Parameter
 from murakkab.diagnostics import Vocabulary
@@ -11,8 +12,9 @@ from murakkab.planner.check_types import Surroundings, dotted
 from murakkab.planner.frames import Frame
 from murakkab.planner.providers import candidates, capability_of, interface_of, is_plain
 from murakkab.planner.survey import Survey
+from murakkab.references import refs_in
 from murakkab.spec import Step
-from murakkab.types import Type
+from murakkab.types import ANY, Type, mismatch
 
 
 def _seen_as_step(step: Step) -> set[str]:
@@ -39,17 +41,28 @@ class Standing:
     racing: str = ""
     #: name -> where it is from: the steps of this frame, and what is seen of those around it.
     origins: ChainMap[str, str] = field(default_factory=ChainMap[str, str])
+    #: What stands in the place of the steps that may be left out and are seen here, where it is data that fits.
+    defaults: dict[str, Any] = field(default_factory=dict)
     #: The names of the steps, sorted when the first hint is wanted.
     _sorted: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Note where names are from."""
+        """Note where names are from, and what may stand in their place."""
         own = {name: dotted((*self.frame.path, name)) for name in self.frame.steps}
         if self.outer is not None:
             around = dict(self.outer.variables(self.owner)) if self.owner is not None else {}
             self.origins.maps[:] = [own, around, *self.outer.origins.maps]
         else:
             self.origins.maps[:] = [own]
+        for name, value in self.outer.defaults.items() if self.outer is not None else ():
+            if name not in self.frame.steps and (self.owner is None or name not in _variables_of(self.owner)):
+                self.defaults[name] = value
+        self.defaults.update((name, step.optional.default) for name, step in self.frame.steps.items() if step.optional and self._fits(step))
+
+    def _fits(self, step: Step) -> bool:
+        default = step.optional.default if step.optional is not None else None
+        is_data = default is not None and next(refs_in(default), None) is None
+        return is_data and not mismatch(self.frame.scope.get(step.name, ANY), default)
 
     def path(self, step: Step) -> Path:
         """Return where *step* is written."""
@@ -95,11 +108,11 @@ class Standing:
     def around(self, scope: Mapping[str, Type], problems: list[Diagnostic], step: Step | None = None) -> Surroundings:
         """Return the surroundings of an expression of *step*, or of an output of the frame."""
         if step is None:
-            return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins, self.known(None, scope))
+            known = self.known(None, scope)
+            return Surroundings(scope, problems, self.open(), self.elsewhere, self.origins, known, defaults=self.defaults)
         origins = self.origins.new_child(dict(self.variables(step))) if step.for_each else self.origins
-        return Surroundings(
-            scope, problems, (self.open() - _variables_of(step)) | _seen_as_step(step), self.elsewhere, origins, self.known(step, scope)
-        )
+        open_, known = (self.open() - _variables_of(step)) | _seen_as_step(step), self.known(step, scope)
+        return Surroundings(scope, problems, open_, self.elsewhere, origins, known, defaults=self.defaults)
 
     def interface(self, step: Step) -> Capability | None:
         """Return what *step* takes and gives, or None where that is unknown."""

@@ -606,3 +606,17 @@ goal: {minimize: energy, limits: {quality: 0.2}}
         (("a.n", 1), ("b.done", 0)),
         (("a.n", 1), ("b.done", 1)),
     }
+
+
+def test_a_path_must_lead_somewhere_in_the_default_as_well(tmp_path: Path) -> None:
+    text = """\
+workflow: w
+inputs: {texts: "list[str]"}
+steps:
+  f: {uses: text-summary, for_each: "${inputs.texts}", with: {text: "${item}"}, optional: {default: [a, b, c], done: false}}
+  g: {uses: text-summary, with: {text: "${f[2]}"}}
+outputs: {g: "${g}"}
+"""
+    assert written(tmp_path, text).run(texts=[]) == {"g": "c"}
+    with pytest.raises(SpecError, match=r"\$\{f\[9\]\} finds nothing in the default of 'f'"):
+        written(tmp_path, text.replace("[2]", "[9]"))
