@@ -156,7 +156,7 @@ class TaskGraph:
     finally_: Body | None = None
     rewrites: tuple[str, ...] = ()
     digest: str = ""
-    #: The steps that were left out though they would have had a quality.
+    #: The paths of the steps that are missing because something is left out, though they would have had a quality.
     left_out: tuple[str, ...] = ()
 
     def every_node(self) -> Iterator[Node]:

@@ -260,7 +260,7 @@ class Optional:
     """A step that may be left out, and with it whatever only it needs: whoever uses its result has the `default` then.
 
     `done`: 1 where it is done and 0 where it is left out, the usual one first. It is left out only where that costs no more quality than a
-    limit allows, and counts with the quality 0 then.
+    limit allows; it counts with the quality 0 then, and so does each step inside of it and each that only it needs.
     """
 
     default: Expr = None
@@ -276,13 +276,15 @@ class Composed:
     """What becomes of the results of a step in a composition. Never written by anybody: the planner puts it there.
 
     One `among` so many is kept (0: the step gives none of them, it only helps to keep one), after so many `rounds` of debate. `judge`: the
-    step that decides, "" where the most frequent is kept, whose `accuracy` is None where only the one who does it tells.
+    step that decides, "" where the most frequent is kept, whose `accuracy` is None where only the one who does it tells. `alike`: the work
+    is told nothing that tells its results apart, so that they differ only where who does it gives other results for the same inputs.
     """
 
     among: int = 0
     rounds: int = 0
     judge: str = ""
     accuracy: float | None = None
+    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ Attempts are taken to be right or wrong independently of each other, with the qu
   and ties are drawn by lot.
 - By a judge of accuracy a: a (1 - (1 - q)^n) + (1 - a) q. In a of all cases one that is right is found where there is one; else any.
 - By a debate: in each round one that was wrong is convinced by a right one among the others with the chance `_CONVINCED`, and one that was
-  right is led astray by wrong ones with `_MISLED` times their part. What is kept at the end counts as one of these, for they have become
-  alike. Both chances are assumed.
+  right is led astray by wrong ones with `_MISLED` times their part. What most say at the end counts as one of these, for they have become
+  alike; a judge keeps one of them as it does of attempts. All of this is assumed.
+- Attempts that cannot differ - work without side effects that is told nothing of which attempt it is, or whose result is kept - are as
+  good as one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +21,7 @@ from murakkab.figures import Figure, Provenance, Source, exactly, weakest
 from murakkab.optimizer.configurations import Configuration, Taken
 from murakkab.plan import Node
 from murakkab.profiles import Profile
-from murakkab.spec import PICKING, Composed
+from murakkab.spec import PICKING, Composed, Effect
 
 #: The accuracy of a judge of whom nothing is known.
 ASSUMED_ACCURACY: Final = 0.8
@@ -46,11 +48,18 @@ def _composed(way: Configuration, node: Node, ways: _Ways, profiles: Mapping[str
     quality = None if node.only_helps else way.taken.quality
     for one in node.composed if quality is not None else ():
         assert quality is not None
-        quality = _measured(way, one, profiles) or _modelled(quality, one, ways.get(one.judge, ()))
+        quality = _measured(way, one, profiles) or (
+            quality if _cannot_differ(way, node, one) else _modelled(quality, one, ways.get(one.judge, ()))
+        )
     if quality is way.taken.quality:
         return way
     loads = tuple((load, replace(taken, quality=quality)) for load, taken in way.loads)
     return replace(way, taken=replace(way.taken, quality=quality), loads=loads)
+
+
+def _cannot_differ(way: Configuration, node: Node, one: Composed) -> bool:
+    """Return whether all results of a composition are the same: nothing tells them apart, and the same inputs give the same result."""
+    return one.alike and (node.cache is not None or Effect.PURE in (node.effect, way.card.effect))
 
 
 def _measured(way: Configuration, one: Composed, profiles: Mapping[str, Sequence[Profile]]) -> Figure | None:
@@ -68,14 +77,13 @@ def _modelled(quality: Figure, one: Composed, judges: Sequence[Configuration]) -
     values = [kept_quality(each, one, accuracy) for each in (quality.value, quality.low, quality.high)]
     # That it makes nothing better is always possible.
     low = min(*values, quality.low)
-    of = Provenance(weakest((quality.of.source, source)), "a model of what is kept of several results")
+    sources = (quality.of.source, source, *((Source.ASSUMED,) if one.rounds else ()))
+    of = Provenance(weakest(sources), "a model of what is kept of several results")
     return Figure(values[0], low, max(values), of)
 
 
 def _accuracy(one: Composed, judges: Sequence[Configuration]) -> tuple[float, Source]:
     """Return the accuracy of whoever keeps one, and where that is from: as declared, else that of the worst who may judge."""
-    if one.rounds:
-        return 1.0, Source.ASSUMED
     if not one.judge or one.accuracy is not None:
         return one.accuracy or 0.0, Source.MODELLED
     known = [way.taken.quality for way in judges if way.taken.quality is not None]
@@ -89,10 +97,10 @@ def kept_quality(quality: float, one: Composed, accuracy: float) -> float:
     """Return how good what is kept is, where each result is right with the chance *quality*: between 0 and 1."""
     q = min(1.0, max(0.0, quality))
     if one.rounds:
-        return debated(q, one.among, one.rounds)
-    if not one.judge:
-        return by_vote(q, one.among)
-    return accuracy * (1.0 - (1.0 - q) ** one.among) + (1.0 - accuracy) * q
+        q = debated(q, one.among, one.rounds)
+    if one.judge:
+        return accuracy * (1.0 - (1.0 - q) ** one.among) + (1.0 - accuracy) * q
+    return q if one.rounds else by_vote(q, one.among)
 
 
 def by_vote(quality: float, voters: int) -> float:

@@ -53,7 +53,7 @@ def problem_of(
     if graph.finally_ is not None:
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
-    # What is left out counts as nothing of what it would have been.
+    # What is missing counts as nothing of what it would have been.
     maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in graph.left_out)
     known = known_measures(ways)
     every = [way for found in ways.values() for way in found]

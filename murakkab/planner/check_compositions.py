@@ -1,18 +1,18 @@
 """policy: whether a composition can be what it says - its numbers, what keeps one of its results, what may be done several times."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from murakkab.errors import Diagnostic, Path
 from murakkab.expressions import names_in
 from murakkab.planner.check_scopes import literal
-from murakkab.planner.compositions import ATTEMPT, DEBATE, JUDGE, SCORES, composition_of, field_of, mentions, names_asked
-from murakkab.planner.frames import CANDIDATES
+from murakkab.planner.check_types import dotted
+from murakkab.planner.compositions import ANSWERS, BEST, JUDGE, SCORES, VIEWS, composition_of, field_of
+from murakkab.planner.mentions import ATTEMPT, CANDIDATES, DEBATE, names_asked, names_in_work, told_in
 from murakkab.planner.providers import is_plain
 from murakkab.planner.standing import Standing
 from murakkab.planner.survey import measures_of_step
-from murakkab.planner.walk import every_step
+from murakkab.planner.walk import definitions
 from murakkab.spec import MOST_AT_ONCE, MOST_ROUNDS, Effect, Need, OnError, Pick, Step, Workflow
 from murakkab.types import ANY, FLOAT, why_not
 
@@ -32,24 +32,51 @@ _NOT_OF_JUDGES: Final = {
 }
 
 
+class _Seen(NamedTuple):
+    """What a name means that somebody has written: a step or a loop variable, and whether it may be left out."""
+
+    what: str
+    is_optional: bool = False
+
+
 def composition_problems(workflow: Workflow) -> Found:
     """Yield what is wrong with the compositions of *workflow* as they are written."""
-    optional = {step.name for _, step in every_step(workflow) if step.optional is not None}
-    for path, step in every_step(workflow):
-        yield from _asks_for(step, path, optional)
+    for at, one in definitions(workflow):
+        steps = (*at, "steps")
+        yield from _of_steps(one.steps, steps, {})
+        # The last steps see what all others gave.
+        yield from _of_steps(one.finally_, (*at, "finally"), _seen_in(one.steps, steps))
+
+
+def _seen_in(steps: Mapping[str, Step], path: Path) -> dict[str, _Seen]:
+    return {name: _Seen(dotted((*path, name)), step.optional is not None) for name, step in steps.items()}
+
+
+def _of_steps(steps: Mapping[str, Step], path: Path, around: Mapping[str, _Seen]) -> Found:
+    """Yield what is wrong with *steps* and those inside of them; *around*: what else is seen there, by its name."""
+    seen = {**around, **_seen_in(steps, path)}
+    for name, step in steps.items():
+        here = (*path, name)
+        inside = {**seen, **{variable: _Seen("a loop variable") for loop in step.for_each for variable, _ in loop.lists()}}
+        yield from _asks_for(step, here, inside)
         if composition_of(step) is not None:
-            yield from _numbers(step, path)
-            yield from _pick(step, path)
-            yield from _place(step, path)
-            yield from _names(step, path)
+            yield from _numbers(step, here)
+            yield from _pick(step, here)
+            yield from _place(step, here)
+            yield from _names(step, here)
+            yield from _hidden(step, here, inside)
+        if step.block is not None:
+            known = {name: what for name, what in inside.items() if name not in told_in(step)}
+            yield from _of_steps(step.block.steps, (*here, "steps"), known)
 
 
-def _asks_for(step: Step, path: Path, optional: set[str]) -> Found:
+def _asks_for(step: Step, path: Path, seen: Mapping[str, _Seen]) -> Found:
     """A condition has no place for data: what it asks for must be there."""
     for key, text in (("when", step.when), ("repeat", step.repeat.until if step.repeat else "")):
-        for name in sorted(names_in(text) & optional) if text and optional else ():
-            hint = "let a step look at it, and ask for the result of that"
-            yield Diagnostic("contradiction", f"a condition asks for {name!r}, which may be left out", hint, (*path, key))
+        for name in sorted(names_in(text)) if text else ():
+            if name in seen and seen[name].is_optional:
+                hint = "let a step look at it, and ask for the result of that"
+                yield Diagnostic("contradiction", f"a condition asks for {name!r}, which may be left out", hint, (*path, key))
 
 
 def _numbers(step: Step, path: Path) -> Found:
@@ -114,25 +141,46 @@ def _place(step: Step, path: Path) -> Found:
 
 def _names(step: Step, path: Path) -> Found:
     own, field = ATTEMPT if step.best_of is not None else DEBATE, field_of(step)
-    asked = names_asked(step)
+    asked, mentioned = names_asked(step), names_in_work(step)
     if own in asked:
         hint = "give it to a step, and ask for the result of that"
         yield Diagnostic("unknown-name", f"{own!r} is known in the values that the work is given, not in conditions", hint, (*path, field))
-    if mentions(step, CANDIDATES) and not _is_of_judges_alone(step):
+    if CANDIDATES in mentioned | asked:
         message = f"{CANDIDATES!r} means the results that `{field}` compares, and the work mentions it"
         yield Diagnostic("bad-name", message, "give the step of that name another", (*path, field))
-    if step.debate is not None and step.repeat is None and (mentions(step, "loop") or "loop" in asked):
+    for name in sorted(_parts_mentioned(step, mentioned | asked)):
+        message = f"{name!r} means a part of what `{field}` is made of, and the work mentions it, or who keeps one of the results"
+        yield Diagnostic("bad-name", message, "give the step of that name another", (*path, field))
+    if step.debate is not None and step.repeat is None and "loop" in mentioned | asked:
         message = "'loop' means the rounds of the debate here"
         yield Diagnostic(
             "bad-name", message, "use `debate.round`; what is repeated around it, a step before it can hand on", (*path, field)
         )
-    if step.best_of is not None and step.cache is not None and not mentions(step, ATTEMPT) and max(step.best_of.n, default=1) > 1:
+    if step.best_of is not None and step.cache is not None and ATTEMPT not in mentioned and max(step.best_of.n, default=1) > 1:
         message = "the attempts have the same inputs, so that later jobs find one kept result in the place of all"
         yield Diagnostic("contradiction", message, "give them ${attempt}, or leave cache out", (*path, "cache"), is_warning=True)
 
 
-def _is_of_judges_alone(step: Step) -> bool:
-    return not mentions(replace(step, best_of=None, debate=None), CANDIDATES)
+def _parts_mentioned(step: Step, in_work: frozenset[str]) -> frozenset[str]:
+    """Return the names of parts, `CANDIDATES` aside, that would be taken for those of steps around: they stand beside the work."""
+    made = composition_of(step)
+    if made is None:
+        return frozenset()
+    judge, score = made.pick.judge, made.pick.score
+    beside = {JUDGE} if judge is not None else {SCORES, BEST} if score is not None else {BEST}
+    found = in_work & (beside | {VIEWS, ANSWERS} if step.debate is not None else beside)
+    return found.union(*(names_in_work(one) & beside for one in (judge, score) if one is not None))
+
+
+def _hidden(step: Step, path: Path, seen: Mapping[str, _Seen]) -> Found:
+    """What the work is told hides whatever else has that name."""
+    own = ATTEMPT if step.best_of is not None else DEBATE
+    if own in {name for loop in step.for_each for name, _ in loop.lists()}:
+        message = f"the loop variable {own!r} has the name of what `{field_of(step)}` tells the work"
+        yield Diagnostic("shadowed-name", message, "give it another name", (*path, "for_each", own))
+    elif own in seen and own in names_in_work(step):
+        message = f"what `{field_of(step)}` tells the work has the name of {seen[own].what}, which is seen here too"
+        yield Diagnostic("shadowed-name", message, f"give that another name than {own!r}", (*path, field_of(step)))
 
 
 def keeping_problems(step: Step, at: Standing) -> Found:

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from murakkab.diagnostics import MAX_TOLD, Vocabulary, did_you_mean
 from murakkab.errors import Diagnostic, Path
-from murakkab.references import type_at
+from murakkab.references import forgiving, type_at
+from murakkab.runtime.resolution import ReferenceFailed, select
 from murakkab.spec import Expr, First, Ref, Template
 from murakkab.types import ANY, BOOL, FLOAT, INT, NULL, STR, Field, Type, field_type, list_of, mismatch, why_not
 
@@ -33,6 +34,8 @@ class Surroundings:
     is_quiet: bool = False
     #: Secrets may stand here.
     takes_secrets: bool = False
+    #: What stands in the place of steps that may be left out.
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, code: str, message: str, hint: str, path: Path) -> None:
         """Write a mistake down."""
@@ -85,7 +88,18 @@ def _type_of_ref(ref: Ref, path: Path, around: Surroundings) -> Type:
         inner = _inner_hint(ref, around) if of.kind == "record" else ""
         around.add("no-such-field", f"{_shown(ref)}: {found.partition(';')[0] if inner else found}", inner, path)
         return ANY
+    if ref.path and ref.source in around.defaults and not around.is_quiet:
+        _path_into_default(ref, of, path, around)
     return found
+
+
+def _path_into_default(ref: Ref, of: Type, path: Path, around: Surroundings) -> None:
+    """A path must lead somewhere in what takes the place of a step, as it must in what the step gives."""
+    try:
+        select(around.defaults[ref.source], forgiving(of, ref.path))
+    except ReferenceFailed as failed:
+        message = f"{_shown(ref)} finds nothing in the default of {ref.source!r}, which may be left out: {failed}"
+        around.add("no-such-field", message, "give the default what is asked for", path)
 
 
 def _inner_hint(expr: Expr, around: Surroundings) -> str:

@@ -1,19 +1,19 @@
 """policy: Workflow -> TaskGraph. Expects a workflow that `planner.check` found no fault with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from murakkab.catalog import Catalog
 from murakkab.document import digest
-from murakkab.plan import Body, TaskGraph
-from murakkab.planner.compositions import expanded, has_compositions
-from murakkab.planner.graph_knobs import left_out
+from murakkab.plan import Body, Node, TaskGraph
+from murakkab.planner.compositions import alone, expanded, has_compositions
+from murakkab.planner.graph_knobs import all_done, left_out
 from murakkab.planner.links import linked, ranked
 from murakkab.planner.nodes import nodes_of, outputs_of
-from murakkab.planner.providers import candidates, capability_of
-from murakkab.planner.rewrite import simplify
+from murakkab.planner.providers import candidates
+from murakkab.planner.rewrite import simplify, used_of
 from murakkab.planner.survey import Survey, survey
-from murakkab.spec import Step, Workflow
+from murakkab.spec import Workflow
 
 
 def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any] | None = None) -> TaskGraph:
@@ -22,28 +22,46 @@ def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[st
     Each composition is as it usually is: the first of the numbers that may be chosen holds.
     """
     facts = survey(expanded(workflow), catalog, functions or {})
-    outputs, optional = outputs_of(facts.root)
+    found, outputs, optional = nodes_of(facts.root, facts), *outputs_of(facts.root)
     last = _last(facts)
     gone = left_out(workflow) if has_compositions(workflow) else ()
     kept = frozenset(last.captures) if last else frozenset[str]()
-    nodes, outputs, rewrites = simplify(nodes_of(facts.root, facts), outputs, droppable=bool(workflow.outputs), kept=kept)
+    nodes, outputs, rewrites = simplify(found, outputs, droppable=bool(workflow.outputs), kept=kept)
     return TaskGraph(
         workflow=workflow,
         nodes=ranked(linked(nodes), catalog),
         outputs=outputs,
         optional_outputs=optional,
         finally_=last,
-        rewrites=(*(f"{name} is left out" for name, _ in gone), *rewrites),
-        left_out=tuple(name for name, step in gone if _is_rated(step, catalog)),
+        rewrites=(*(f"{name} is left out" for name in gone), *rewrites),
+        left_out=_missing(workflow, catalog, functions or {}) if gone else (),
         digest=digest(workflow),
     )
 
 
-def _is_rated(step: Step, catalog: Catalog) -> bool:
-    """Return whether anything is known of the quality that a step, or one inside of it, would have had."""
-    inner = step.block.steps.values() if step.block is not None else ()
-    cards = candidates(capability_of(step), step.executor, catalog)
-    return any(card.quote.quality is not None for card in cards) or any(_is_rated(one, catalog) for one in inner)
+def _missing(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the paths of the steps that would have a quality, but for what is left out: those left out, inside of it, only for it.
+
+    Each composition counts as the one step that it is.
+    """
+    there, complete = [tuple(_rated(survey(expanded(one, alone), catalog, functions))) for one in (workflow, all_done(workflow))]
+    return tuple(path for path in complete if path not in frozenset(there))
+
+
+def _rated(facts: Survey) -> Iterator[str]:
+    """Yield the paths of the steps of whose quality anything is known. Of identical ones each counts, though they are done once."""
+    nodes, last = nodes_of(facts.root, facts), _last(facts)
+    if facts.workflow.outputs:
+        nodes = used_of(nodes, outputs_of(facts.root)[0], frozenset(last.captures if last else ()))
+    agenda: list[Node] = [*nodes.values(), *(last.nodes.values() if last else ())][::-1]
+    while agenda:
+        node = agenda.pop()
+        if node.body is not None:
+            agenda.extend([*node.body.nodes.values()][::-1])
+        elif node.is_plain and not node.only_helps:
+            cards = candidates(node.uses, node.executor, facts.catalog)
+            if any(card.quote.quality is not None for card in cards):
+                yield node.path
 
 
 def _last(facts: Survey) -> Body | None:

@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from murakkab.expressions import names_in
 from murakkab.planner.filling import filled, told
-from murakkab.planner.frames import CANDIDATES
-from murakkab.planner.mentions import work_of
+from murakkab.planner.mentions import ATTEMPT, CANDIDATE, CANDIDATES, DEBATE, names_asked, names_in_work, told_in
 from murakkab.planner.walk import every_step
-from murakkab.references import refs_in
 from murakkab.spec import (
     PICKING,
     BestOf,
@@ -33,11 +30,6 @@ from murakkab.spec import (
     Workflow,
 )
 
-#: What a step may use in its work, by the composition that it has.
-ATTEMPT: Final = "attempt"
-DEBATE: Final = "debate"
-#: What the score of one of the results may use.
-CANDIDATE: Final = "candidate"
 #: The steps that a composition is made of, beside `CANDIDATES`.
 JUDGE, SCORES, BEST, VIEWS, ANSWERS = "judge", "scores", "best", "views", "answers"
 
@@ -58,6 +50,12 @@ def usual(numbers: tuple[int, ...], _least: int) -> int:
 def least(_numbers: tuple[int, ...], least_: int) -> int:
     """Return the least number with which all parts of a composition are there."""
     return least_
+
+
+def alone(numbers: tuple[int, ...], least_: int) -> int:
+    """Return the number with which nothing is left of a composition but its work; what may be left out is as it usually is."""
+    # Only the numbers of attempts and of participants are at least two.
+    return numbers[0] if least_ < 2 else 1
 
 
 def has_compositions(workflow: Workflow) -> bool:
@@ -115,19 +113,19 @@ class _Expansion:
             step = replace(step, block=replace(step.block, steps=inner, outputs=outputs))
         if step.best_of is not None:
             n = self.choose(step.best_of.n, 2)
-            return _plain(step) if n < 2 else _around(step, _attempts(step, n), _composed(step.best_of.pick, n), step.best_of.pick)
+            return _plain(step) if n < 2 else _around(step, _attempts(step, n), _composed(step, step.best_of.pick, n), step.best_of.pick)
         if step.debate is not None:
             participants, rounds = self.choose(step.debate.participants, 2), self.choose(step.debate.rounds, 1)
             if participants < 2 or rounds < 1:
                 return _plain(step)
-            composed = _composed(step.debate.pick, participants, rounds)
+            composed = _composed(step, step.debate.pick, participants, rounds)
             return _around(step, _rounds(step, participants, rounds), composed, step.debate.pick)
         return step
 
 
-def _composed(pick: Pick, among: int, rounds: int = 0) -> Composed:
+def _composed(step: Step, pick: Pick, among: int, rounds: int = 0) -> Composed:
     judge = JUDGE if pick.judge is not None else SCORES if pick.score is not None else ""
-    return Composed(among, rounds, judge, pick.accuracy)
+    return Composed(among, rounds, judge, pick.accuracy, alike=not told_in(step) & names_in_work(step))
 
 
 def _around(step: Step, candidates: Step, composed: Composed, pick: Pick) -> Step:
@@ -171,7 +169,7 @@ def _work(step: Step, name: str) -> Step:
 
 def _attempts(step: Step, n: int) -> Step:
     # One composition may stand in another: only what is used takes the name.
-    name = ATTEMPT if mentions(step, ATTEMPT) or ATTEMPT in names_asked(step) else f"{ATTEMPT}_of_{step.name}"
+    name = ATTEMPT if ATTEMPT in names_in_work(step) | names_asked(step) else f"{ATTEMPT}_of_{step.name}"
     return replace(_work(step, CANDIDATES), for_each=(Loop(name, list(range(n))),))
 
 
@@ -179,44 +177,12 @@ def _rounds(step: Step, participants: int, rounds: int) -> Step:
     """Return the step that gives what the participants gave in the last round."""
     told: dict[str, Expr] = {"participants": participants, "round": Ref("loop", ("index",)), "before": Ref("loop", ("last",))}
     views = Step(VIEWS, call=f"{PICKING}views", with_=told, effect=Effect.PURE)
-    name = DEBATE if mentions(step, DEBATE) else f"{DEBATE}_of_{step.name}"
+    name = DEBATE if DEBATE in names_in_work(step) else f"{DEBATE}_of_{step.name}"
     # Beside the seats, so that everybody sees how many there are before anything has run.
     seats = Loop(f"seat_of_{step.name}", list(range(participants)), {name: Ref(VIEWS)})
     answers = replace(_work(step, ANSWERS), for_each=(seats,))
     # First everybody answers alone.
     return Step(CANDIDATES, block=Block({VIEWS: views, ANSWERS: answers}, gives=ANSWERS), repeat=Repeat(rounds + 1))
-
-
-def mentions(step: Step, name: str) -> bool:
-    """Return whether the work of *step*, or of a step inside of it, mentions *name*."""
-    return any(ref.source == name for expr in exprs_in(step) for ref in refs_in(expr))
-
-
-def exprs_in(step: Step) -> Iterator[Expr]:
-    """Yield what the work of *step* and of those inside of it is made of."""
-    yield from work_of(step)
-    if (made := composition_of(step)) is not None:
-        yield from (expr for one in (made.pick.judge, made.pick.score) if one is not None for expr in work_of(one))
-    if step.block is not None:
-        for one in step.block.steps.values():
-            yield from exprs_in(one)
-            yield from (over for loop in one.for_each for _, over in loop.lists())
-            yield one.on_error.default
-        yield from (output.value for output in step.block.outputs.values())
-
-
-def conditions_in(step: Step) -> Iterator[str]:
-    """Yield the conditions in the work of *step*: those of the steps inside of it, and those under which it is done again."""
-    if step.repeat is not None and step.repeat.until:
-        yield step.repeat.until
-    for one in step.block.steps.values() if step.block is not None else ():
-        yield from filter(None, (one.when,))
-        yield from conditions_in(one)
-
-
-def names_asked(step: Step) -> frozenset[str]:
-    """Return the names that conditions in the work of *step* mention."""
-    return frozenset(name for text in conditions_in(step) for name in names_in(text))
 
 
 # ------------------------------------------------------------------------------------------------------------ one alone
@@ -226,4 +192,4 @@ def _plain(step: Step) -> Step:
     """Return *step* done once: what an attempt, or a participant, is told stands there as it is for one alone."""
     name = ATTEMPT if step.best_of is not None else DEBATE
     one = replace(step, best_of=None, debate=None)
-    return told(one, {name: _ALONE[name]}) if mentions(step, name) else one
+    return told(one, {name: _ALONE[name]}) if name in names_in_work(step) else one

@@ -8,7 +8,7 @@ from typing import Final
 from murakkab.errors import Diagnostic, Path
 from murakkab.planner.check_types import dotted
 from murakkab.planner.compositions import ANSWERS, JUDGE, SCORES, composition_of, field_of
-from murakkab.planner.frames import CANDIDATES
+from murakkab.planner.mentions import CANDIDATES
 from murakkab.spec import Step, Workflow
 
 #: What messages need not say of where the work of a composition stands.
@@ -19,24 +19,29 @@ _JUDGING: Final[Mapping[Path, str]] = {("steps", JUDGE): "judge", ("steps", SCOR
 def as_declared(problems: Iterable[Diagnostic], workflow: Workflow) -> Iterator[Diagnostic]:
     """Yield *problems* of the expanded *workflow* with paths to what is written; those about names that nobody wrote are gone."""
     for problem in problems:
-        path = declared_path(problem.path, workflow)
+        path, is_own = _declared(problem.path, workflow)
         if path == problem.path:
             yield problem
-        elif not _is_of_nobody(problem, path, workflow):
+        elif not _is_of_nobody(problem, path, is_own=is_own):
             message = problem.message.replace(dotted(problem.path), dotted(path))
             yield replace(problem, path=path, message=_INSIDE.sub("", message))
 
 
-def _is_of_nobody(problem: Diagnostic, path: Path, workflow: Workflow) -> bool:
-    """Return whether a problem is about a name that the planner gave: in compositions inside of each other they hide one another."""
+def _is_of_nobody(problem: Diagnostic, path: Path, *, is_own: bool) -> bool:
+    """Return whether a problem is about a name that only the planner has given; what is written at *path*, and mentions it, is told so."""
     if problem.code == "self-reference":
-        return f"the step {CANDIDATES!r}" in problem.message
-    around = declared_path(problem.path[:-2], workflow)
-    return problem.code == "shadowed-name" and path in (around, (*around, "best_of"), (*around, "debate"))
+        return any(f"the step {name!r}" in problem.message and name not in path for name in (CANDIDATES, ANSWERS))
+    # In compositions inside of each other such names hide one another, and what mentions one from the work waits for itself.
+    return problem.code in ("shadowed-name", "cycle") and is_own
 
 
 def declared_path(path: Path, workflow: Workflow) -> Path:
     """Return where that is written which *path* leads to in the expanded *workflow*."""
+    return _declared(path, workflow)[0]
+
+
+def _declared(path: Path, workflow: Workflow) -> tuple[Path, bool]:
+    """Return where that is written which *path* leads to, and whether it leads to a step or a variable that only the planner has named."""
     at = 0
     while path[at : at + 1] == ("workflows",) and (part := workflow.workflows.get(str(path[at + 1]))) is not None:
         workflow, at = part, at + 2
@@ -47,12 +52,14 @@ def declared_path(path: Path, workflow: Workflow) -> Path:
         if composition_of(step) is not None and rest[:1] == ("steps",):
             work = _work_of(step)
             if rest[:2] in _JUDGING:
-                return (*found, field_of(step), _JUDGING[rest[:2]], *rest[2:])
+                return (*found, field_of(step), _JUDGING[rest[:2]], *rest[2:]), rest[2:3] in ((), ("for_each",))
             if rest[: len(work)] != work or rest[len(work) : len(work) + 1] == ("for_each",):
-                return (*found, field_of(step))
+                return (*found, field_of(step)), True
             rest = rest[len(work) :]
+            if not rest:
+                return found, True
         steps = step.block.steps if step.block is not None and rest[:1] == ("steps",) else {}
-    return (*found, *rest)
+    return (*found, *rest), False
 
 
 def _work_of(step: Step) -> Path:

@@ -8,7 +8,7 @@ from typing import Final
 from murakkab.catalog import Capability, Catalog
 from murakkab.errors import Path
 from murakkab.planner.check_types import Surroundings, type_of
-from murakkab.planner.mentions import Mentions, mentions_of, mentions_of_frame
+from murakkab.planner.mentions import CANDIDATES, Mentions, mentions_of, mentions_of_frame
 from murakkab.planner.providers import interface_of
 from murakkab.planner.rings import groups
 from murakkab.spec import Output, Step
@@ -17,8 +17,6 @@ from murakkab.types import ANY, BOOL, INT, NULL, STR, Field, Type, list_of
 #: How deep blocks and sub-workflows may lie inside of each other.
 MAX_NESTING: Final = 20
 _SHOWN: Final = 12
-#: What the results are called of which a composition keeps one.
-CANDIDATES: Final = "candidates"
 #: What keeps its meaning where a step is called so by mistake.
 _NO_STEPS: Final = ("inputs", "secrets")
 

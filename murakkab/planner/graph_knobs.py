@@ -5,13 +5,14 @@ defined as `digest`. What is set becomes the only number that may be chosen, so 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
-from typing import Any, Final
+from typing import Final
 
 from murakkab.diagnostics import did_you_mean
 from murakkab.errors import InputError
+from murakkab.planner.walk import definitions
 from murakkab.spec import BestOf, Debate, Optional, Step, Workflow
 
 #: The knobs of a composition, and the least at which anything is left of it.
@@ -25,23 +26,54 @@ Settings = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class GraphKnob:
-    """What changes the graph: its name, and what it may be, the usual first. One choice alone: it is set."""
+    """What changes the graph: its name, and what it may be, the usual first. One choice alone: it is set.
+
+    `uses`: which steps use the workflows of the whole, by what the names of those in them begin with.
+    """
 
     name: str
     choices: tuple[Value, ...]
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 def graph_knobs(workflow: Workflow) -> tuple[GraphKnob, ...]:
     """Return every knob that changes the graph of *workflow*, in the order of its steps."""
     found: dict[str, GraphKnob] = {}
+    uses = _uses(workflow)
 
     def noted(step: Step, name: str) -> Step:
-        for field, numbers in _fields(step):
-            found[f"{name}.{field}"] = GraphKnob(f"{name}.{field}", numbers)
+        for key, numbers in _fields(step):
+            found[f"{name}.{key}"] = GraphKnob(f"{name}.{key}", numbers, uses)
         return step
 
     _changed(workflow, noted)
     return tuple(found.values())
+
+
+def _uses(workflow: Workflow) -> Mapping[str, tuple[str, ...]]:
+    """Return which steps use each workflow inside of *workflow*, by what the names of the steps in that begin with."""
+    prefixes: dict[int, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
+
+    def named(one: Workflow, prefix: str) -> None:
+        if id(one) not in prefixes:
+            prefixes[id(one)] = prefix
+            for key, part in one.workflows.items():
+                named(part, f"{prefix}{key}:")
+
+    def look(one: Workflow, steps: Mapping[str, Step], prefix: str) -> None:
+        for name, step in steps.items():
+            if step.workflow in one.workflows:
+                of = prefixes[id(one.workflows[step.workflow])]
+                found[of] = (*found.get(of, ()), f"{prefix}{name}")
+            if step.block is not None:
+                look(one, step.block.steps, f"{prefix}{name}/")
+
+    named(workflow, "")
+    for _, one in definitions(workflow):
+        look(one, one.steps, prefixes[id(one)])
+        look(one, one.finally_, f"{prefixes[id(one)]}finally/")
+    return found
 
 
 def with_settings(workflow: Workflow, settings: Settings) -> Workflow:
@@ -63,36 +95,81 @@ def without_leaving_out(knobs: tuple[GraphKnob, ...]) -> tuple[GraphKnob, ...]:
     return tuple(replace(knob, choices=knob.choices[:1]) if knob.name.endswith(f".{DONE}") else knob for knob in knobs)
 
 
-def left_out(workflow: Workflow) -> tuple[tuple[str, Step], ...]:
-    """Return the steps that are left out, by their names."""
-    found: list[tuple[str, Step]] = []
+def left_out(workflow: Workflow) -> tuple[str, ...]:
+    """Return the steps that are left out, by their paths: those of a workflow once for each use, none inside of what is left out itself."""
+    found: list[str] = []
 
-    def noted(step: Step, name: str) -> Step:
-        if step.optional is not None and not step.optional.done[0]:
-            found.append((name, step))
-        return step
+    def look(steps: Mapping[str, Step], within: Workflow, prefix: str) -> None:
+        for name, step in steps.items():
+            path = f"{prefix}{name}"
+            if step.optional is not None and not step.optional.done[0]:
+                found.append(path)
+            elif step.block is not None:
+                look(step.block.steps, within, f"{path}/")
+            elif step.workflow:
+                part = within.workflows[step.workflow]
+                look(part.steps, part, f"{path}/")
 
-    _changed(workflow, noted)
+    look(workflow.steps, workflow, "")
+    look(workflow.finally_, workflow, "finally/")
     return tuple(found)
+
+
+def all_done(workflow: Workflow) -> Workflow:
+    """Return *workflow* with every step that may be left out done."""
+
+    def done(step: Step, _: str) -> Step:
+        return replace(step, optional=Optional(step.optional.default, (1,))) if step.optional is not None else step
+
+    return _changed(workflow, done)
 
 
 def variants(knobs: tuple[GraphKnob, ...]) -> Iterator[Settings]:
     """Yield the settings of the open *knobs* that make different graphs, the usual ones first."""
     open_ = [knob for knob in knobs if len(knob.choices) > 1]
-    seen: set[tuple[tuple[str, Any], ...]] = set()
+    seen: set[tuple[tuple[str, Value], ...]] = set()
     for values in product(*(knob.choices for knob in open_)):
         settings = {knob.name: value for knob, value in zip(open_, values, strict=True)}
-        made = _effect(knobs, settings)
+        made = tuple(in_force(knobs, settings).items())
         if made not in seen:
             seen.add(made)
             yield settings
 
 
-def _effect(knobs: tuple[GraphKnob, ...], settings: Settings) -> tuple[tuple[str, Any], ...]:
-    """Return what settings come to: below the least of one knob, those beside it at the same step make no difference."""
+def in_force(knobs: tuple[GraphKnob, ...], settings: Settings) -> Settings:
+    """Return what settings come to: the values of the knobs that make a difference beside the others.
+
+    Below the least of one knob of a composition none of it makes any; nor does what stands in a step that is left out, or in a workflow
+    that no other step uses.
+    """
     values = {knob.name: settings.get(knob.name, knob.choices[0]) for knob in knobs}
-    gone = {name.rpartition(".")[0] for name, value in values.items() if value < _LEAST[name.rpartition(".")[2]]}
-    return tuple((name, value) for name, value in values.items() if name.rpartition(".")[0] not in gone)
+    low = {name for name, value in values.items() if value < _LEAST[_split(name)[1]]}
+    out = {step for step, field_ in map(_split, low) if field_ == DONE}
+    few = {step for step, field_ in map(_split, low) if field_ != DONE}
+    found: dict[str, bool] = {}
+
+    def has_place(step: str, uses: Mapping[str, tuple[str, ...]]) -> bool:
+        """Return whether all is there that *step* stands in."""
+        if step not in found:
+            # Of a workflow that contains itself nobody makes a graph.
+            found[step] = False
+            of, colon, local = step.rpartition(":")
+            around = (f"{of}{colon}{local[:at]}" for at, letter in enumerate(local) if letter == "/")
+            users = uses.get(f"{of}{colon}", ())
+            found[step] = out.isdisjoint(around) and (not colon or any(one not in out and has_place(one, uses) for one in users))
+        return found[step]
+
+    def counts(knob: GraphKnob) -> bool:
+        step, field_ = _split(knob.name)
+        return has_place(step, knob.uses) and (field_ == DONE or step not in out | few)
+
+    return {knob.name: values[knob.name] for knob in knobs if counts(knob)}
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the step of the knob *name*, and what it sets there."""
+    step, _, field_ = name.rpartition(".")
+    return step, field_
 
 
 def _fields(step: Step) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -106,7 +183,7 @@ def _fields(step: Step) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _set(step: Step, name: str, settings: Settings) -> Step:
-    numbers = {field: (settings[key],) if (key := f"{name}.{field}") in settings else found for field, found in _fields(step)}
+    numbers = {one: (settings[key],) if (key := f"{name}.{one}") in settings else found for one, found in _fields(step)}
     if step.optional is not None:
         step = replace(step, optional=Optional(step.optional.default, numbers[DONE]))
     if step.best_of is not None:

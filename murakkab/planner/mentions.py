@@ -2,10 +2,19 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from murakkab.expressions import names_in
 from murakkab.references import refs_in
 from murakkab.spec import Expr, First, Ref, Rescue, Step
+
+#: What a step may use in its work, by the composition that it has.
+ATTEMPT: Final = "attempt"
+DEBATE: Final = "debate"
+#: What the results are called of which a composition keeps one, and what the score of one of them may use.
+CANDIDATES: Final = "candidates"
+CANDIDATE: Final = "candidate"
+_OF_JUDGES: Final = frozenset((CANDIDATES, CANDIDATE))
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -58,8 +67,8 @@ def _work(step: Step, inside: Mentions | None, own: set[str], found: Mentions) -
     if (made := step.best_of or step.debate) is not None:
         for one in (made.pick.judge, made.pick.score):
             for expr in work_of(one) if one is not None else ():
-                found.add(expr, {*own, "candidates", "candidate"})
-        own = {*own, "attempt", "debate"}
+                found.add(expr, {*own, *_OF_JUDGES})
+        own = {*own, *told_in(step)}
     for expr in work_of(step):
         found.add(expr, own)
     if inside is not None:
@@ -74,6 +83,46 @@ def work_of(step: Step) -> Iterator[Expr]:
         yield step.approve.message
     if step.wait is not None:
         yield from (step.wait.seconds, step.wait.until, step.wait.event)
+
+
+def told_in(step: Step) -> frozenset[str]:
+    """Return what the composition that *step* is tells its work."""
+    return frozenset(name for name, made in ((ATTEMPT, step.best_of), (DEBATE, step.debate)) if made is not None)
+
+
+def names_in_work(step: Step) -> frozenset[str]:
+    """Return the names that the work of *step* mentions in its values, those aside that something inside of it gives a meaning itself."""
+    found = {ref.source for expr in work_of(step) for ref in refs_in(expr)}
+    if step.block is not None:
+        inside = {name for one in step.block.steps.values() for name in _names_of(one)}
+        inside.update(ref.source for output in step.block.outputs.values() for ref in refs_in(output.value))
+        found |= inside - step.block.steps.keys()
+    return frozenset(found)
+
+
+def names_asked(step: Step) -> frozenset[str]:
+    """Return the names that conditions in the work of *step* mention, those aside that something inside of it gives a meaning itself."""
+    found = set(names_in(step.repeat.until)) if step.repeat is not None and step.repeat.until else set[str]()
+    if step.block is not None:
+        for one in step.block.steps.values():
+            inner = names_asked(one) - told_in(one) - ({"loop", "result"} if one.repeat is not None else set())
+            own = {name for loop in one.for_each for name, _ in loop.lists()}
+            found |= (inner | names_in(one.when) if one.when else inner) - own - step.block.steps.keys()
+    return frozenset(found)
+
+
+def _names_of(step: Step) -> set[str]:
+    """Return the names around *step* that it mentions in its values, wherever in it that is."""
+    found = set(names_in_work(step)) - told_in(step) - ({"loop"} if step.repeat is not None else set())
+    if (made := step.best_of or step.debate) is not None:
+        found.update(name for one in (made.pick.judge, made.pick.score) if one is not None for name in names_in_work(one) - _OF_JUDGES)
+    found.update(ref.source for ref in refs_in(step.on_error.default))
+    own: set[str] = set()
+    lists: set[str] = set()
+    for loop in step.for_each:
+        lists.update(ref.source for _, over in loop.lists() for ref in refs_in(over) if ref.source not in own)
+        own.update(name for name, _ in loop.lists())
+    return (found - own) | lists
 
 
 def mentions_of_frame(steps: Iterable[Mentions], outputs: Iterable[Expr], own: Collection[str]) -> Mentions:

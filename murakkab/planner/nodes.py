@@ -6,6 +6,7 @@ from typing import Any
 
 from murakkab.expressions import compile_condition, names_in
 from murakkab.plan import Again, Body, Node, Stream
+from murakkab.planner.compositions import ANSWERS
 from murakkab.planner.forgive import forgiven, forgiven_expr
 from murakkab.planner.frames import Frame
 from murakkab.planner.links import linked
@@ -26,13 +27,29 @@ def nodes_of(
     order = {name: i for i, name in enumerate((*late, *frame.steps))}
     found: dict[str, Node] = {}
     for name, step in frame.steps.items():
-        own = () if step.composed is None else (_placed(step.composed, prefix),)
+        own = () if step.composed is None else (_placed(step, step.composed, frame, facts, prefix),)
         found[name] = _node(forgiven(step, frame), _At(frame, facts, prefix + name, order, (*own, *composed)))
     return found
 
 
-def _placed(one: Composed, prefix: str) -> Composed:
-    return replace(one, judge=f"{prefix}{one.judge}") if one.judge else one
+def _placed(step: Step, one: Composed, frame: Frame, facts: Survey, prefix: str) -> Composed:
+    """Return *one* with the judge as it is called in the whole graph; results of several steps are alike where none of these can vary."""
+    work = step
+    if one.rounds and step.block is not None:
+        work, frame = step.block.steps[ANSWERS], frame.inner[step.name]
+    alike = one.alike and (is_plain(work) or _is_fixed(work, frame, facts))
+    return replace(one, judge=one.judge and f"{prefix}{one.judge}", alike=alike)
+
+
+def _is_fixed(step: Step, frame: Frame, facts: Survey) -> bool:
+    """Return whether *step* gives the same for the same inputs, whoever does it: it does nothing to the world, or its result is kept."""
+    inner = frame.inner.get(step.name)
+    if inner is not None:
+        return all(_is_fixed(one, inner, facts) for one in inner.steps.values())
+    if step.workflow:
+        part = facts.parts[step.workflow]
+        return all(_is_fixed(one, part.root, part) for one in part.root.steps.values())
+    return is_plain(step) and (step.cache is not None or effect_of(step, facts.catalog) is Effect.PURE)
 
 
 def outputs_of(frame: Frame) -> tuple[dict[str, Expr], frozenset[str]]:

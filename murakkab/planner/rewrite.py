@@ -20,9 +20,9 @@ def simplify(
     """
     merged, new_outputs, said = _merge(dict(nodes), dict(outputs), kept)
     if droppable:
-        used = {ref.source for expr in new_outputs.values() for ref in refs_in(expr)}
-        merged, dropped = _drop_unused(merged, used | kept)
-        said += dropped
+        left = used_of(merged, new_outputs, kept)
+        said += [f"{name} is dropped: nothing uses its result and it has no effect" for name in merged if name not in left]
+        merged = left
     return merged, new_outputs, said
 
 
@@ -100,18 +100,18 @@ def _rename(expr: Expr, twins: Mapping[str, str]) -> Expr:
     return map_refs(expr, lambda ref: Ref(twins.get(ref.source, ref.source), ref.path))
 
 
-def _drop_unused(nodes: dict[str, Node], used: set[str]) -> tuple[dict[str, Node], list[str]]:
-    """Keep what is *used*, what a step with an effect is, and all that these depend on."""
+def used_of(nodes: Mapping[str, Node], outputs: Mapping[str, Expr], kept: frozenset[str] = frozenset()) -> dict[str, Node]:
+    """Return those of *nodes* that are used - by *outputs*, under the names *kept* - or have an effect, and all that these depend on."""
+    used = kept.union(ref.source for expr in outputs.values() for ref in refs_in(expr))
     wanted = [name for name in nodes if name in used]
     wanted += [name for name, node in nodes.items() if not node.effect.is_free]
-    kept: set[str] = set()
+    found: set[str] = set()
     while wanted:
         name = wanted.pop()
-        if name not in kept:
-            kept.add(name)
+        if name not in found:
+            found.add(name)
             wanted.extend(_wanted_by(nodes[name]))
-    said = [f"{name} is dropped: nothing uses its result and it has no effect" for name in nodes if name not in kept]
-    return {name: node for name, node in nodes.items() if name in kept}, said
+    return {name: node for name, node in nodes.items() if name in found}
 
 
 def _wanted_by(node: Node) -> Iterator[str]:

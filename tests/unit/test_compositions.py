@@ -26,10 +26,27 @@ from murakkab.optimizer.situation import Situation
 from murakkab.picking import highest, majority, views
 from murakkab.plan import Deployment
 from murakkab.planner.compile import compile_workflow
-from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, variants, with_settings, without_leaving_out
+from murakkab.planner.filling import told
+from murakkab.planner.graph_knobs import GraphKnob, graph_knobs, in_force, variants, with_settings, without_leaving_out
 from murakkab.profiles import Profile, Setting, Spread
 from murakkab.source import to_python
-from murakkab.spec import BestOf, Composed, Debate, Effect, Goal, Optional, Output, Pick, Ref, Step, Template, Workflow
+from murakkab.spec import (
+    BestOf,
+    Block,
+    CachePolicy,
+    Composed,
+    Debate,
+    Effect,
+    Goal,
+    Loop,
+    Optional,
+    Output,
+    Pick,
+    Ref,
+    Step,
+    Template,
+    Workflow,
+)
 from murakkab.varying import Varied, varied
 from tests.fakes import WORK
 
@@ -113,6 +130,52 @@ def test_a_judge_makes_nothing_worse_and_one_attempt_is_as_good_as_it_is(quality
 def test_what_comes_of_a_debate_is_a_chance(quality: float, participants: int, rounds: int) -> None:
     assert 0.0 <= debated(quality, participants, rounds) <= 1.0
     assert debated(quality, participants, 0) == quality
+
+
+@given(qualities, qualities, st.integers(2, 8), st.integers(1, 4))
+def test_a_judge_keeps_one_of_the_answers_of_the_last_round(quality: float, accuracy: float, participants: int, rounds: int) -> None:
+    talked = Composed(participants, rounds, judge="judge")
+    after = debated(quality, participants, rounds)
+    assert kept_quality(quality, replace(talked, judge=""), accuracy) == after
+    assert kept_quality(quality, talked, 0.0) == pytest.approx(after)
+    assert kept_quality(quality, talked, accuracy) == pytest.approx(kept_quality(after, Composed(participants, judge="judge"), accuracy))
+
+
+def test_the_accuracy_of_who_judges_a_debate_counts_and_the_debate_stays_assumed() -> None:
+    def after(accuracy: float) -> Figure:
+        judge = Pick(Step("judge", call="builtins:max"), accuracy=accuracy)
+        made = best(alone(debate=Debate((3,), (1,), judge)), known(card("a", 1.0, 0.5)), Goal(("cost",))).deployment
+        assert made.estimate is not None
+        assert made.estimate.quality is not None
+        return made.estimate.quality
+
+    assert after(0.2).value < after(0.9).value
+    assert after(0.9).of.source is Source.ASSUMED
+
+
+def quality_of(declared: Workflow, *cards: ExecutorCard) -> float:
+    estimate = best(declared, known(*cards), Goal(("cost",))).deployment.estimate
+    assert estimate is not None
+    assert estimate.quality is not None
+    return estimate.quality.value
+
+
+@pytest.mark.parametrize("made", [{"best_of": BestOf((3,))}, {"debate": Debate((3,), (2,), Pick(Step("judge", call="builtins:max")))}])
+def test_attempts_that_cannot_differ_are_as_good_as_one(made: dict[str, Any]) -> None:
+    told_which = {"with_": {"x": Ref("attempt" if "best_of" in made else "debate")}}
+    varies = card("e", 1.0, 0.7)
+    fixed = replace(varies, effect=Effect.PURE)
+    assert quality_of(alone(**made), fixed) == pytest.approx(0.7)
+    assert quality_of(alone(effect=Effect.PURE, **made), varies) == pytest.approx(0.7)
+    assert quality_of(alone(cache=CachePolicy(), **made), varies) == pytest.approx(0.7)
+    several = quality_of(alone(**made), varies)
+    assert several > 0.71
+    assert quality_of(alone(**told_which, **made), fixed) == pytest.approx(several)
+    # A block can vary where one of its steps can.
+    steps = {"a": Step("a", uses="work", effect=Effect.PURE), "b": Step("b", uses="work", with_={"x": Ref("a")})}
+    block = Workflow("w", steps={"s": Step("s", block=Block(steps, {"o": Output(Ref("b"))}), **made)}, outputs={"s": Output(Ref("s"))})
+    assert quality_of(block, varies) == pytest.approx(several)
+    assert quality_of(block, fixed) == pytest.approx(0.7)
 
 
 # ------------------------------------------------------------------------------------------------------------ what is chosen
@@ -291,7 +354,7 @@ def test_a_job_goes_on_with_the_number_that_it_began_with(tmp_path: Path) -> Non
 workflow: w
 inputs: {text: str}
 steps:
-  a: {uses: text-summary, with: {text: "${inputs.text}", sentences: 1}, best_of: [1, 3]}
+  a: {uses: text-summary, with: {text: {$template: "${inputs.text} ${attempt}"}, sentences: 1}, best_of: [1, 3]}
   b: {call: "json:loads", with: {s: "${a}"}}
 outputs: {b: "${b}"}
 goal: {minimize: cost, limits: {quality: 0.512}}
@@ -306,6 +369,79 @@ goal: {minimize: cost, limits: {quality: 0.512}}
     assert sorted(row.task for row in handle.resume_job(failed.value.job).tasks if row.task.startswith("a/c")) == [
         f"a/candidates[{n}]" for n in range(3)
     ]
+
+
+# ------------------------------------------------------------------------------------------------- inside of each other
+
+
+def attempted(attempt: int) -> str:
+    return f"attempt {attempt}"
+
+
+def last_digit(text: str) -> float:
+    return float(text[-1])
+
+
+def heard(debate: dict[str, Any]) -> str:
+    return f"{debate['seat']} of {len(debate['others']) + 1} in round {debate['round']}"
+
+
+def last_of(every: list[Any]) -> Any:
+    return every[-1]
+
+
+def written(tmp_path: Path, text: str) -> WorkflowHandle[..., Any]:
+    """Return the workflow in *text*, in which `parts:` stands for the functions here."""
+    file = tmp_path / "w.yaml"
+    file.write_text(text.replace("parts:", f"{__name__}:"))
+    return load_workflow(file)
+
+
+def test_what_the_outer_composition_tells_does_not_reach_where_an_inner_one_tells_the_same(tmp_path: Path) -> None:
+    handle = written(
+        tmp_path,
+        """\
+workflow: w
+steps:
+  outer:
+    best_of: [1, 2]
+    steps:
+      here: {call: "parts:attempted", with: {attempt: "${attempt}"}, effect: pure}
+      inner:
+        call: "parts:attempted"
+        with: {attempt: "${attempt}"}
+        effect: pure
+        best_of: {n: 3, score: {call: "parts:last_digit", with: {text: "${candidate}"}, effect: pure}}
+    outputs: {here: "${here}", inner: "${inner}"}
+  talk:
+    debate: {participants: [1, 2], rounds: 1, judge: {call: "parts:last_of", with: {every: "${candidates}"}, effect: pure}}
+    steps:
+      here: {call: "parts:heard", with: {debate: "${debate}"}, effect: pure}
+      inner: {call: "parts:heard", with: {debate: "${debate}"}, effect: pure, debate: {participants: 3, rounds: 2}}
+    outputs: {here: "${here}", inner: "${inner}"}
+outputs: {outer: "${outer}", talk: "${talk}"}
+""",
+    )
+    assert handle.run() == {
+        "outer": {"here": "attempt 0", "inner": "attempt 2"},
+        "talk": {"here": "0 of 1 in round 0", "inner": "0 of 3 in round 2"},
+    }
+    both = handle.options(knobs={"outer.n": 2, "talk.participants": 2})
+    assert both.run() == {
+        "outer": {"here": "attempt 0", "inner": "attempt 2"},
+        "talk": {"here": "1 of 2 in round 1", "inner": "0 of 3 in round 2"},
+    }
+
+
+def test_names_are_those_of_the_nearest_loop_and_block() -> None:
+    inner = Step("inner", uses="work", for_each=(Loop("attempt", Ref("attempt")),), with_={"x": Ref("attempt")})
+    block = Block({"inner": inner, "attempt": Step("attempt", uses="work")}, {"o": Output(Ref("attempt"))})
+    assert told(inner, {"attempt": 7}) == replace(inner, for_each=(Loop("attempt", 7),))
+    assert told(Step("s", block=block), {"attempt": 7}) == Step("s", block=block)
+    judged = alone(best_of=BestOf((2,), Pick(Step("judge", uses="work", with_={"x": Ref("candidates"), "y": Ref("a")})))).steps["s"]
+    (judge,) = (one.best_of.pick.judge for one in (told(judged, {"a": 1, "candidates": 2}),) if one.best_of is not None)
+    assert judge is not None
+    assert judge.with_ == {"x": Ref("candidates"), "y": 1}
 
 
 # ------------------------------------------------------------------------------------------------------------- left out
@@ -328,7 +464,7 @@ def test_what_is_left_out_is_not_there_and_with_it_goes_what_only_it_needs() -> 
     assert graph.nodes["told"].with_ == {"x": "nothing", "y": Template(("said: ", '{"text": "nothing"}'))}
     assert graph.nodes["told"].needs == ()
     assert graph.outputs["heard"] == {"text": "nothing"}
-    assert graph.left_out == ("heard",)
+    assert graph.left_out == ("sound", "heard")
     assert graph.rewrites == ("heard is left out", "sound is dropped: nothing uses its result and it has no effect")
     assert list(compile_workflow(branch(), catalog).nodes) == ["sound", "heard", "told"]
 
@@ -337,13 +473,63 @@ def test_a_step_is_left_out_where_a_limit_on_quality_allows_it() -> None:
     catalog, declared = known(card("e", 1.0, 0.8)), branch()
     kept = best(declared, catalog, Goal(("cost",), {"quality": 0.5})).deployment
     assert [(one.name, one.value) for one in kept.graph] == [("heard.done", 1)]
-    gone = best(declared, catalog, Goal(("cost",), {"quality": 0.4})).deployment
+    gone = best(declared, catalog, Goal(("cost",), {"quality": 0.2})).deployment
     (choice,) = gone.graph
-    assert (choice.value, choice.lost) == (0, "2 USD more cost, and quality 0.8 instead of 0.4")
+    assert (choice.value, choice.lost) == (0, "2 USD more cost, and quality 0.8 instead of 0.267")
     assert gone.estimate is not None
     assert gone.estimate.quality is not None
-    assert (gone.estimate.usd.value, gone.estimate.quality.value) == (1.0, pytest.approx(0.4))
+    assert (gone.estimate.usd.value, gone.estimate.quality.value) == (1.0, pytest.approx(0.8 / 3))
     assert set(gone.choices) == {"told"}
+
+
+def nested() -> Workflow:
+    """Return a workflow in which one that may be left out stands in another, and one stands in a workflow that is used twice."""
+    one = Step("one", uses="work", optional=Optional(""), best_of=BestOf((1, 2)))
+    part = Workflow("part", steps={"one": one}, outputs={"one": Output(Ref("one"))})
+    block = Block({"a": Step("a", uses="work"), "b": Step("b", uses="work", optional=Optional(""))}, {"o": Output([Ref("a"), Ref("b")])})
+    steps = {
+        "outer": Step("outer", block=block, optional=Optional("")),
+        "first": Step("first", workflow="part"),
+        "second": Step("second", workflow="part", optional=Optional("")),
+    }
+    return Workflow("w", steps=steps, outputs={name: Output(Ref(name)) for name in steps}, workflows={"part": part})
+
+
+def test_every_step_that_is_missing_counts_once_for_each_use() -> None:
+    def made(*out: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        graph = compile_workflow(with_settings(nested(), {f"{name}.done": 0 for name in out}), known(card("e", 1.0, 0.8)))
+        return graph.left_out, graph.rewrites
+
+    assert made() == ((), ())
+    assert made("outer/b") == (("outer/b",), ("outer/b is left out",))
+    assert made("outer") == made("outer", "outer/b") == (("outer/a", "outer/b"), ("outer is left out",))
+    assert made("part:one") == (("first/one", "second/one"), ("first/one is left out", "second/one is left out"))
+    assert made("part:one", "second") == (("first/one", "second/one"), ("first/one is left out", "second is left out"))
+
+
+def test_settings_are_one_exactly_where_they_make_the_same_graph() -> None:
+    knobs, catalog = graph_knobs(nested()), known(card("e", 1.0, 0.8))
+
+    def made(chosen: Mapping[str, int]) -> str:
+        graph = compile_workflow(with_settings(nested(), chosen), catalog)
+        return repr((graph.nodes, graph.outputs, graph.left_out, graph.rewrites))
+
+    every = [dict(zip((knob.name for knob in knobs), values, strict=True)) for values in product(*(knob.choices for knob in knobs))]
+    effects = {tuple(in_force(knobs, chosen).items()): made(chosen) for chosen in every}
+    assert all(effects[tuple(in_force(knobs, chosen).items())] == made(chosen) for chosen in every)
+    assert len(set(effects.values())) == len(effects) == len(list(variants(knobs))) < len(every)
+
+
+def test_what_stands_in_a_workflow_that_nobody_uses_any_more_makes_no_difference() -> None:
+    part = alone(best_of=BestOf((1, 2, 3)))
+    step = Step("a", workflow="part", optional=Optional(""))
+    knobs = graph_knobs(Workflow("w", steps={"a": step}, outputs={"a": Output(Ref("a"))}, workflows={"part": part}))
+    assert [in_force(knobs, one) for one in variants(knobs)] == [
+        {"a.done": 1},
+        {"a.done": 0},
+        {"part:s.n": 2, "a.done": 1},
+        {"part:s.n": 3, "a.done": 1},
+    ]
 
 
 def test_without_a_limit_on_quality_everything_is_done() -> None:
@@ -478,3 +664,17 @@ def test_a_knob_is_set_once() -> None:
     with pytest.raises(InputError, match=r"the knob a\.n is set to 3 and to 5"):
         Wishes(knobs=["a.n=3,a.n=5"]).settings()
     assert Wishes(knobs=["a.n=3", "a.n=3"]).settings() == {"a.n": 3}
+
+
+def test_a_path_must_lead_somewhere_in_the_default_as_well(tmp_path: Path) -> None:
+    text = """\
+workflow: w
+inputs: {texts: "list[str]"}
+steps:
+  f: {uses: text-summary, for_each: "${inputs.texts}", with: {text: "${item}"}, optional: {default: [a, b, c], done: false}}
+  g: {uses: text-summary, with: {text: "${f[2]}"}}
+outputs: {g: "${g}"}
+"""
+    assert written(tmp_path, text).run(texts=[]) == {"g": "c"}
+    with pytest.raises(SpecError, match=r"\$\{f\[9\]\} finds nothing in the default of 'f'"):
+        written(tmp_path, text.replace("[2]", "[9]"))
