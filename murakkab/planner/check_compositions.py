@@ -1,5 +1,6 @@
 """policy: whether a composition can be what it says - its numbers, what keeps one of its results, what may be done several times."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -7,7 +8,7 @@ from murakkab.errors import Diagnostic, Path
 from murakkab.expressions import names_in
 from murakkab.planner.check_scopes import literal
 from murakkab.planner.check_types import dotted
-from murakkab.planner.compositions import ANSWERS, BEST, JUDGE, SCORES, VIEWS, composition_of, field_of
+from murakkab.planner.compositions import ANSWERS, BEST, JUDGE, SCORES, VIEWS, composition_of, field_of, has_compositions
 from murakkab.planner.mentions import ATTEMPT, CANDIDATES, DEBATE, names_asked, names_in_work, told_in
 from murakkab.planner.providers import is_plain
 from murakkab.planner.standing import Standing
@@ -39,25 +40,31 @@ class _Seen(NamedTuple):
     is_optional: bool = False
 
 
+_TOLD: Final = _Seen("what a composition tells its work")
+
+
 def composition_problems(workflow: Workflow) -> Found:
     """Yield what is wrong with the compositions of *workflow* as they are written."""
+    if not has_compositions(workflow):
+        return
     for at, one in definitions(workflow):
         steps = (*at, "steps")
-        yield from _of_steps(one.steps, steps, {})
+        yield from _of_steps(one.steps, steps, ChainMap())
         # The last steps see what all others gave.
-        yield from _of_steps(one.finally_, (*at, "finally"), _seen_in(one.steps, steps))
+        yield from _of_steps(one.finally_, (*at, "finally"), ChainMap(_seen_in(one.steps, steps)))
 
 
 def _seen_in(steps: Mapping[str, Step], path: Path) -> dict[str, _Seen]:
     return {name: _Seen(dotted((*path, name)), step.optional is not None) for name, step in steps.items()}
 
 
-def _of_steps(steps: Mapping[str, Step], path: Path, around: Mapping[str, _Seen]) -> Found:
+def _of_steps(steps: Mapping[str, Step], path: Path, around: ChainMap[str, _Seen]) -> Found:
     """Yield what is wrong with *steps* and those inside of them; *around*: what else is seen there, by its name."""
-    seen = {**around, **_seen_in(steps, path)}
+    seen = around.new_child(_seen_in(steps, path))
     for name, step in steps.items():
         here = (*path, name)
-        inside = {**seen, **{variable: _Seen("a loop variable") for loop in step.for_each for variable, _ in loop.lists()}}
+        variables = {variable: _Seen("a loop variable") for loop in step.for_each for variable, _ in loop.lists()}
+        inside = seen.new_child(variables) if variables else seen
         yield from _asks_for(step, here, inside)
         if composition_of(step) is not None:
             yield from _numbers(step, here)
@@ -66,7 +73,8 @@ def _of_steps(steps: Mapping[str, Step], path: Path, around: Mapping[str, _Seen]
             yield from _names(step, here)
             yield from _hidden(step, here, inside)
         if step.block is not None:
-            known = {name: what for name, what in inside.items() if name not in told_in(step)}
+            # What the work is told is nothing that somebody has written.
+            known = inside.new_child(dict.fromkeys(told_in(step), _TOLD)) if told_in(step) else inside
             yield from _of_steps(step.block.steps, (*here, "steps"), known)
 
 
@@ -178,7 +186,7 @@ def _hidden(step: Step, path: Path, seen: Mapping[str, _Seen]) -> Found:
     if own in {name for loop in step.for_each for name, _ in loop.lists()}:
         message = f"the loop variable {own!r} has the name of what `{field_of(step)}` tells the work"
         yield Diagnostic("shadowed-name", message, "give it another name", (*path, "for_each", own))
-    elif own in seen and own in names_in_work(step):
+    elif seen.get(own, _TOLD) is not _TOLD and own in names_in_work(step):
         message = f"what `{field_of(step)}` tells the work has the name of {seen[own].what}, which is seen here too"
         yield Diagnostic("shadowed-name", message, f"give that another name than {own!r}", (*path, field_of(step)))
 
