@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 from murakkab.errors import PlanError
 from murakkab.optimizer.reasons import broken_limits, exact_amount, excess, said, values_of, worse
 from murakkab.plan import Deployment, GraphChoice
-from murakkab.planner.graph_knobs import GraphKnob, Settings, variants
+from murakkab.planner.graph_knobs import GraphKnob, Settings, in_force, in_place, variants
 from murakkab.spec import Goal
 
 T = TypeVar("T")
@@ -59,8 +59,9 @@ def varied(knobs: Sequence[GraphKnob], goal: Goal, decide: Callable[[Settings], 
     best = _best(tried, goal)
     if best.deployment is None or best.made is None:
         raise _refusal(tried, goal)
+    there = in_place(tuple(knobs), best.settings)
     values = {knob.name: best.settings.get(knob.name, knob.choices[0]) for knob in knobs}
-    choices = tuple(GraphChoice(knob.name, values[knob.name], knob.choices, *_next(knob, best, tried, goal)) for knob in knobs)
+    choices = tuple(GraphChoice(knob.name, values[knob.name], knob.choices, *_next(knob, best, tried, goal)) for knob in there)
     status = best.deployment.status if is_complete else "heuristic"
     return Varied(best.made, replace(best.deployment, graph=choices, status=status), tuple(tried))
 
@@ -70,7 +71,7 @@ def _turned(knobs: Sequence[GraphKnob], goal: Goal, attempt: Callable[[Settings]
     found: dict[tuple[tuple[str, object], ...], Tried[T]] = {}
 
     def look(settings: Settings) -> Tried[T]:
-        key = tuple(sorted(settings.items()))
+        key = tuple(in_force(tuple(knobs), settings).items())
         if key not in found:
             found[key] = attempt(settings)
         return found[key]

@@ -166,6 +166,13 @@ def in_force(knobs: tuple[GraphKnob, ...], settings: Settings) -> Settings:
     return {knob.name: values[knob.name] for knob in knobs if counts(knob)}
 
 
+def in_place(knobs: tuple[GraphKnob, ...], settings: Settings) -> tuple[GraphKnob, ...]:
+    """Return the knobs of what is there with these settings: without those in a step that is left out."""
+    most = {knob.name: max(knob.choices) for knob in knobs if _split(knob.name)[1] != DONE}
+    there = in_force(knobs, {**settings, **most})
+    return tuple(knob for knob in knobs if knob.name in there)
+
+
 def _split(name: str) -> tuple[str, str]:
     """Return the step of the knob *name*, and what it sets there."""
     step, _, field_ = name.rpartition(".")
