@@ -30,6 +30,11 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         _leave(signal.SIGINT, None)
+    except RuntimeError as error:
+        # Python 3.11 wraps whatever ends a `__set_name__`, and with it a Ctrl-C while a module with dataclasses is loaded.
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        _leave(signal.SIGINT, None)
     finally:
         # It is over: nothing is left that could be stopped.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -309,6 +309,23 @@ def test_an_interrupt_while_the_command_is_being_loaded_is_no_traceback(files: S
         assert b"Traceback" not in err
 
 
+def test_an_interrupt_while_a_class_is_being_made_is_no_traceback() -> None:
+    # Python 3.11 turns it into a RuntimeError there; modules full of dataclasses make this a good part of loading them.
+    code = """
+import murakkab.cli.app
+from murakkab.cli.start import main
+
+class Late:
+    def __set_name__(self, owner, name):
+        raise KeyboardInterrupt
+
+murakkab.cli.app.main = lambda: type("Made", (), {"field": Late()})
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
 def test_the_journal_folder_is_not_made_by_looking(files: Shell) -> None:
     for words in (["jobs"], ["validate", "nested.yaml"], ["graph", "nested.yaml"], ["plan", "nested.yaml"], ["clean"]):
         files(*words)
