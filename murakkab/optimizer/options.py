@@ -8,7 +8,7 @@ from typing import Final
 from murakkab.optimizer.configurations import Configuration, Ways, places_in
 from murakkab.optimizer.estimate import Scene, warmth_of
 from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
-from murakkab.optimizer.resources import bounds_of, rates_of, use_of
+from murakkab.optimizer.resources import bounds_of, rates_of, split_of, use_of
 from murakkab.plan import Body, Node
 from murakkab.spec import Goal
 
@@ -61,7 +61,8 @@ def problem_of(
     limits = {name: limit for name, limit in goal.limits.items() if name in known}
     bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), percentile, Rule(goal.quality))
     aims = tuple(one for one in goal.minimize if one in known)
-    return Problem(tuple(maker.tasks), bounds_of(view, engines), rates_of(view), bounds=bounds, minimize=aims)
+    pools = bounds_of(view, engines, split_of((way.pool, way.footprint) for way in every))
+    return Problem(tuple(maker.tasks), pools, rates_of(view), bounds=bounds, minimize=aims)
 
 
 def label_of(way: Configuration) -> str:

@@ -30,7 +30,7 @@ class Footprint:
     """What a way to do a step takes of an installation.
 
     `devices` of its pool work together on one task. `engine`: the engine that must be started for it, "" where none must. `resident`: bytes
-    that it keeps in the memory of its pool for the whole job, under the name `resides`. `busy`: device-seconds that one task takes of its
+    that it keeps in the memory of its pool for the whole job, under the name `resides`, in equal parts on `across` of its devices. `busy`: device-seconds that one task takes of its
     pool where many are done together; None: all of its seconds on all of its devices. `calls`: what one task takes of each allowance.
     """
 
@@ -38,11 +38,15 @@ class Footprint:
     engine: str = ""
     resides: str = ""
     resident: float = 0.0
+    across: int = 1
     busy: float | None = None
     calls: Mapping[str, float] = field(default_factory=dict)
 
 
 PLAIN: Final = Footprint()
+#: By pool, and by what is resident there: on how many devices it lies.
+Split = Mapping[str, Mapping[str, int]]
+_NOTHING: Final[Split] = {}
 
 
 # ----------------------------------------------------------------------------------------------------------------- amounts
@@ -122,20 +126,31 @@ def _tokens(one: Allowance) -> str:
 # ------------------------------------------------------------------------------------------------------------------- pools
 
 
-def bounds_of(view: ClusterView, engines: Mapping[str, tuple[str, int]]) -> tuple[PoolBound, ...]:
+def split_of(used: Iterable[tuple[str, Footprint]]) -> Split:
+    """Return on how many devices what is resident in each pool lies: footprints with the names of their pools."""
+    found: dict[str, dict[str, int]] = {}
+    for name, one in used:
+        if one.resident:
+            found.setdefault(name, {})[one.resides] = one.across
+    return found
+
+
+def bounds_of(view: ClusterView, engines: Mapping[str, tuple[str, int]], split: Split = _NOTHING) -> tuple[PoolBound, ...]:
     """Return what the pools allow, and each of the *engines* that may be started: by name, their pool and on how many devices they run.
 
-    An engine that is started draws the base power of its devices alone: the others of its pool may stay off. Where engines share devices
-    that is counted twice here, and once when the answer is forecast: no sum knows which of them share.
+    An engine that is started draws the base power of its devices alone: the others of its pool may stay off. Engines that need more devices
+    than their pool has share some: together they draw no more than all of its devices do. *split*: by pool, on how many devices what is
+    resident there lies.
     """
     found = []
     for pool in view.pools.values():
         # Of what is elsewhere nobody knows how many devices it has.
         devices = None if pool.kind.device is Device.REMOTE else pool.count
         starts = pool.name in {name for name, _ in engines.values()}
-        found.append(PoolBound(pool.name, devices, None, _watts(pool), pool.is_on or starts, memory_of(pool)))
+        lies = split.get(pool.name, {})
+        found.append(PoolBound(pool.name, devices, None, _watts(pool), pool.is_on or starts, memory_of(pool), split=lies))
     for name, (of, devices) in engines.items():
-        found.append(PoolBound(name, float(devices), None, _watts(view.pools[of], devices), is_on=False))
+        found.append(PoolBound(name, float(devices), None, _watts(view.pools[of], devices), is_on=False, part_of=of))
     return tuple(found)
 
 
