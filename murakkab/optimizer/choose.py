@@ -91,11 +91,11 @@ def is_separate(goal: Goal, ways: Ways) -> bool:
 def is_bound(goal: Goal, ways: Ways, view: ClusterView) -> bool:
     """Return whether what the installation has may keep steps from being done each in its best way, or makes one way bear on another.
 
-    Memory of a pool must hold all models that a job uses; what must be woken or loaded for one step is there for the others; requests to
+    Memory of a pool must hold all models that a job uses, and a job may have no more than its device-seconds; what must be woken or loaded for one step is there for the others; requests to
     one endpoint wait for each other.
     """
     every = [way for found in ways.values() for way in found]
-    if any(way.footprint.resident for way in every):
+    if any(way.footprint.resident or _is_rationed(way, view) for way in every):
         return True
     if all(len(found) == 1 for found in ways.values()):
         return False
@@ -103,6 +103,11 @@ def is_bound(goal: Goal, ways: Ways, view: ClusterView) -> bool:
     by_energy = "energy" in goal.minimize and any(way.pool in asleep for way in every)
     by_time = "latency" in goal.minimize and any(way.footprint.calls or _is_slow_to_start(way) for way in every)
     return by_energy or by_time
+
+
+def _is_rationed(way: Configuration, view: ClusterView) -> bool:
+    pool = view.pools.get(way.pool)
+    return pool is not None and pool.capacity is not None
 
 
 def _is_slow_to_start(way: Configuration) -> bool:

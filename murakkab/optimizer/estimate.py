@@ -12,7 +12,7 @@ from murakkab.optimizer.configurations import Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.optimizer.problem import Rule
-from murakkab.optimizer.resources import REQUESTS, least_seconds, woken
+from murakkab.optimizer.resources import REQUESTS, least_seconds, passed, use_of, woken
 from murakkab.plan import Estimate, TaskGraph
 
 #: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
@@ -27,7 +27,8 @@ class Forecast:
     """A job before it runs, done in `chosen` ways: its estimate, that of each step (seconds of one task, the rest of all), its timeline.
 
     `held_by`: the limit of the installation that makes it longer than its tasks do; "" where none does. `startup`: the seconds in which
-    what was not warm is loaded or started, by path of the step that waits for it first.
+    what was not warm is loaded or started, by path of the step that waits for it first. `passed`: limits of pools that it does not keep, with
+    what it takes and what there is.
     """
 
     chosen: Mapping[str, Configuration]
@@ -37,6 +38,7 @@ class Forecast:
     timeline: Timeline
     held_by: str = ""
     startup: Mapping[str, Figure] = field(default_factory=dict)
+    passed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,18 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval
     source = _source(scene, chosen, held_by)
     seconds = Figure(timeline.makespan, max(least, low), max(least, high), Provenance(source, where))
     started = {path: startup for path in timeline.started if (startup := chosen[path].taken.startup) is not None}
-    return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline, held_by, started)
+    job = _of_job(scene, chosen, steps, (seconds, timeline))
+    return Forecast(chosen, job, steps, totals, timeline, held_by, started, _passed(scene, chosen, totals))
+
+
+def _passed(scene: Scene, chosen: Mapping[str, Configuration], totals: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    spent: dict[str, float] = {}
+    for path, way in chosen.items():
+        pool = scene.view.pools.get(way.pool)
+        if pool is not None and pool.capacity is not None:
+            used = use_of(pool, way.footprint, totals[path], way.taken.seconds.value, way.card.needs.cores)
+            spent[pool.name] = spent.get(pool.name, 0.0) + used[pool.name]
+    return passed(scene.view, [(way.pool, way.footprint) for path, way in chosen.items() if totals[path]], spent)
 
 
 def _source(scene: Scene, chosen: Mapping[str, Configuration], held_by: str) -> Source:

@@ -53,8 +53,9 @@ def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal
     others = [way for way in ways if way is not made.chosen[path]][:_MOST_OTHERS]
     found: list[tuple[tuple[float, ...], Other]] = []
     for way in others:
-        estimate = forecast(scene, {**made.chosen, path: way}, with_interval=False).estimate
-        broken = broken_limits(estimate, goal.limits)
+        tried = forecast(scene, {**made.chosen, path: way}, with_interval=False)
+        estimate = tried.estimate
+        broken = [_is_broken(name, value, limit) for name, (value, limit) in tried.passed.items()] + broken_limits(estimate, goal.limits)
         lost = broken[0] if broken else worse(made.estimate, estimate, goal)
         found.append(((float(len(broken)), *values_of(estimate, goal.minimize)), Other(way.label, lost, estimate)))
     return min(found, key=itemgetter(0))[1] if found else None
@@ -96,8 +97,12 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
     for name, limit in limits.items():
         value = measure_of(estimate, name)
         if value is not None and not is_kept(name, value, limit):
-            found.append(f"{said(name)} would be {amount(name, value)}, and its limit is {amount(name, limit)}")
+            found.append(_is_broken(name, value, limit))
     return found
+
+
+def _is_broken(name: str, value: float, limit: float) -> str:
+    return f"{said(name)} would be {amount(name, value)}, and its limit is {amount(name, limit)}"
 
 
 def is_kept(name: str, value: float, limit: float) -> bool:

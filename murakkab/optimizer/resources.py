@@ -7,6 +7,8 @@ from typing import Final
 from murakkab.catalog import Device
 from murakkab.devices import Allowance, ClusterView, ModelCard, Pool, Price
 from murakkab.figures import Figure, Provenance, Source
+from murakkab.optimizer.limits import is_met
+from murakkab.optimizer.packing import memory_used
 from murakkab.optimizer.problem import PoolBound, Rate
 from murakkab.optimizer.roofline import USABLE
 
@@ -148,7 +150,7 @@ def bounds_of(view: ClusterView, engines: Mapping[str, tuple[str, int]], split: 
         devices = None if pool.kind.device is Device.REMOTE else pool.count
         starts = pool.name in {name for name, _ in engines.values()}
         lies = split.get(pool.name, {})
-        found.append(PoolBound(pool.name, devices, None, _watts(pool), pool.is_on or starts, memory_of(pool), split=lies))
+        found.append(PoolBound(pool.name, devices, pool.capacity, _watts(pool), pool.is_on or starts, memory_of(pool), split=lies))
     for name, (of, devices) in engines.items():
         found.append(PoolBound(name, float(devices), None, _watts(view.pools[of], devices), is_on=False, part_of=of))
     return tuple(found)
@@ -180,6 +182,24 @@ def use_of(pool: Pool, one: Footprint, tasks: float, seconds: float, cores: floa
         width = 0.0
     each = one.busy if one.busy is not None else seconds * min(width, pool.count)
     return {name: tasks * each for name in (pool.name, one.engine) if name}
+
+
+def passed(view: ClusterView, used: Sequence[tuple[str, Footprint]], spent: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return the limits of pools that a job passes, by name, each with what it takes and what there is: memory, and device-seconds.
+
+    *used*: footprints with the names of their pools; *spent*: device-seconds by pool.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for name, split in split_of(used).items():
+        pool = view.pools[name]
+        sizes = {one.resides: one.resident for of, one in used if of == name and one.resident}
+        taken, memory = memory_used(sizes, split, pool.count), memory_of(pool)
+        if memory is not None and not is_met("memory", taken, memory):
+            found[f"memory:{name}"] = taken, memory
+    for name, pool in view.pools.items():
+        if pool.capacity is not None and not is_met("capacity", spent.get(name, 0.0), pool.capacity):
+            found[f"capacity:{name}"] = spent[name], pool.capacity
+    return found
 
 
 def least_seconds(view: ClusterView, used: Sequence[tuple[str, Footprint, float]]) -> tuple[float, str]:

@@ -120,8 +120,10 @@ def nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection, *, most: int 
                 continue
             if (left := left - len(chosen)) < 0:
                 break
-            tried = rank(forecast(scene, {**chosen, path: way}, with_interval=False).estimate, goal)
-            if tried < best:
+            made = forecast(scene, {**chosen, path: way}, with_interval=False)
+            # What pools have is no wish: no step is done in a way that there is no room for.
+            tried = rank(made.estimate, goal)
+            if tried < best and not made.passed:
                 chosen[path], best, is_better = way, tried, True
     return replace(found, made=forecast(scene, chosen)) if chosen != found.made.chosen else found
 
