@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog
 from murakkab.devices import ClusterView
-from murakkab.optimizer.candidates import candidates_of, scene_of
+from murakkab.optimizer.candidates import candidates_of, scene_of, unjudged_in
 from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.reasons import looked_at, runner_up, why
@@ -78,6 +78,7 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
     deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond, held_by=made.held_by)
+    deployment = replace(deployment, unjudged=unjudged_in(nodes, made.chosen, goal.limits))
     return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
 
 

@@ -144,15 +144,22 @@ def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
     usd = sum_of(one.usd for one in steps.values())
-    return Estimate(
-        seconds, p90, usd, _energy(scene, chosen, steps, makespan), quality_of(steps.values(), scene.rule, len(scene.graph.left_out))
-    )
+    quality = quality_of(steps.values(), scene.rule, len(scene.graph.left_out))
+    energy = _energy(scene, chosen, steps, makespan)
+    if all(map(knows_energy, chosen.values())):
+        return Estimate(seconds, p90, usd, energy, quality)
+    return Estimate(seconds, p90, usd, None, quality, energy)
+
+
+def knows_energy(way: Configuration) -> bool:
+    """Return whether the energy of a way is known; what takes no time takes none."""
+    return way.taken.joules is not None or not way.taken.seconds.value
 
 
 def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], makespan: float) -> Figure | None:
-    """Return the marginal joules of all steps and the base power of the pools that are woken for them; None where a step's are unknown."""
+    """Return the marginal joules of the steps of which they are known, and the base power of the pools woken; None where of none."""
     known = [one.joules for one in steps.values() if one.joules is not None]
-    if len(known) < sum(1 for way in chosen.values() if way.taken.seconds.value or way.taken.joules is not None) or not known:
+    if not known:
         return None
     base = [times(watts, makespan) for watts in woken(scene.view, ((way.pool, way.footprint) for way in chosen.values()))]
     return sum_of([*known, *base])

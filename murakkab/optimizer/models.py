@@ -91,7 +91,8 @@ def _way(card: ExecutorCard, knobs: Mapping[str, Any], where: _Where, measured: 
     pool = where.pool
     taken = _taken(card, where)
     if measured:
-        taken = replace(profiled(measured[-1], card, None), startup=taken.startup)
+        usd = taken.usd if measured[-1].usd is None else measured[-1].usd
+        taken = replace(profiled(measured[-1], card, None), usd=usd, startup=taken.startup)
     tokens = measured[-1].tokens.mean if measured and measured[-1].tokens is not None else float(card.quote.tokens)
     prices = [allowance_of(price) for price in _prices(where)]
     engine = f"{where.name} on {where.devices} x {pool.name}" if where.is_to_be_started else ""

@@ -9,7 +9,7 @@ from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.options import problem_of
 from murakkab.optimizer.problem import Percentile, Problem, Solution, Status
-from murakkab.optimizer.reasons import excess, measure_of, values_of
+from murakkab.optimizer.reasons import excess, judged_of, measure_of, values_of
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.solve import solve
 from murakkab.plan import Estimate
@@ -75,7 +75,7 @@ def _loads_more(found: Selection) -> bool:
 
 def unproven(found: Selection, relaxed: Solution, goal: Goal, at: Situation) -> Solution:
     """Return the answer of a selection with the bound of the problem that asks for less."""
-    value = measure_of(found.made.estimate, goal.minimize[0]) if goal.minimize else None
+    value = judged_of(found.made.estimate, goal.minimize[0]) if goal.minimize else None
     bound = relaxed.bound
     if value is None or bound is None or not math.isfinite(bound):
         return replace(found.answer, status=Status.HEURISTIC)

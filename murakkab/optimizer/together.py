@@ -9,7 +9,7 @@ from murakkab.optimizer.estimate import Scene
 from murakkab.optimizer.nearest import Clash, loosened, reached, refusal
 from murakkab.optimizer.options import known_measures, problem_of
 from murakkab.optimizer.problem import Percentile, Status
-from murakkab.optimizer.reasons import broken_limits, figure_of
+from murakkab.optimizer.reasons import broken_limits, judged_figure
 from murakkab.optimizer.selection import LATENCIES, LEAST_STEP, ROUNDS, Selection, by_tails, nudged, over_by, rank, solved, unproven
 from murakkab.optimizer.situation import Situation
 from murakkab.spec import Goal
@@ -88,7 +88,7 @@ def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Select
         raise refusal(scene, goal, ways, at, clash, None)
     estimate = nearest.made.estimate
     broken = [one for one in goal.limits if broken_limits(estimate, {one: goal.limits[one]})]
-    figures = (figure_of(estimate, one) for one in broken)
+    figures = (judged_figure(estimate, one) for one in broken)
     if not all(figure is not None and figure.of.source is Source.ASSUMED for figure in figures):
         raise refusal(scene, goal, ways, at, clash, nearest)
     said_of = tuple(f"{one} (by figures that are assumed)" for one in broken_limits(estimate, goal.limits))

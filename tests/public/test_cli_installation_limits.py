@@ -136,7 +136,9 @@ def test_a_capacity_of_what_is_elsewhere_is_a_mistake(shell: Shell) -> None:
 
 def test_the_catalog_says_what_pools_allow_by_the_keys_that_say_it(shell: Shell) -> None:
     Path("murakkab.yaml").write_text(
-        SITE.replace("COUNT", "4").replace("startup: 30", "startup: 30, capacity: 3600, tensor_parallel: 2").replace("minute: 3", "minute: 2500")
+        SITE.replace("COUNT", "4")
+        .replace("startup: 30", "startup: 30, capacity: 3600, tensor_parallel: 2")
+        .replace("minute: 3", "minute: 2500")
     )
     said = " ".join(shell("catalog", "pools").out.split())
     assert "gpu: memory 4 x 80 GB (288 for models), capacity 3,600 device-seconds a job, tensor_parallel 2, startup 30 s" in said

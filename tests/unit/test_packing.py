@@ -45,7 +45,9 @@ def test_the_fullest_device_is_that_of_brute_force(parts: list[tuple[float, int]
         ({}, {"a": 1}, 2, 0.0),
     ],
 )
-def test_memory_is_that_of_the_fullest_device_times_all(sizes: dict[str, float], split: dict[str, int], devices: int | None, needed: float) -> None:
+def test_memory_is_that_of_the_fullest_device_times_all(
+    sizes: dict[str, float], split: dict[str, int], devices: int | None, needed: float
+) -> None:
     assert memory_used(sizes, split, devices) == pytest.approx(needed)
 
 
