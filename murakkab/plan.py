@@ -248,8 +248,8 @@ class Deployment:
     them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
     `graph`: how the knobs are set that change the graph. `tiers`: what those limits of the goal stand for that were named by a tier; the
-    goal itself has the numbers. `held_by`: the limit of the installation that makes the job longer than its tasks do. `unjudged`: by what is
-    limited, the steps of which nobody knows it: whether the limit is kept is judged without them.
+    goal itself has the numbers. `held_by`: the limit of the installation that makes the job longer than its tasks do. `unjudged`: by what
+    is limited, the steps of which nobody knows it: whether the limit is kept is judged without them.
     """
 
     choices: Mapping[str, Choice]

@@ -81,7 +81,7 @@ def knows(node: Node, way: Configuration, measure: str) -> bool:
         return knows_energy(way)
     if measure == "quality":
         return way.taken.quality is not None or node.only_helps
-    return measure != "cost" or way.taken.usd.of is not UNPRICED
+    return measure != "cost" or way.taken.usd.of != UNPRICED
 
 
 def _devices(at: Situation) -> dict[str, float]:

@@ -92,8 +92,8 @@ def is_separate(goal: Goal, ways: Ways) -> bool:
 def is_bound(goal: Goal, ways: Ways, view: ClusterView) -> bool:
     """Return whether what the installation has may keep steps from being done each in its best way, or makes one way bear on another.
 
-    Memory of a pool must hold all models that a job uses, and a job may have no more than its device-seconds; what must be woken or loaded for one step is there for the others; requests to
-    one endpoint wait for each other.
+    Memory of a pool must hold all models that a job uses, and a job may have no more than its device-seconds; what must be woken or loaded
+    for one step is there for the others; requests to one endpoint wait for each other.
     """
     every = [way for found in ways.values() for way in found]
     if any(way.footprint.resident or _is_rationed(way, view) for way in every):

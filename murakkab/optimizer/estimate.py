@@ -8,7 +8,7 @@ from typing import Final, Literal
 from murakkab.catalog import Device
 from murakkab.devices import ClusterView
 from murakkab.figures import Figure, Provenance, Source, exactly, weakest
-from murakkab.optimizer.configurations import Configuration, Taken, times
+from murakkab.optimizer.configurations import UNPRICED, Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.optimizer.problem import Rule
@@ -27,8 +27,8 @@ class Forecast:
     """A job before it runs, done in `chosen` ways: its estimate, that of each step (seconds of one task, the rest of all), its timeline.
 
     `held_by`: the limit of the installation that makes it longer than its tasks do; "" where none does. `startup`: the seconds in which
-    what was not warm is loaded or started, by path of the step that waits for it first. `passed`: limits of pools that it does not keep, with
-    what it takes and what there is.
+    what was not warm is loaded or started, by path of the step that waits for it first. `passed`: limits of pools that it does not keep,
+    with what it takes and what there is.
     """
 
     chosen: Mapping[str, Configuration]
@@ -143,7 +143,8 @@ def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     makespan = timeline.makespan
     tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
-    usd = sum_of(one.usd for one in steps.values())
+    # How sure the prices are that are known does not depend on those that are not.
+    usd = sum_of([one.usd for one in steps.values() if one.usd.of != UNPRICED] or [one.usd for one in steps.values()])
     quality = quality_of(steps.values(), scene.rule, len(scene.graph.left_out))
     energy = _energy(scene, chosen, steps, makespan)
     if all(map(knows_energy, chosen.values())):

@@ -1,7 +1,8 @@
 """policy: a form as a mixed-integer program - columns, rows, and the sums that stand for the measures. Solves nothing.
 
 Columns: x[task, option] in {0, 1}; start and finish per task and the makespan for every percentile that matters; y[pool] in {0, 1} and its
-seconds for every pool asleep; bytes[pool, model], and z[model, device] in {0, 1} where models lie on single devices. Every row is divided by its limit, so that tolerances are parts of it.
+seconds for every pool asleep; bytes[pool, model], and z[model, device] in {0, 1} where models lie on single devices. Every row
+is divided by its limit, so that tolerances are parts of it.
 """
 
 import math
@@ -129,7 +130,7 @@ def _add_memory(made: Program, form: Form, measures: Sequence[str]) -> None:
         sizes = {model: _add_size(made, form, table, scale) for model, table in tables.items()}
         of = Sum(np.array(list(sizes.values()), dtype=np.int64), np.full(len(sizes), scale))
         name = f"memory:{pool.name}"
-        made.sums[name] = _add_devices(made, form, pool, sizes, scale) if _must_place(form, pool, name in measures) else of
+        made.sums[name] = _add_devices(made, form, pool, sizes, scale) if _must_place(form, pool, is_measured=name in measures) else of
 
 
 def _add_size(made: Program, form: Form, table: Array, scale: float) -> int:
@@ -142,7 +143,7 @@ def _add_size(made: Program, form: Form, table: Array, scale: float) -> int:
     return size
 
 
-def _must_place(form: Form, pool: PoolBound, is_measured: bool) -> bool:
+def _must_place(form: Form, pool: PoolBound, *, is_measured: bool) -> bool:
     """Return whether the sum of all models does not say what a pool needs: some lie on a part of its devices, and may not fit there."""
     devices = int(pool.devices or 0)
     sizes = {model: float(np.where(form.allowed, table, 0.0).max()) for model, table in form.bytes_of.get(pool.name, {}).items()}

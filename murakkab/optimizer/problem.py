@@ -62,8 +62,8 @@ class PoolBound:
     whole job is charged. The base power of a pool that is on anyway is the pool's own, not this job's. `part_of`: it is some of the devices
     of the pool of that name, of which a job is charged no more than `base_watts` for all that it wakes of them.
 
-    `memory`: bytes for models, as much on each device. `split`: on how many devices a model lies, in equal parts; others lie on all alike. Of
-    one that is split every option that keeps it keeps the same.
+    `memory`: bytes for models, as much on each device. `split`: on how many devices a model lies, in equal parts; others lie on all alike.
+    Of one that is split every option that keeps it keeps the same.
     """
 
     name: str
@@ -127,8 +127,8 @@ class Problem:
     """One option per task, within all limits, so that the first of `minimize` is best, then the next (quality is maximised).
 
     `tasks` are in topological order. `minimize` empty: of what is feasible, options that stand first. Besides the four measures any limit
-    may be minimised by its name. Raises `ValueError` when a task has no option, comes twice or before its parents, a pool is unknown, or what
-    is split has several sizes.
+    may be minimised by its name. Raises `ValueError` when a task has no option, comes twice or before its parents, a pool is unknown, or
+    what is split has several sizes.
     """
 
     tasks: tuple[Task, ...]

@@ -32,8 +32,9 @@ class Footprint:
     """What a way to do a step takes of an installation.
 
     `devices` of its pool work together on one task. `engine`: the engine that must be started for it, "" where none must. `resident`: bytes
-    that it keeps in the memory of its pool for the whole job, under the name `resides`, in equal parts on `across` of its devices. `busy`: device-seconds that one task takes of its
-    pool where many are done together; None: all of its seconds on all of its devices. `calls`: what one task takes of each allowance.
+    that it keeps in the memory of its pool for the whole job, under the name `resides`, in equal parts on `across` of its devices. `busy`:
+    device-seconds that one task takes of its pool where many are done together; None: all of its seconds on all of its devices. `calls`:
+    what one task takes of each allowance.
     """
 
     devices: int = 1

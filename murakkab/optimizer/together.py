@@ -23,7 +23,10 @@ def select(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
     """
     found = _selected(scene, goal, ways, at)
     blind = sorted(goal.limits.keys() - known_measures(ways))
-    return replace(found, beyond=(*found.beyond, *(f"{name} is limited, and nothing is known of it" for name in blind)))
+    return replace(
+        found,
+        beyond=(*found.beyond, *(f"{name} is limited, and nothing is known of it: whether that is kept cannot be told" for name in blind)),
+    )
 
 
 def _selected(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
