@@ -105,13 +105,15 @@ def calls_of(allowances: Iterable[Allowance | None], tokens: float) -> dict[str,
     return found
 
 
+def allowances_of(view: ClusterView) -> list[Allowance]:
+    """Return how much of endpoints and of hosted models may be used; several pools may share an endpoint."""
+    return [*(pool.allowance for pool in view.pools.values() if pool.allowance is not None), *map(allowance_of, view.prices)]
+
+
 def rates_of(view: ClusterView) -> tuple[Rate, ...]:
     """Return every limit on requests and tokens per minute, each once, however many pools share an endpoint."""
-    every = [*(pool.allowance for pool in view.pools.values()), *map(allowance_of, view.prices)]
     found: dict[str, Rate] = {}
-    for one in every:
-        if one is None:
-            continue
+    for one in allowances_of(view):
         for name, amount in ((_requests(one), one.requests), (_tokens(one), one.tokens)):
             if amount is not None:
                 found.setdefault(name, Rate(name, amount, MINUTE))

@@ -134,6 +134,14 @@ def test_a_capacity_of_what_is_elsewhere_is_a_mistake(shell: Shell) -> None:
     assert "murakkab.yaml:1:31: misplaced: the pool 'cloud' is elsewhere, where nobody counts device-seconds" in wrong.err
 
 
+def test_a_tier_has_in_it_what_must_be_started(shell: Shell) -> None:
+    plan = shell.json("plan", "local.yaml", *EIGHT, "--limit", "latency=best")
+    (tier,) = plan["tiers"]
+    assert plan["steps"][0]["startup"]["value"] == 30
+    assert 30 < plan["expected"]["seconds"]["value"] <= tier["value"] < 60
+    assert plan["chosen"]["beyond"] == []
+
+
 def test_the_catalog_says_what_pools_allow_by_the_keys_that_say_it(shell: Shell) -> None:
     Path("murakkab.yaml").write_text(
         SITE.replace("COUNT", "4")
