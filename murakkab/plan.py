@@ -158,6 +158,8 @@ class TaskGraph:
     digest: str = ""
     #: The paths of the steps that are missing because something is left out, though they would have had a quality.
     left_out: tuple[str, ...] = ()
+    #: Those that are missing of whose quality no executor says anything, with the names and versions of these: profiles may tell it.
+    unrated: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     def every_node(self) -> Iterator[Node]:
         """Yield every node, those inside of others after them."""

@@ -14,6 +14,7 @@ from murakkab.optimizer.options import known_measures
 from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Node, TaskGraph
+from murakkab.profiles import Profile
 from murakkab.spec import Goal
 
 
@@ -44,7 +45,14 @@ def candidates_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation)
 def scene_of(graph: TaskGraph, at: Situation, goal: Goal) -> Scene:
     """Return where the job runs, and how many tasks each of its steps is expected to have."""
     capacity = {**(at.capacity or _capacity(at)), **_devices(at)}
-    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, capacity, Rule(goal.quality), at.warm)
+    missing = missing_of(graph, at.profiles)
+    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, capacity, Rule(goal.quality), at.warm, missing)
+
+
+def missing_of(graph: TaskGraph, profiles: Mapping[str, Sequence[Profile]]) -> tuple[str, ...]:
+    """Return the steps that are left out and would have had a quality, as their executors say or as it was measured."""
+    rated = {(name, one.setting.version) for name, each in profiles.items() for one in each if one.quality}
+    return (*graph.left_out, *(path for path, cards in graph.unrated.items() if not rated.isdisjoint(cards)))
 
 
 def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:

@@ -45,7 +45,8 @@ class Forecast:
 class Scene:
     """Where a job runs: the graph, how many tasks each step has, the pools, and the amounts that tasks share.
 
-    `rule`: how the quality of steps makes that of the job. `warm`: executors whose libraries and models are loaded here.
+    `rule`: how the quality of steps makes that of the job. `warm`: executors whose libraries and models are loaded here. `missing`: steps
+    that are left out and would have had a quality.
     """
 
     graph: TaskGraph
@@ -54,6 +55,7 @@ class Scene:
     capacity: Mapping[str, float]
     rule: Rule = Rule.MEAN
     warm: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
 
 
 def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval: bool = True) -> Forecast:
@@ -145,7 +147,7 @@ def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
     # How sure the prices are that are known does not depend on those that are not.
     usd = sum_of([one.usd for one in steps.values() if one.usd.of != UNPRICED] or [one.usd for one in steps.values()])
-    quality = quality_of(steps.values(), scene.rule, len(scene.graph.left_out))
+    quality = quality_of(steps.values(), scene.rule, len(scene.missing))
     energy = _energy(scene, chosen, steps, makespan)
     if all(map(knows_energy, chosen.values())):
         return Estimate(seconds, p90, usd, energy, quality)

@@ -54,8 +54,8 @@ def problem_of(
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
     # What is missing counts as nothing of what it would have been.
-    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in graph.left_out)
-    known = known_measures(ways)
+    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in scene.missing)
+    known = known_in(scene, ways)
     every = [way for found in ways.values() for way in found]
     engines = {way.footprint.engine: (way.pool, way.devices) for way in every if way.footprint.engine}
     limits = {name: limit for name, limit in goal.limits.items() if name in known}
@@ -68,6 +68,11 @@ def problem_of(
 def label_of(way: Configuration) -> str:
     """Return what names a way among those of its step in a selection."""
     return f"{way.label}@{way.pool}"
+
+
+def known_in(scene: Scene, ways: Ways) -> frozenset[str]:
+    """Return the measures of which anything is known of a job: of what is left out it is known that it is worth nothing."""
+    return known_measures(ways) | ({"quality"} if scene.missing else frozenset())
 
 
 def known_measures(ways: Ways) -> frozenset[str]:

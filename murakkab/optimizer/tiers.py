@@ -17,6 +17,7 @@ from murakkab.catalog import Device, ExecutorCard, Limits, Needs
 from murakkab.devices import Allowance, ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.figures import Figure
+from murakkab.optimizer.candidates import missing_of
 from murakkab.optimizer.configurations import Configuration, Taken
 from murakkab.optimizer.estimate import Scene, forecast
 from murakkab.optimizer.expected import expected_counts
@@ -113,7 +114,7 @@ def amounts_of(tiers: Tiers, graph: TaskGraph, at: Situation) -> Amounts:
     inputs the order of choices may be another; the best of the four stays the best.
     """
     counts, rule = expected_counts(graph, at.inputs, at.seen), Rule(graph.workflow.goal.quality)
-    scene = Scene(graph, counts, _view(tiers), tiers.capacity, rule, at.warm)
+    scene = Scene(graph, counts, _view(tiers), tiers.capacity, rule, at.warm, missing_of(graph, at.profiles))
     found: dict[str, Mapping[str, float]] = {}
     for measure, choices in tiers.choices.items():
         estimates = [forecast(scene, _ways(one), with_interval=False).estimate for one in choices]

@@ -7,7 +7,7 @@ from murakkab.optimizer.configurations import Ways
 from murakkab.optimizer.conflict import conflict_of
 from murakkab.optimizer.estimate import Scene
 from murakkab.optimizer.nearest import Clash, loosened, reached, refusal
-from murakkab.optimizer.options import known_measures, problem_of
+from murakkab.optimizer.options import known_in, problem_of
 from murakkab.optimizer.problem import Percentile, Status
 from murakkab.optimizer.reasons import broken_limits, judged_figure
 from murakkab.optimizer.selection import LATENCIES, LEAST_STEP, ROUNDS, Selection, by_tails, nudged, over_by, rank, solved, unproven
@@ -22,7 +22,7 @@ def select(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
     where none does by better figures.
     """
     found = _selected(scene, goal, ways, at)
-    blind = sorted(goal.limits.keys() - known_measures(ways))
+    blind = sorted(goal.limits.keys() - known_in(scene, ways))
     return replace(
         found,
         beyond=(*found.beyond, *(f"{name} is limited, and nothing is known of it: whether that is kept cannot be told" for name in blind)),
@@ -79,7 +79,7 @@ def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Select
     clash = _clash(scene, goal, ways, at)
     if clash.conflict is None or clash.latency == "latency_p90":
         # Nothing proves that there is none: one that comes near to a limit may keep it.
-        tried = [one for limit in goal.limits if limit in known_measures(ways) and (one := reached(scene, goal, ways, at, limit))]
+        tried = [one for limit in goal.limits if limit in known_in(scene, ways) and (one := reached(scene, goal, ways, at, limit))]
         kept = [one for one in tried if not broken_limits(one.made.estimate, goal.limits)]
         if kept:
             best = min(kept, key=lambda one: rank(one.made.estimate, goal))
