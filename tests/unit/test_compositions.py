@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murakkab import WorkflowHandle, app, best_of, call, debate, instead, load_workflow, step, template, use, var, workflow
+from murakkab import WorkflowHandle, best_of, call, debate, instead, load_workflow, step, template, use, var, workflow
 from murakkab.catalog import Capability, Catalog, ExecutorCard, Quote
 from murakkab.document import from_document, to_document
 from murakkab.errors import InputError, JobFailed, PlanError, SpecError
@@ -439,57 +439,6 @@ def test_names_are_those_of_the_nearest_loop_and_block() -> None:
     assert judge.with_ == {"x": Ref("candidates"), "y": 1}
 
 
-TAKEN = """\
-workflow: taken
-steps:
-  best: {call: "taken_steps:said", with: {of: ["a"]}}
-  candidates: {call: "taken_steps:said", with: {of: ["${best}", "b"]}}
-  voted: {call: "taken_steps:said", with: {of: ["${best}", "${candidates}"]}, best_of: 2}
-  rated:
-    best_of: {n: 3, score: {call: "taken_steps:length", with: {of: ["${candidate.scores}", "${best}"]}}}
-    steps:
-      scores: {call: "taken_steps:said", with: {of: ["${candidates}", "${attempt}"]}}
-      judge: {call: "taken_steps:said", with: {of: ["${scores}"]}}
-    outputs: {scores: "${judge}"}
-  judged:
-    call: "taken_steps:said"
-    with: {of: ["${candidates}", "${attempt}"]}
-    best_of: {n: 3, judge: {call: "taken_steps:last", with: {of: "${candidates}", than: "${best}"}}}
-  talked:
-    debate: {participants: 2, rounds: 1}
-    steps:
-      views: {call: "taken_steps:said", with: {of: ["${best}"]}}
-      answers: {call: "taken_steps:said", with: {of: ["${views}", "c"]}}
-    outputs: {answers: "${answers}"}
-  plain: {call: "taken_steps:said", with: {of: ["d"]}, best_of: 2}
-outputs: {voted: "${voted}", rated: "${rated.scores}", judged: "${judged}", talked: "${talked.answers}", plain: "${plain}"}
-"""
-TAKEN_STEPS = """\
-from typing import Any
-
-def said(of: list[Any]) -> str:
-    return "".join(map(str, of))
-
-def length(of: list[str]) -> float:
-    return float(of[0][-1])
-
-def last(of: list[str], than: str) -> Any:
-    return of[-1]
-"""
-
-
-def test_steps_may_have_the_names_of_the_parts_of_a_composition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written means what is written; a part is called otherwise then, and in no other composition."""
-    (tmp_path / "taken_steps.py").write_text(TAKEN_STEPS)
-    (file := tmp_path / "taken.yaml").write_text(TAKEN)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    handle: WorkflowHandle[..., Any] = load_workflow(file)
-    assert handle.run() == {"voted": "aab", "rated": "ab2", "judged": "ab2", "talked": "ac", "plain": "d"}
-    inside = {node.path for node in app.load_file(file).graph.every_node()}
-    assert {"voted/candidates_", "voted/best_", "rated/candidates_/scores", "rated/scores_", "rated/best_", "judged/judge"} <= inside
-    assert {"talked/candidates/views_", "talked/candidates/answers_/views", "plain/candidates", "plain/best"} <= inside
-
-
 # ------------------------------------------------------------------------------------------------------------- left out
 
 
@@ -526,37 +475,6 @@ def test_a_step_is_left_out_where_a_limit_on_quality_allows_it() -> None:
     assert gone.estimate.quality is not None
     assert (gone.estimate.usd.value, gone.estimate.quality.value) == (1.0, pytest.approx(0.8 / 3))
     assert set(gone.choices) == {"told"}
-
-
-@pytest.mark.parametrize("version", ["1", "0"])
-def test_quality_that_was_measured_counts_for_what_is_left_out_too(version: str) -> None:
-    """Executors that say nothing of it: by the profile of one as it is now, what is missing would have had a quality."""
-    mute = ExecutorCard("e", "work", "", quote=Quote(1.0, 1.0, source="modelled"))
-    of = Provenance(Source.MEASURED, "here")
-    measured = Profile(Setting("e", version=version), Spread(1.0, 1.0, 1.0, 1.0), quality={"rate": Figure(0.8, 0.8, 0.8, of)}, of=of)
-    at = Situation(profiles={"e": [measured]}, with_others=False)
-    gone = best(branch(done=(0,)), known(mute), Goal(("cost",), {"quality": 0.2} if version == "1" else {}), at).deployment
-    assert gone.estimate is not None
-    if version == "0":
-        # It was measured as it was before: nothing is known of the quality of any step.
-        assert gone.estimate.quality is None
-        return
-    assert gone.estimate.quality is not None
-    assert gone.estimate.quality.value == pytest.approx(0.8 / 3)
-    kept = best(branch(), known(mute), Goal(("cost",), {"quality": 0.5}), at).deployment
-    assert [(one.name, one.value) for one in kept.graph] == [("heard.done", 1)]
-
-
-def test_a_job_without_the_only_step_that_has_a_quality_has_none() -> None:
-    """That nothing is known of the others makes no limit one that it keeps."""
-    rated, mute = card("e", 1.0, 0.8), ExecutorCard("m", "mute", "", quote=Quote(1.0, 1.0, source="modelled"))
-    catalog = Catalog({"work": WORK, "mute": replace(WORK, name="mute")}, {"e": rated, "m": mute})
-    steps = {"heard": Step("heard", uses="work", optional=Optional("")), "told": Step("told", uses="mute", with_={"x": Ref("heard")})}
-    declared = Workflow("w", steps=steps, outputs={"told": Output(Ref("told"))})
-    kept = best(declared, catalog, Goal(("cost",), {"quality": 0.5})).deployment
-    assert [(one.name, one.value) for one in kept.graph] == [("heard.done", 1)]
-    with pytest.raises(PlanError, match=r"no choice keeps quality 0\.5"):
-        best(with_settings(declared, {"heard.done": 0}), catalog, Goal(("cost",), {"quality": 0.5}))
 
 
 def nested() -> Workflow:
