@@ -8,7 +8,7 @@ from typing import Final
 from murakkab.optimizer.configurations import Configuration, Ways, places_in
 from murakkab.optimizer.estimate import Scene, warmth_of
 from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
-from murakkab.optimizer.resources import bounds_of, rates_of, use_of
+from murakkab.optimizer.resources import bounds_of, rates_of, split_of, use_of
 from murakkab.plan import Body, Node
 from murakkab.spec import Goal
 
@@ -54,19 +54,25 @@ def problem_of(
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
     # What is missing counts as nothing of what it would have been.
-    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in graph.left_out)
-    known = known_measures(ways)
+    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in scene.missing)
+    known = known_in(scene, ways)
     every = [way for found in ways.values() for way in found]
     engines = {way.footprint.engine: (way.pool, way.devices) for way in every if way.footprint.engine}
     limits = {name: limit for name, limit in goal.limits.items() if name in known}
     bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), percentile, Rule(goal.quality))
     aims = tuple(one for one in goal.minimize if one in known)
-    return Problem(tuple(maker.tasks), bounds_of(view, engines), rates_of(view), bounds=bounds, minimize=aims)
+    pools = bounds_of(view, engines, split_of((way.pool, way.footprint) for way in every))
+    return Problem(tuple(maker.tasks), pools, rates_of(view), bounds=bounds, minimize=aims)
 
 
 def label_of(way: Configuration) -> str:
     """Return what names a way among those of its step in a selection."""
     return f"{way.label}@{way.pool}"
+
+
+def known_in(scene: Scene, ways: Ways) -> frozenset[str]:
+    """Return the measures of which anything is known of a job: of what is left out it is known that it is worth nothing."""
+    return known_measures(ways) | ({"quality"} if scene.missing else frozenset())
 
 
 def known_measures(ways: Ways) -> frozenset[str]:
