@@ -14,6 +14,7 @@ import numpy as np
 
 from murakkab.optimizer.dual import Dual, dual_of
 from murakkab.optimizer.form import ORDER, Array, Columns, Form, Line, Row, form_of, value_of
+from murakkab.optimizer.limits import with_limits
 from murakkab.optimizer.milp import Effort, least
 from murakkab.optimizer.model import spans_total
 from murakkab.optimizer.polish import Local
@@ -54,7 +55,7 @@ class Now:
     expected; `longer`: by (task, label), the part by which they take longer for that, where it is another one: what runs side by side takes
     no longer. `lag`: by (task, label), the part by which they take longer, and more joules, whatever their size. `spent`: joules and USD that no task accounts
     for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on joules and USD of the
-    whole job, beside those of the problem.
+    whole job, beside those of the problem. `latency`: a limit on it in the place of that of the problem.
     """
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Now:
     barred: Collection[tuple[str, str]] = ()
     picks: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,8 @@ def _form_now(prepared: Prepared, now: Now) -> Form:
     _settle(lines, rows, places, settled)
     graph = replace(form.graph, ready=tuple(ready))
     works = tuple(_work_now(row, slow if row.name.startswith("work:") else stretch, places, now.seconds) for row in form.works)
-    return replace(form, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
+    problem = form.problem if now.latency is None else with_limits(form.problem, {"latency": now.latency})
+    return replace(form, problem=problem, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
 
 
 def _factors(prepared: Prepared, now: Now) -> tuple[Array, Array, Array]:

@@ -1,6 +1,7 @@
 """policy: how many tasks of each step are left in a running job - counted where its state tells, expected elsewhere."""
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import Final, NamedTuple
 
 from murakkab.optimizer.expected import Count
@@ -18,6 +19,13 @@ class Left(NamedTuple):
 
     def waves(self, width: float) -> float:
         """Return how many tasks one after the other that takes, where so many can run at once."""
+        if not self.tasks:
+            return 0.0
+        # A millionth of a wave is the arithmetic's.
+        return self.rounds * max(1.0, ceil(self.tasks / self.rounds / width - 1e-6))
+
+    def share(self, width: float) -> float:
+        """Return the same as a selection reckons with it, which knows no waves: tasks of other steps may fill the last."""
         return max(self.rounds, self.tasks / width) if self.tasks else 0.0
 
 

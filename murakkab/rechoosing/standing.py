@@ -93,7 +93,7 @@ def standing(problem: Problem, course: Course, now: float, *, limits: Mapping[st
             option = next(option for option in task.options if option.label == label)
             comes = any(source not in over for source in task.streams)
             settled[path] = _running(_Running(path, option, step, whole, left), course, at, comes=comes, gave=path in gave)
-        elif left != whole and whole.tasks and left.tasks:
+        elif whole.tasks and left.tasks and (left != whole or whole.tasks > whole.rounds):
             stretch[path] = left.tasks / whole.tasks
             longer.update(_longer(task, whole, left, course))
     barred = [pair for pair in ways.barred if pair[0] not in settled]
@@ -122,7 +122,7 @@ def _longer(task: Task, whole: Left, left: Left, course: Course) -> dict[tuple[s
     found: dict[tuple[str, str], float] = {}
     for option in task.options:
         width = course.places.width(course.ways, task.name, option.label)
-        seconds = option.seconds + _alone(option) * (left.waves(width) - whole.waves(width))
+        seconds = option.seconds + _alone(option) * (left.waves(width) - whole.share(width))
         found[task.name, option.label] = seconds / option.seconds if option.seconds > 0 else 1.0
     return found
 
@@ -178,7 +178,7 @@ def _end(one: _Running, course: Course, at: float, lag: float) -> float:
     width = course.places.width(course.ways, one.path, option.label)
     each = _alone(option)
     planned = Left(left.tasks + step.tasks, left.rounds).waves(width)
-    ends = [step.at + (option.seconds + each * (planned - whole.waves(width))) * lag]
+    ends = [step.at + (option.seconds + each * (planned - whole.share(width))) * lag]
     rest = each * lag * left.waves(width)
     if step.anew is not None:
         ends.append(step.anew + rest)

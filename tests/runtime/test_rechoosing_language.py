@@ -268,9 +268,9 @@ def test_a_job_of_any_kind_of_steps_ends_as_it_would_have_and_is_done_as_it_was_
             for path, written in event.choices.items():
                 assert written["executor"] in {way.card.name for way in decision.ways[path]}
     plain = run(plan, Work(decision.graph, decision.deployment))
-    assert done.result.outputs == plain.result.outputs
     # Of a quorum the quickest are kept: who does a step decides which those are.
     if all(one.need is None for one in plan.steps):
+        assert done.result.outputs == plain.result.outputs
         assert sorted(task for task, _, _ in done.calls) == sorted(task for task, _, _ in plain.calls)
 
 
