@@ -1,4 +1,4 @@
-"""Choosing again in random jobs with blocks, loops, maps, streams, quorums and last steps, on virtual time."""
+"""Choosing again in random jobs with blocks, loops, maps, streams, quorums, compositions and last steps, on virtual time."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murakkab.catalog import Catalog, ExecutorCard
+from murakkab.catalog import Capability, Catalog, ExecutorCard, Quote
 from murakkab.errors import ExecutorError, PlanError
 from murakkab.optimizer.choose import Decision, choice_of, decide
 from murakkab.optimizer.situation import Situation
+from murakkab.picking import highest, majority, views
 from murakkab.ports import Call
 from murakkab.rechoosing import paces
 from murakkab.rechoosing.again import Again
@@ -25,7 +26,7 @@ from murakkab.runtime.messages import ChoicesChanged, Event, TaskCancelled, Task
 from murakkab.runtime.records import path_of
 from murakkab.runtime.result import JobResult
 from murakkab.runtime.slots import SlotTable
-from murakkab.spec import Block, Goal, Need, Output, Repeat, Retry, Step, Wait
+from murakkab.spec import BestOf, Block, Debate, Goal, Need, Output, Pick, Repeat, Retry, Step, Wait
 from tests.fakes import WORK, FakeExecutor, expr, graph, runtime, step
 from tests.runtime.test_rechoosing_properties import CORES, VIEW, cards
 from tests.virtual_time import in_virtual_time
@@ -33,6 +34,10 @@ from tests.virtual_time import in_virtual_time
 SEEDS = st.integers(0, 10**9)
 FACTORS = (0.3, 1.1, 1.5, 3.0)
 KINDS = ("plain", "plain", "plain", "map", "list", "block", "skipping", "blocks", "loop", "rounds", "stream", "wait", "quorum", "retry")
+KINDS += ("best", "judged", "debate")
+FUNCTIONS = {f"murakkab.picking:{one.__name__}": one for one in (highest, majority, views)}
+PYTHON = ExecutorCard("python", "python", "", quote=Quote(0.0, 0.0, 0.0, source="measured"))
+CAPABILITIES = {"work": WORK, "python": Capability("python", "", open_inputs=True)}
 
 
 @dataclass
@@ -109,6 +114,13 @@ class _Maker:
                     first = replace(first, with_={**first.with_, "n": expr("${loop.index}")})
                 block = Block({"i": first, "j": second}, {"o": Output(expr("${j}"), optional=True)})
                 made = step(name, uses="", block=block, **parts)
+            case "best":
+                made = step(name, best_of=BestOf((3,)), **inputs)
+            case "judged":
+                judge = Step("judge", uses="work", with_={"me": name, "c": expr("${candidates}")})
+                made = step(name, best_of=BestOf((2,), Pick(judge=judge)), **inputs)
+            case "debate":
+                made = step(name, debate=Debate((2,), (1,)), **inputs)
             case _:
                 made = step(name, **inputs)
         self.kinds[name] = kind
@@ -175,13 +187,13 @@ class Run:
 
 def decided(plan: Plan) -> Decision | None:
     """Return the choice, its limits at a part of the way between what is least and what is most; None where there is none."""
-    catalog = Catalog({"work": WORK}, {card.name: card for card in plan.cards})
+    catalog = Catalog(CAPABILITIES, {card.name: card for card in (*plan.cards, PYTHON)})
     made = graph(*plan.steps, catalog=catalog, finally_=plan.last)
     at = Situation(VIEW, inputs={"xs": [1, 2, 3]}, capacity={"cores": CORES}, with_others=False)
     (measure,) = plan.goal.limits
     ends = []
     for card in plan.cards:
-        alone = decide(made, Catalog({"work": WORK}, {card.name: card}), Goal(("latency",)), at).deployment.estimate
+        alone = decide(made, Catalog(CAPABILITIES, {card.name: card, "python": PYTHON}), Goal(("latency",)), at).deployment.estimate
         assert alone is not None and alone.joules is not None
         ends.append({"latency": alone.seconds.value, "cost": alone.usd.value, "energy": alone.joules.value}[measure])
     share = plan.goal.limits[measure]
@@ -204,6 +216,8 @@ async def _run(plan: Plan, work: Work) -> Run:
 
     async def does(card: ExecutorCard, call: Call) -> Any:
         path = path_of(call.task)
+        if call.target is not None:
+            return call.target(**call.inputs)
         calls.append((call.task, card.name, present[path]))
         factor = plan.factors.get(path.partition("/")[0], 1.0) * plan.factors.get(call.task, 1.0)
         # Somebody pays for what is cancelled, too.
@@ -218,7 +232,7 @@ async def _run(plan: Plan, work: Work) -> Run:
         if isinstance(event, ChoicesChanged):
             present.update({path: written["executor"] for path, written in event.choices.items()})
 
-    executors = [FakeExecutor(partial(does, card), card) for card in plan.cards]
+    executors = [FakeExecutor(partial(does, card), card) for card in (*plan.cards, PYTHON)]
     rt = runtime(*executors, slots=SlotTable({"cores": CORES}), clock=loop.time)
     began = loop.time()
     result = await rt.run(work, {"xs": [1, 2, 3], "flag": False}, observers=(hear,))
@@ -232,7 +246,7 @@ def job(seed: int, **parts: Any) -> tuple[Plan, Decision, Watched, Run] | None:
     if decision is None:
         return None
     again = Watched(decision)
-    return plan, decision, again, run(plan, Work(decision.graph, decision.deployment, again=lambda: again))
+    return plan, decision, again, run(plan, Work(decision.graph, decision.deployment, FUNCTIONS, again=lambda: again))
 
 
 def ended(history: Sequence[Event], kinds: Any) -> Iterator[tuple[int, str]]:
@@ -267,7 +281,7 @@ def test_a_job_of_any_kind_of_steps_ends_as_it_would_have_and_is_done_as_it_was_
         if isinstance(event, ChoicesChanged):
             for path, written in event.choices.items():
                 assert written["executor"] in {way.card.name for way in decision.ways[path]}
-    plain = run(plan, Work(decision.graph, decision.deployment))
+    plain = run(plan, Work(decision.graph, decision.deployment, FUNCTIONS))
     # Of a quorum the quickest are kept: who does a step decides which those are.
     if all(one.need is None for one in plan.steps):
         assert done.result.outputs == plain.result.outputs
@@ -321,5 +335,5 @@ def test_no_limit_is_passed_that_another_choice_of_the_rest_would_have_kept(meas
     chosen = done.result.deployment.choices
     for ways in product(*(decision.ways[path] for path in free)):
         picks = {path: choice_of(path, way, "") for path, way in zip(free, ways, strict=True)}
-        other = run(plan, Work(decision.graph, replace(decision.deployment, choices={**chosen, **picks})))
+        other = run(plan, Work(decision.graph, replace(decision.deployment, choices={**chosen, **picks}), FUNCTIONS))
         assert other.taken(measure) > limit, {path: way.label for path, way in zip(free, ways, strict=True)}
