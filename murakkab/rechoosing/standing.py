@@ -101,20 +101,20 @@ def standing(problem: Problem, course: Course, now: float, *, limits: Mapping[st
 
 
 def _over(task: Task, label: str, step: Begun | None, course: Course, at: float) -> "Settled":
-    """Return what a step took that is over, or was passed over."""
+    """Return what a step took that is over, or was passed over. All that matters of its time is when it ended: others may go on beside it."""
     from murakkab.optimizer.quick import Settled
 
     if step is None:
         return Settled(label, at, at, joules=0.0, usd=0.0)
     stopping = max(0, step.running - course.waiting.get(task.name, 0))
     if step.joules is not None and not stopping:
-        return Settled(label, step.at, step.last, joules=step.joules, usd=step.usd)
+        return Settled(label, step.last, step.last, joules=step.joules, usd=step.usd)
     # Where nobody said, as much as was expected of so many tasks; and what is being stopped has its bill yet to come.
     option = next(option for option in task.options if option.label == label)
     whole = course.sizes.whole.get(task.name, NOTHING).tasks
     each = option.joules * course.lag(task.name, label) / whole if whole else 0.0
     joules = (each * step.tasks if step.joules is None else step.joules) + each * stopping
-    return Settled(label, step.at, step.last, joules=joules, usd=step.usd + (option.usd / whole if whole else 0.0) * stopping)
+    return Settled(label, step.last, step.last, joules=joules, usd=step.usd + (option.usd / whole if whole else 0.0) * stopping)
 
 
 def _longer(task: Task, whole: Left, left: Left, course: Course) -> dict[tuple[str, str], float]:

@@ -36,7 +36,7 @@ FACTORS = (0.3, 1.1, 1.5, 3.0)
 KINDS = ("plain", "plain", "plain", "map", "list", "block", "skipping", "blocks", "loop", "rounds", "stream", "wait", "quorum", "retry")
 KINDS += ("best", "judged", "debate")
 FUNCTIONS = {f"murakkab.picking:{one.__name__}": one for one in (highest, majority, views)}
-PYTHON = ExecutorCard("python", "python", "", quote=Quote(0.0, 0.0, 0.0, source="measured"))
+PYTHON = ExecutorCard("python", "python", "", quote=Quote(0.001, 0.0, 0.0, source="measured"))
 CAPABILITIES = {"work": WORK, "python": Capability("python", "", open_inputs=True)}
 
 
@@ -157,6 +157,7 @@ class Watched(Again):
         super().__init__(decision)
         self.began: dict[str, int] = {}
         self.looks: list[tuple[int, Any, dict[str, Left]]] = []
+        self.answers: list[Any] = []
 
     def begin(self, commands: Any, state: Any) -> None:
         """Take note of what begins."""
@@ -168,6 +169,10 @@ class Watched(Again):
         now = super()._now(problem, state, failed)
         self.looks.append((len(state.heard), now, {path: self._sizes.left(path) for path in self._decision.ways}))
         return now
+
+    def _rechoice(self, problem: Any, now: Any) -> Any:
+        self.answers.append(super()._rechoice(problem, now))
+        return self.answers[-1]
 
 
 @dataclass
@@ -217,6 +222,7 @@ async def _run(plan: Plan, work: Work) -> Run:
     async def does(card: ExecutorCard, call: Call) -> Any:
         path = path_of(call.task)
         if call.target is not None:
+            await asyncio.sleep(PYTHON.quote.seconds)
             return call.target(**call.inputs)
         calls.append((call.task, card.name, present[path]))
         factor = plan.factors.get(path.partition("/")[0], 1.0) * plan.factors.get(call.task, 1.0)
@@ -337,3 +343,22 @@ def test_no_limit_is_passed_that_another_choice_of_the_rest_would_have_kept(meas
         picks = {path: choice_of(path, way, "") for path, way in zip(free, ways, strict=True)}
         other = run(plan, Work(decision.graph, replace(decision.deployment, choices={**chosen, **picks}), FUNCTIONS))
         assert other.taken(measure) > limit, {path: way.label for path, way in zip(free, ways, strict=True)}
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_what_the_last_look_foresees_is_how_the_job_goes(seed: int) -> None:
+    """Once nothing is otherwise than expected any more: to the second, not only on the safe side."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paces, "PRIOR", 1e9)
+        found = job(seed, only="latency")
+    if found is None:
+        return
+    plan, decision, again, done = found
+    gone = any(inner.when for one in plan.steps if one.block for inner in one.block.steps.values())
+    if gone or not again.looks or again.looks[-1][0] < last_surprise(plan, done.result.history):
+        return
+    assert decision.problem is not None
+    limit, slack = decision.problem.bounds.latency, again.answers[-1].slack
+    if slack and limit is not None:
+        assert limit - slack["latency"] == pytest.approx(done.seconds)
