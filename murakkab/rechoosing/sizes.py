@@ -109,5 +109,10 @@ class Sizes:
 
 def _is_uncertain(node: Node) -> bool:
     """Return whether a step may have another number of tasks than expected, or none."""
-    return bool(node.loops or node.condition is not None or node.again is not None or node.need is not None or node.on_error.action is not Rescue.FAIL)
-
+    return bool(
+        node.loops
+        or node.condition is not None
+        or node.again is not None
+        or node.need is not None
+        or node.on_error.action is not Rescue.FAIL
+    )

@@ -103,7 +103,9 @@ class _Maker:
                 if kind == "skipping":
                     second = step("j", me=name, after=("i",), **needs)
                     gone = chance.choice((0, 1))
-                    first, second = (replace(one, when="inputs.flag") if place == gone else one for place, one in enumerate((first, second)))
+                    first, second = (
+                        replace(one, when="inputs.flag") if place == gone else one for place, one in enumerate((first, second))
+                    )
                 parts: dict[str, Any] = {}
                 if kind == "blocks":
                     parts["each"] = chance.choice(("${a}", "${inputs.xs}"))
