@@ -53,9 +53,9 @@ class Now:
 
     `stretch`: by task, the part by which its options take more (seconds, joules, USD, use) than the problem says, for outputs larger than
     expected; `longer`: by (task, label), the part by which they take longer for that, where it is another one: what runs side by side takes
-    no longer. `lag`: by (task, label), the part by which they take longer, and more joules, whatever their size. `spent`: joules and USD that no task accounts
-    for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on joules and USD of the
-    whole job, beside those of the problem. `latency`: a limit on it in the place of that of the problem.
+    no longer. `lag`: by (task, label), the part by which they take longer, and more joules, whatever their size. `spent`: joules and USD
+    that no task accounts for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on joules
+    and USD of the whole job, beside those of the problem. `latency`: a limit on it in the place of that of the problem.
     """
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
@@ -260,8 +260,9 @@ def _factors(prepared: Prepared, now: Now) -> tuple[Array, Array, Array]:
     for name, part in now.stretch.items():
         stretch[places[name]] = part
     lag = np.ones(prepared.form.allowed.shape)
-    longer = np.repeat(stretch, lag.shape[1], axis=1)
-    for table, factors in ((lag, now.lag), (longer, now.longer)):
+    longer = stretch * lag
+    tables: tuple[tuple[Array, Mapping[tuple[str, str], float]], ...] = ((lag, now.lag), (longer, now.longer))
+    for table, factors in tables:
         if factors:
             table[[places[name] for name, _ in factors], [columns[pair] for pair in factors]] = [*factors.values()]
     return stretch, lag, longer

@@ -170,7 +170,7 @@ class Again:
         found = rechoose(self._prepared, now)
         asked, limit = problem.bounds.latency, self._latency
         if found.excess > 0 and asked is not None and limit is not None and limit > asked:
-            # More was asked for than the goal does, for a selection does not see how tasks fall into pools. That is no reason to pass others.
+            # More was asked for than the goal asks, as a selection does not see how tasks fall into pools: no reason to pass other limits.
             found = rechoose(self._prepared, replace(now, latency=limit))
         return found
 

@@ -101,7 +101,7 @@ def standing(problem: Problem, course: Course, now: float, *, limits: Mapping[st
 
 
 def _over(task: Task, label: str, step: Begun | None, course: Course, at: float) -> "Settled":
-    """Return what a step took that is over, or was passed over. All that matters of its time is when it ended: others may go on beside it."""
+    """Return what a step took that is over, or was passed over. Of its time only the end matters, which nothing can put off any more."""
     from murakkab.optimizer.quick import Settled
 
     if step is None:

@@ -1,7 +1,7 @@
 """Choosing again in random jobs with blocks, loops, maps, streams, quorums, compositions and last steps, on virtual time."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -20,7 +20,6 @@ from murakkab.picking import highest, majority, views
 from murakkab.ports import Call
 from murakkab.rechoosing import paces
 from murakkab.rechoosing.again import Again
-from murakkab.rechoosing.remaining import Left
 from murakkab.runtime.driver import Work, replay
 from murakkab.runtime.messages import ChoicesChanged, Event, TaskCancelled, TaskFailed, TaskSucceeded
 from murakkab.runtime.records import path_of
@@ -64,69 +63,68 @@ class _Maker:
         self.kinds: dict[str, str] = {"a": "plain"}
 
     def add(self, name: str, kind: str) -> None:
-        chance, plan = self.chance, self.plan
+        maps = [one for one, of in self.kinds.items() if of in ("map", "list", "stream")]
+        kind = "map" if kind == "stream" and not maps else kind
         near = [*self.kinds]
-        needs = {f"x{place}": f"${{{need}}}" for place, need in enumerate(chance.sample(near, chance.randint(1, min(2, len(near)))))}
-        most = chance.choice((None, None, 1, 2))
+        some = self.chance.sample(near, self.chance.randint(1, min(2, len(near))))
         # Steps with the same inputs would be one.
-        inputs = {"me": name, **needs}
-        inner = (step("i", me=name, **needs), step("j", me=name, y="${i}"))
-        match kind:
-            case "map":
-                made = step(name, each="${inputs.xs}", max_parallel=most, z="${item}", **inputs)
-            case "list":
-                made = step(name, each="${a}", max_parallel=most, z="${item}", **inputs)
-            case "stream":
-                maps = [one for one, of in self.kinds.items() if of in ("map", "list", "stream")]
-                if not maps:
-                    self.add(name, "map")
-                    return
-                made = step(name, each=f"${{{chance.choice(maps)}}}", max_parallel=most, z="${item}", me=name)
-            case "quorum":
-                made = step(name, each="${inputs.xs}", need=Need(2), z="${item}", **inputs)
-                if chance.random() < 0.7:
-                    plan.factors[f"{name}[{chance.randint(0, 2)}]"] = 3.0
-                    plan.surprising.add(name)
-            case "loop":
-                rounds = chance.randint(1, 3)
-                made = step(name, repeat=Repeat(3, until=f"loop.index >= {rounds - 1}"), n="${loop.index}", **inputs)
-                if rounds != 2:
-                    plan.surprising.add(name)
-            case "wait":
-                made = step(name, uses="", wait=Wait(seconds=chance.choice((1.0, 4.0))), after=(chance.choice(near),))
-            case "retry":
-                made = step(name, retry=Retry(3, delay=chance.choice((0.0, 2.0)), jitter=0.0), **inputs)
-                plan.failing.add(name)
-                plan.surprising.add(name)
-            case "block" | "blocks" | "rounds" | "skipping":
-                first, second = inner
-                if kind == "skipping":
-                    second = step("j", me=name, after=("i",), **needs)
-                    gone = chance.choice((0, 1))
-                    first, second = (
-                        replace(one, when="inputs.flag") if place == gone else one for place, one in enumerate((first, second))
-                    )
-                parts: dict[str, Any] = {}
-                if kind == "blocks":
-                    parts["each"] = chance.choice(("${a}", "${inputs.xs}"))
-                    if chance.random() < 0.5:
-                        first = replace(first, with_={**first.with_, "z": expr("${item}")})
-                if kind == "rounds":
-                    parts["repeat"] = Repeat(chance.choice((2, 3)))
-                    first = replace(first, with_={**first.with_, "n": expr("${loop.index}")})
-                block = Block({"i": first, "j": second}, {"o": Output(expr("${j}"), optional=True)})
-                made = step(name, uses="", block=block, **parts)
-            case "best":
-                made = step(name, best_of=BestOf((3,)), **inputs)
-            case "judged":
-                judge = Step("judge", uses="work", with_={"me": name, "c": expr("${candidates}")})
-                made = step(name, best_of=BestOf((2,), Pick(judge=judge)), **inputs)
-            case "debate":
-                made = step(name, debate=Debate((2,), (1,)), **inputs)
-            case _:
-                made = step(name, **inputs)
+        inputs = {"me": name, **{f"x{place}": f"${{{need}}}" for place, need in enumerate(some)}}
+        make = {"map": self._map, "list": self._map, "quorum": self._map, "loop": self._loop, "retry": self._retry}.get(kind)
+        if kind in ("block", "blocks", "rounds", "skipping"):
+            made = self._block(name, kind, inputs)
+        elif kind == "stream":
+            most = self.chance.choice((None, None, 1, 2))
+            made = step(name, each=f"${{{self.chance.choice(maps)}}}", max_parallel=most, z="${item}", me=name)
+        elif kind == "wait":
+            made = step(name, uses="", wait=Wait(seconds=self.chance.choice((1.0, 4.0))), after=(self.chance.choice(near),))
+        elif make is not None:
+            made = make(name, kind, inputs)
+        else:
+            made = step(name, **_composed(name, kind), **inputs)
         self.kinds[name] = kind
-        plan.steps.append(made)
+        self.plan.steps.append(made)
+
+    def _map(self, name: str, kind: str, inputs: dict[str, Any]) -> Step:
+        if kind == "quorum":
+            if self.chance.random() < 0.7:
+                self.plan.factors[f"{name}[{self.chance.randint(0, 2)}]"] = 3.0
+                self.plan.surprising.add(name)
+            return step(name, each="${inputs.xs}", need=Need(2), z="${item}", **inputs)
+        most = self.chance.choice((None, None, 1, 2))
+        return step(name, each="${inputs.xs}" if kind == "map" else "${a}", max_parallel=most, z="${item}", **inputs)
+
+    def _loop(self, name: str, _: str, inputs: dict[str, Any]) -> Step:
+        rounds = self.chance.randint(1, 3)
+        if rounds != 2:
+            self.plan.surprising.add(name)
+        return step(name, repeat=Repeat(3, until=f"loop.index >= {rounds - 1}"), n="${loop.index}", **inputs)
+
+    def _retry(self, name: str, _: str, inputs: dict[str, Any]) -> Step:
+        self.plan.failing.add(name)
+        self.plan.surprising.add(name)
+        return step(name, retry=Retry(3, delay=self.chance.choice((0.0, 2.0)), jitter=0.0), **inputs)
+
+    def _block(self, name: str, kind: str, inputs: dict[str, Any]) -> Step:
+        parts: dict[str, Any] = {}
+        first, second = step("i", **inputs), step("j", me=name, y="${i}")
+        if kind == "skipping":
+            second = step("j", after=("i",), **inputs)
+            gone = self.chance.choice((0, 1))
+            first, second = (replace(one, when="inputs.flag") if place == gone else one for place, one in enumerate((first, second)))
+        elif kind == "blocks":
+            parts["each"] = self.chance.choice(("${a}", "${inputs.xs}"))
+            first = replace(first, with_={**first.with_, "z": expr("${item}")})
+        elif kind == "rounds":
+            parts["repeat"] = Repeat(self.chance.choice((2, 3)))
+            first = replace(first, with_={**first.with_, "n": expr("${loop.index}")})
+        block = Block({"i": first, "j": second}, {"o": Output(expr("${j}"), optional=True)})
+        return step(name, uses="", block=block, **parts)
+
+
+def _composed(name: str, kind: str) -> dict[str, Any]:
+    judge = Step("judge", uses="work", with_={"me": name, "c": expr("${candidates}")})
+    made = {"best": BestOf((3,)), "judged": BestOf((2,), Pick(judge=judge)), "debate": Debate((2,), (1,))}
+    return {"debate" if kind == "debate" else "best_of": made[kind]} if kind in made else {}
 
 
 def plan_of(seed: int, *, only: str = "") -> Plan:
@@ -158,7 +156,7 @@ class Watched(Again):
     def __init__(self, decision: Decision) -> None:
         super().__init__(decision)
         self.began: dict[str, int] = {}
-        self.looks: list[tuple[int, Any, dict[str, Left]]] = []
+        self.looks: list[tuple[int, Any, dict[str, Any]]] = []
         self.answers: list[Any] = []
 
     def begin(self, commands: Any, state: Any) -> None:
@@ -201,7 +199,8 @@ def decided(plan: Plan) -> Decision | None:
     ends = []
     for card in plan.cards:
         alone = decide(made, Catalog(CAPABILITIES, {card.name: card, "python": PYTHON}), Goal(("latency",)), at).deployment.estimate
-        assert alone is not None and alone.joules is not None
+        assert alone is not None
+        assert alone.joules is not None
         ends.append({"latency": alone.seconds.value, "cost": alone.usd.value, "energy": alone.joules.value}[measure])
     share = plan.goal.limits[measure]
     plan.goal = replace(plan.goal, limits={measure: min(ends) + share * (max(ends) - min(ends))})
