@@ -54,8 +54,8 @@ class Now:
     `stretch`: by task, the part by which its options take more (seconds, joules, USD, use) than the problem says, for outputs larger than
     expected; `longer`: by (task, label), the part by which they take longer for that, where it is another one: what runs side by side takes
     no longer. `lag`: by (task, label), the part by which they take longer, and more joules, whatever their size. `spent`: joules and USD
-    that no task accounts for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on joules
-    and USD of the whole job, beside those of the problem. `latency`: a limit on it in the place of that of the problem.
+    that no task accounts for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on
+    joules and USD of the whole job, beside those of the problem. `latency`: a limit on it in the place of that of the problem.
     """
 
     settled: Mapping[str, Settled] = field(default_factory=dict)

@@ -96,7 +96,8 @@ class Again:
     def _count(self, event: TaskSucceeded) -> None:
         path = path_of(event.task)
         self._spending.add(path, event)
-        self._news.notice(self._spending.waited(path, event), 0.0, 0.0)
+        if (waited := self._spending.waited(path, event)) > 0:
+            self._news.notice(waited, 0.0, 0.0)
         way = self._ways.picked(path)
         if way is None:
             return
