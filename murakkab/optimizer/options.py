@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from murakkab.devices import ClusterView
 from murakkab.optimizer.configurations import Configuration, Ways, places_in
 from murakkab.optimizer.estimate import Scene, warmth_of
 from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
@@ -73,6 +74,13 @@ def label_of(way: Configuration) -> str:
 def known_in(scene: Scene, ways: Ways) -> frozenset[str]:
     """Return the measures of which anything is known of a job: of what is left out it is known that it is worth nothing."""
     return known_measures(ways) | ({"quality"} if scene.missing else frozenset())
+
+
+def width_of(view: ClusterView, way: Configuration, limit: int | None) -> float:
+    """Return how many tasks of a step can run at once that is done in this way; *limit*: of the step itself."""
+    pool = view.pools.get(way.pool)
+    places = places_in(pool, way) if pool is not None else _NOBODY
+    return min(places, limit or _NOBODY, way.card.limits.concurrency or _NOBODY)
 
 
 def known_measures(ways: Ways) -> frozenset[str]:
@@ -150,7 +158,7 @@ class _Maker:
         taken, total = way.taken, of.total
         startup = taken.startup.value if taken.startup is not None and total and warmth_of(way) not in self._warm else 0.0
         seconds, tail = taken.seconds.value, max(taken.p90, taken.seconds.value)
-        width = self._width(way, node.max_parallel if limit is None else limit)
+        width = width_of(self._view, way, node.max_parallel if limit is None else limit)
         waves = of.rounds * (max(1.0, of.tasks / width) if total else 0.0)
         pool, takes = self._view.pools.get(way.pool), way.footprint
         use = use_of(pool, takes, total, seconds, way.card.needs.cores) if pool is not None else {}
@@ -168,12 +176,6 @@ class _Maker:
             calls={name: total * amount for name, amount in takes.calls.items()},
             resident={way.pool: {takes.resides: takes.resident}} if takes.resident and total else {},
         )
-
-    def _width(self, way: Configuration, limit: int | None) -> float:
-        """Return how many tasks of a step can run at once."""
-        pool = self._view.pools.get(way.pool)
-        places = places_in(pool, way) if pool is not None else _NOBODY
-        return min(places, limit or _NOBODY, way.card.limits.concurrency or _NOBODY)
 
 
 def _all_ends(seen: _Ends, names: Iterable[str]) -> tuple[str, ...]:
