@@ -95,7 +95,7 @@ class Pool:
     `served`: what its engine calls the models. `key`: the environment variable with the key of its endpoint. `trouble`: why it cannot be
     used now; "" where it can. `tensor_parallel`: on how many of the devices its engine runs a model (None: on all of them; where it is not
     on, whoever starts it may choose). `startup`: seconds until an engine that is not on answers. `allowance`: how much of its endpoint may
-    be used. `provider`: whose prices count there; "" where nobody knows.
+    be used. `provider`: whose prices count there; "" where nobody knows. `capacity`: device-seconds of it that one job may take; None: any.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Pool:
     startup: Figure | None = None
     allowance: Allowance | None = None
     provider: str = ""
+    capacity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

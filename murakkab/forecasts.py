@@ -25,6 +25,7 @@ def forecast_json(deployment: Deployment) -> dict[str, Any]:
         "bound": bound if bound is not None and math.isfinite(bound) else None,
         "beyond": list(deployment.beyond),
         "held_by": deployment.held_by,
+        "unjudged": {name: list(steps) for name, steps in deployment.unjudged.items()},
     }
 
 
@@ -44,6 +45,7 @@ def with_forecast(deployment: Deployment, data: Mapping[str, Any]) -> Deployment
         data["bound"],
         tuple(data["beyond"]),
         held_by=data.get("held_by", ""),
+        unjudged={name: tuple(steps) for name, steps in data.get("unjudged", {}).items()},
     )
 
 
@@ -80,17 +82,17 @@ def _with_estimate(choice: Choice, data: Mapping[str, Any] | None) -> Choice:
 
 def _estimate_json(estimate: Estimate) -> dict[str, Any]:
     figures = {"seconds": estimate.seconds, "usd": estimate.usd, "joules": estimate.joules, "quality": estimate.quality}
+    figures |= {"least_joules": estimate.least_joules}
     return {"p90": estimate.p90, **{name: figure_json(one) for name, one in figures.items() if one is not None}}
 
 
 def _estimate_from(data: Mapping[str, Any]) -> Estimate:
-    joules, quality = data.get("joules"), data.get("quality")
+    told = (data.get(name) for name in ("joules", "quality", "least_joules"))
     return Estimate(
         _figure_from(data["seconds"]),
         data["p90"],
         _figure_from(data["usd"]),
-        None if joules is None else _figure_from(joules),
-        None if quality is None else _figure_from(quality),
+        *(None if one is None else _figure_from(one) for one in told),
     )
 
 

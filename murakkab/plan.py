@@ -158,6 +158,8 @@ class TaskGraph:
     digest: str = ""
     #: The paths of the steps that are missing because something is left out, though they would have had a quality.
     left_out: tuple[str, ...] = ()
+    #: Those that are missing of whose quality no executor says anything, with the names and versions of these: profiles may tell it.
+    unrated: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     def every_node(self) -> Iterator[Node]:
         """Yield every node, those inside of others after them."""
@@ -174,6 +176,7 @@ class Estimate:
     """What something is expected to take: seconds (`p90`: nine times out of ten no more), joules, USD, and its quality between 0 and 1.
 
     Of a step, all of its tasks together; of a job, `joules` has the base power of the pools that must be on for it. None: nobody knows.
+    `least_joules`: where that is so of some steps of a job, those of the others; it takes at least so many.
     """
 
     seconds: Figure
@@ -181,6 +184,7 @@ class Estimate:
     usd: Figure
     joules: Figure | None = None
     quality: Figure | None = None
+    least_joules: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,8 @@ class Deployment:
     them together), optimal, feasible (within `gap` of the optimum), or heuristic (not proven; `bound` is what the objective
     cannot be better than). `beyond`: the limits that it is expected not to keep, in words, by figures too unsure to refuse the job for.
     `graph`: how the knobs are set that change the graph. `tiers`: what those limits of the goal stand for that were named by a tier; the
-    goal itself has the numbers. `held_by`: the limit of the installation that makes the job longer than its tasks do.
+    goal itself has the numbers. `held_by`: the limit of the installation that makes the job longer than its tasks do. `unjudged`: by what
+    is limited, the steps of which nobody knows it: whether the limit is kept is judged without them.
     """
 
     choices: Mapping[str, Choice]
@@ -260,3 +265,4 @@ class Deployment:
     tiers: tuple[TierUse, ...] = ()
     held_by: str = ""
     graph: tuple[GraphChoice, ...] = ()
+    unjudged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from murakkab.declared import Declared, Returns
 from murakkab.declaring import Budget
 from murakkab.document import to_document
 from murakkab.errors import ConflictError, InputError, JobError, SpecError
+from murakkab.optimizer.reasons import unjudged
 from murakkab.plan import Deployment
 from murakkab.ports import Observer
 from murakkab.references import parse_expr
@@ -99,7 +100,8 @@ class Runner:
     def chosen(self, inputs: Mapping[str, Any]) -> Work:
         """Return the workflow with the best choices for a job with these inputs. Raises `PlanError`."""
         work = chosen(self.work, self.settings, inputs=inputs, with_others=False)
-        for line in work.deployment.beyond:
+        made = work.deployment
+        for line in (*made.beyond, *(unjudged(name, steps) for name, steps in made.unjudged.items())):
             _log.warning("%s: %s", work.graph.workflow.name, line)
         return work
 

@@ -31,7 +31,7 @@ def tiers_for(graph: TaskGraph, at: Situation, settings: app.Settings, *, renew:
     from murakkab.optimizer.tier_setting import tiers_of
 
     why = "asked for" if renew else "the first" if found is None else "the steps have changed"
-    anyone = Situation(at.view, at.profiles, capacity=at.capacity, time_limit=at.time_limit)
+    anyone = Situation(at.view, at.profiles, capacity=at.capacity, time_limit=at.time_limit, known=at.known)
     made = tiers_of(graph, app.catalog(), anyone)
     amounts = amounts_of(made, graph, anyone)
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

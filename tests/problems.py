@@ -14,11 +14,19 @@ from murakkab.optimizer.totals import is_feasible, totals_of
 
 _POOLS = ("gpu", "cpu")
 _MODELS = ("large", "small")
+#: Of these, and on how many devices each may lie.
+_SPLIT = {"wide": 6.0, "thin": 2.0, "plain": 3.0}
 _SOME = st.integers(0, 9)
 
 
 def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
+
+
+@st.composite
+def _resident(draw: st.DrawFn) -> dict[str, float]:
+    model = draw(st.sampled_from((*_MODELS, *_SPLIT)))
+    return {model: _SPLIT.get(model) or float(draw(st.integers(1, 9)))}
 
 
 @st.composite
@@ -36,7 +44,7 @@ def options(draw: st.DrawFn, label: str, *, rated: bool, streaming: bool) -> Opt
         last=seconds / draw(st.integers(1, 4)) if streaming else None,
         use={pool: float(draw(_SOME))} if draw(st.booleans()) else {},
         calls={"api": float(draw(st.integers(0, 3)))} if draw(st.booleans()) else {},
-        resident={pool: {draw(st.sampled_from(_MODELS)): float(draw(st.integers(1, 9)))}} if draw(st.booleans()) else {},
+        resident={pool: draw(_resident())} if draw(st.booleans()) else {},
         keys={"same": draw(st.sampled_from("ab"))},
     )
 
@@ -70,7 +78,16 @@ def problems(draw: st.DrawFn, most: int = 4, measures: tuple[str, ...] = ("laten
     """Return a selection with limits near what one of its selections takes, so that they matter."""
     of = draw(tasks(most))
     pools = tuple(
-        PoolBound(name, draw(_maybe(st.integers(1, 3))), base_watts=float(draw(_SOME)), is_on=draw(st.booleans())) for name in _POOLS
+        PoolBound(
+            name,
+            draw(_maybe(st.integers(1, 3))),
+            base_watts=float(draw(_SOME)),
+            is_on=draw(st.booleans()),
+            split=draw(st.dictionaries(st.sampled_from(tuple(_SPLIT)), st.integers(1, 2))),
+            # What is woken of both together may be no more than what one of them draws.
+            part_of=_POOLS[0] if name != _POOLS[0] and draw(st.booleans()) else "",
+        )
+        for name in _POOLS
     )
     rates = (Rate("api", float(draw(st.integers(1, 4))), draw(_maybe(st.integers(1, 5)))),)
     rule = draw(st.sampled_from(Rule))
@@ -94,9 +111,7 @@ def _bounded(draw: st.DrawFn, bare: Problem) -> Problem:
         return value * draw(st.sampled_from((0.7, 0.9, 1.0, 1.1, 1.5)))
 
     bounds = Bounds(near("latency"), near("cost"), near("energy"), near("quality"), bare.bounds.percentile, bare.bounds.rule)
-    pools = tuple(
-        PoolBound(p.name, p.devices, near(f"capacity:{p.name}"), p.base_watts, p.is_on, near(f"memory:{p.name}")) for p in bare.pools
-    )
+    pools = tuple(replace(p, capacity=near(f"capacity:{p.name}"), memory=near(f"memory:{p.name}")) for p in bare.pools)
     return Problem(bare.tasks, pools, bare.rates, bounds, bare.minimize, bare.links)
 
 

@@ -102,7 +102,7 @@ def _pool(pool: DeclaredPool, declared: Declared) -> Pool:
     kind = declared.known.device(pool.kind or "remote") or declared.known.devices["remote"]
     models = tuple(_model_name(declared.known, model) for model in pool.models)
     made = Pool(pool.name, kind, pool.count or 0.0, pool.is_on, pool.base_watts, models)
-    made = replace(made, tensor_parallel=pool.tensor_parallel, startup=pool.startup)
+    made = replace(made, tensor_parallel=pool.tensor_parallel, startup=pool.startup, capacity=pool.capacity)
     return _at(made, declared.endpoints[pool.endpoint], declared) if pool.endpoint else made
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from murakkab.catalog import Device
 from murakkab.devices import DeviceKind, Endpoint, ModelCard, Price, Site
 from murakkab.diagnostics import did_you_mean
 from murakkab.document.fields import Problems, WrongField
@@ -38,6 +39,7 @@ class DeclaredPool:
     endpoint: str = ""
     tensor_parallel: int | None = None
     startup: Any = None
+    capacity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,12 @@ def _check_pools(pools: Mapping[str, DeclaredPool], endpoints: Mapping[str, Any]
         if pool.tensor_parallel is not None and pool.count is not None and pool.tensor_parallel > pool.count:
             message = f"the pool {name!r} has {pool.count:g} devices, and an engine cannot run on {pool.tensor_parallel} of them"
             problems.append(Diagnostic("contradiction", message, "give it more devices, or fewer", (*at, "tensor_parallel")))
+        kind = known.device(pool.kind) if pool.kind else None
+        is_elsewhere = kind.device is Device.REMOTE if kind is not None else not pool.kind
+        if pool.capacity is not None and is_elsewhere:
+            message = f"the pool {name!r} is elsewhere, where nobody counts device-seconds"
+            hint = "limit requests_per_minute or tokens_per_minute of its endpoint"
+            problems.append(Diagnostic("misplaced", message, hint, (*at, "capacity")))
         for i, model in enumerate(pool.models):
             if known.model(model) is None:
                 hint = did_you_mean(model, known.models) or "declare it below `models`, with its size"

@@ -123,6 +123,7 @@ _POOL: Final = {
     "endpoint": ("endpoint", text_of),
     "tensor_parallel": ("tensor_parallel", whole_of),
     "startup": ("startup", amount()),
+    "capacity": ("capacity", positive(1.0)),
 }
 _PRICE: Final = {
     "model": ("model", text_of),

@@ -6,6 +6,7 @@ from typing import Any
 from murakkab.cli.catalog_points import PointRow
 from murakkab.devices import ClusterView, DeviceKind, ModelCard, Pool, Price, Site
 from murakkab.figures import Figure, Provenance
+from murakkab.optimizer.resources import base_watts, memory_of
 from murakkab.profiles import Spread
 
 
@@ -22,7 +23,7 @@ def figure_json(figure: Figure | None) -> dict[str, Any] | None:
 
 
 def view_json(view: ClusterView) -> dict[str, Any]:
-    """Return the pools and the site."""
+    """Return the pools and the site. Memory is in bytes, as much as models have, and capacity in device-seconds of one job."""
     return {"pools": [_pool(pool) for pool in view.pools.values()], "site": _site(view.site)}
 
 
@@ -32,7 +33,13 @@ def _pool(pool: Pool) -> dict[str, Any]:
         "kind": pool.kind.name,
         "count": pool.count,
         "on": pool.is_on,
-        "base_watts": figure_json(pool.base_watts),
+        "base_watts": figure_json(base_watts(pool)),
+        "memory": memory_of(pool),
+        "capacity": pool.capacity,
+        "tensor_parallel": pool.tensor_parallel,
+        "startup": figure_json(pool.startup),
+        "requests_per_minute": pool.allowance and pool.allowance.requests,
+        "tokens_per_minute": pool.allowance and pool.allowance.tokens,
         "models": list(pool.models),
         "endpoint": pool.endpoint,
         "trouble": pool.trouble,

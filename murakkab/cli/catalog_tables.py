@@ -9,8 +9,9 @@ from rich.text import Text
 from murakkab.catalog import Device
 from murakkab.cli.catalog_points import OUTPUT, PROMPT, PointRow
 from murakkab.cli.tables import new_table, seconds_text
-from murakkab.devices import ClusterView, DeviceKind, ModelCard, Pool, Price
+from murakkab.devices import Allowance, ClusterView, DeviceKind, ModelCard, Pool, Price
 from murakkab.figures import Figure, Provenance, Source
+from murakkab.optimizer.resources import base_watts, memory_of
 
 _STYLES: Final = {Source.MEASURED: "green", Source.PUBLISHED: "", Source.MODELLED: "yellow", Source.ASSUMED: "magenta"}
 #: So many models of a pool are named; --json has all of them.
@@ -63,20 +64,32 @@ def _add(table: Table, *cells: str | Text) -> None:
 
 
 def pools_table(view: ClusterView, key_names: Iterable[str]) -> Table:
-    """Return one line per pool, and below them the site and the providers that there is a key for."""
+    """Return one line per pool, and below them what pools allow, the site and the providers that there is a key for."""
     table = _table("pool|kind|count|base watts|models|where|state", right=("count",))
     for pool in view.pools.values():
         where = pool.endpoint or ("elsewhere" if pool.kind.device is Device.REMOTE else "here")
         state = Text(pool.trouble or ("on" if pool.is_on else "off"), "red" if pool.trouble else "green" if pool.is_on else "dim")
-        watts = figure_text(pool.base_watts or _idle(pool))
+        watts = figure_text(base_watts(pool))
         _add(table, pool.name, pool.kind.name, f"{pool.count:g}", watts, _models_text(pool), where, state)
-    table.caption, table.caption_justify = Text(_site_line(view, key_names)), "left"
+    bounds = [f"{pool.name}: {', '.join(told)}" for pool in view.pools.values() if (told := pool_bounds(pool))]
+    table.caption, table.caption_justify = Text("\n".join([*bounds, _site_line(view, key_names)])), "left"
     return table
 
 
-def _idle(pool: Pool) -> Figure | None:
-    idle = pool.kind.idle_watts
-    return idle and Figure(idle.value * pool.count, idle.low * pool.count, idle.high * pool.count, idle.of)
+def pool_bounds(pool: Pool) -> list[str]:
+    """Return what a pool allows, each by the key of `murakkab.yaml` that says it."""
+    memory, usable = pool.kind.memory, memory_of(pool)
+    room = f"memory {pool.count:g} x {memory / 1e9:g} GB ({usable / 1e9:.4g} for models)" if memory and usable else ""
+    allowance = pool.allowance or Allowance("")
+    found = [
+        room,
+        "" if pool.capacity is None else f"capacity {pool.capacity:,.10g} device-seconds a job",
+        "" if pool.tensor_parallel is None else f"tensor_parallel {pool.tensor_parallel}",
+        "" if pool.startup is None else f"startup {figure_text(pool.startup)} s",
+        "" if allowance.requests is None else f"requests_per_minute {allowance.requests:,.10g}",
+        "" if allowance.tokens is None else f"tokens_per_minute {allowance.tokens:,.10g}",
+    ]
+    return [one for one in found if one]
 
 
 def _site_line(view: ClusterView, key_names: Iterable[str]) -> str:

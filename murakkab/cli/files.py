@@ -10,7 +10,7 @@ from murakkab.choosing import chosen
 from murakkab.cli.documents import catalog_json
 from murakkab.cli.extras import missing_extras
 from murakkab.cli.inputs import read_inputs
-from murakkab.cli.plans import aim_text, forecast_lines, plan_json, plan_table, reasons_of
+from murakkab.cli.plans import aim_text, forecast_lines, limit_lines, plan_json, plan_table, reasons_of
 from murakkab.cli.printing import answer, console_of, tell, write_to
 from murakkab.cli.report import diagnostic_json, error_json, error_lines
 from murakkab.cli.streams import results
@@ -86,8 +86,9 @@ def plan(file: Path, wishes: Wishes, words: Sequence[str], wanted: "Wanted | Non
         console.print(f"- {reason}", markup=False, highlight=False)
     for line in forecast_lines(made):
         console.print(line, markup=False, highlight=False)
-    for line in (*work.graph.rewrites, *made.beyond):
-        console.print(f"- {line}", markup=False, highlight=False, style="yellow" if line in made.beyond else "dim")
+    told = limit_lines(made)
+    for line in (*work.graph.rewrites, *told):
+        console.print(f"- {line}", markup=False, highlight=False, style="yellow" if line in told else "dim")
 
 
 def executors(capability: str | None, *, as_json: bool) -> None:

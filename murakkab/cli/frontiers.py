@@ -8,7 +8,7 @@ from typing import Any, Final
 from murakkab import app
 from murakkab.choosing import traded
 from murakkab.cli.options import measures_of
-from murakkab.cli.plans import aim_text, tier_text
+from murakkab.cli.plans import aim_text, limit_lines, tier_text
 from murakkab.cli.printing import answer, console_of, tell
 from murakkab.cli.report import diagnostic_json
 from murakkab.cli.scatter import scatter
@@ -71,8 +71,9 @@ def _print(trade: Trade, title: str) -> None:
     console.print(trade_table(trade, with_differences=is_wide))
     for line in () if is_wide else difference_lines(trade):
         console.print(line, markup=False, highlight=False)
-    for remark in (*map(tier_text, trade.chosen.tiers), *remarks_of(trade), *trade.chosen.beyond):
-        console.print(f"- {remark}", markup=False, highlight=False, style="yellow" if remark in trade.chosen.beyond else "dim")
+    told = limit_lines(trade.chosen)
+    for remark in (*map(tier_text, trade.chosen.tiers), *remarks_of(trade), *told):
+        console.print(f"- {remark}", markup=False, highlight=False, style="yellow" if remark in told else "dim")
 
 
 def _draw(trade: Trade, title: str, file: Path) -> None:

@@ -12,7 +12,7 @@ from murakkab.cli.tables import KINDS, narrowed, new_table, seconds_text, step_n
 from murakkab.figures import Figure, Source
 from murakkab.forecasts import goal_json
 from murakkab.optimizer.configurations import UNTOLD
-from murakkab.optimizer.reasons import amount, said
+from murakkab.optimizer.reasons import amount, said, unjudged
 from murakkab.plan import Choice, Deployment, Estimate, GraphChoice, Node, TaskGraph, TierUse
 from murakkab.spec import Goal, QualityRule
 
@@ -139,7 +139,8 @@ def _amounts(estimate: Estimate) -> Iterator[str]:
     spread = f"{seconds_text(seconds.low)} - {seconds_text(seconds.high)}, nine times out of ten below {seconds_text(estimate.p90)}"
     yield f"{seconds_text(seconds.value)} ({spread}; {seconds.of.source})"
     yield usd_text(estimate.usd.value)
-    yield f"energy {_figure_text(estimate.joules, 'J')}"
+    least = f", at least {_figure_text(estimate.least_joules, 'J')}" if estimate.least_joules is not None else ""
+    yield f"energy {_figure_text(estimate.joules, 'J')}{least}"
     yield f"quality {_figure_text(estimate.quality)}"
 
 
@@ -178,6 +179,11 @@ def who_text(choice: Choice) -> str:
     return f"{choice.executor.name} ({knobs}){where}" if knobs else f"{choice.executor.name}{where}"
 
 
+def limit_lines(deployment: Deployment) -> list[str]:
+    """Return what is to be said of limits: those that are not kept, and those that are judged without some steps."""
+    return [*deployment.beyond, *(unjudged(name, steps) for name, steps in deployment.unjudged.items())]
+
+
 # --------------------------------------------------------------------------------------------------------------- plain data
 
 
@@ -191,6 +197,7 @@ def plan_json(graph: TaskGraph, deployment: Deployment) -> dict[str, Any]:
         "expected": estimate_json(deployment.estimate),
         "critical_path": list(deployment.critical),
         "chosen": {"status": deployment.status, "gap": deployment.gap, "bound": deployment.bound, "beyond": list(deployment.beyond)},
+        "unjudged": {name: list(steps) for name, steps in deployment.unjudged.items()},
         "held_by": deployment.held_by,
         "tiers": [asdict(use) for use in deployment.tiers],
         "graph": [asdict(one) for one in deployment.graph],
@@ -207,6 +214,7 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
         "seconds_p90": estimate.p90,
         "usd": _figure_json(estimate.usd),
         "joules": _figure_json(estimate.joules),
+        "least_joules": _figure_json(estimate.least_joules),
         "quality": _figure_json(estimate.quality),
     }
 

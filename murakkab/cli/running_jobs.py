@@ -18,7 +18,7 @@ from murakkab.cli.inputs import read_inputs
 from murakkab.cli.live import Display
 from murakkab.cli.options import advise, budget_of, journal_option, verdicts_of
 from murakkab.cli.places import ended, statuses_of
-from murakkab.cli.plans import tier_text
+from murakkab.cli.plans import limit_lines, tier_text
 from murakkab.cli.prediction_tables import predictions
 from murakkab.cli.printing import answer, console_of, tell
 from murakkab.cli.replies import events_of, question_json, questions_of, replies_of
@@ -80,7 +80,7 @@ def run(file: Path, words: Sequence[str], wishes: Wishes, *, home: Path, durable
     if goal != Goal() or is_open(work):
         work = chosen(work, app.Settings(home=home), inputs=inputs, goal=goal, with_others=False)
     if style == "full":
-        tell(*map(tier_text, work.deployment.tiers), *work.deployment.beyond)
+        tell(*map(tier_text, work.deployment.tiers), *limit_lines(work.deployment))
     job = secrets.token_hex(6)
     # What is asked of a person in the middle of a job can be answered as long as somebody remembers the job.
     place = Place(home, style, None if durable or not can_ask() else app.memory_journal(), durable)

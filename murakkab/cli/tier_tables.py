@@ -56,5 +56,5 @@ def tiers_json(version: Version, amounts: Amounts) -> dict[str, Any]:
         "ways": dict(tiers.ways),
         "counted": dict(tiers.counted),
         "capacity": dict(tiers.capacity),
-        "base_watts": {name: asdict(watts) for name, watts in tiers.pools.items()},
+        "base_watts": {name: asdict(one.base_watts) for name, one in tiers.pools.items() if one.base_watts is not None and not one.is_on},
     }

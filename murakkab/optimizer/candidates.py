@@ -1,18 +1,20 @@
 """policy: what comes into question for a job - the steps that an executor does, the ways to do each, and the scene in which it runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from murakkab.catalog import Catalog, Device
 from murakkab.optimizer.cards import cards_for
 from murakkab.optimizer.compositions import composed_ways
-from murakkab.optimizer.configurations import Configuration, Task, Ways, configurations
-from murakkab.optimizer.estimate import Scene, device_slot
+from murakkab.optimizer.configurations import UNPRICED, Configuration, Task, Ways, configurations
+from murakkab.optimizer.estimate import Scene, device_slot, knows_energy
 from murakkab.optimizer.expected import expected_counts, total_tasks
 from murakkab.optimizer.models import model_ways
+from murakkab.optimizer.options import known_measures
 from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Node, TaskGraph
+from murakkab.profiles import Profile
 from murakkab.spec import Goal
 
 
@@ -43,7 +45,14 @@ def candidates_of(graph: TaskGraph, catalog: Catalog, goal: Goal, at: Situation)
 def scene_of(graph: TaskGraph, at: Situation, goal: Goal) -> Scene:
     """Return where the job runs, and how many tasks each of its steps is expected to have."""
     capacity = {**(at.capacity or _capacity(at)), **_devices(at)}
-    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, capacity, Rule(goal.quality), at.warm)
+    missing = missing_of(graph, at.profiles)
+    return Scene(graph, expected_counts(graph, at.inputs, at.seen), at.view, capacity, Rule(goal.quality), at.warm, missing)
+
+
+def missing_of(graph: TaskGraph, profiles: Mapping[str, Sequence[Profile]]) -> tuple[str, ...]:
+    """Return the steps that are left out and would have had a quality, as their executors say or as it was measured."""
+    rated = {(name, one.setting.version) for name, each in profiles.items() for one in each if one.quality}
+    return (*graph.left_out, *(path for path, cards in graph.unrated.items() if not rated.isdisjoint(cards)))
 
 
 def _ways(node: Node, catalog: Catalog, at: Situation, task: Task, *, with_undone: bool) -> list[Configuration]:
@@ -65,6 +74,22 @@ def _apt(ways: Sequence[Configuration], goal: Goal) -> Sequence[Configuration]:
     if "quality" in matters:
         ways = [one for one in ways if one.taken.quality is not None] or ways
     return ways
+
+
+def unjudged_in(nodes: Mapping[str, Node], chosen: Mapping[str, Configuration], limits: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return, by what is limited, the steps of which nobody knows it as they are *chosen*; nothing of what is known of no step."""
+    known = known_measures({path: (way,) for path, way in chosen.items()})
+    found = {name: tuple(path for path, way in chosen.items() if not knows(nodes[path], way, name)) for name in limits if name in known}
+    return {name: steps for name, steps in found.items() if steps}
+
+
+def knows(node: Node, way: Configuration, measure: str) -> bool:
+    """Return whether a measure is known of a way to do *node*. What only helps to keep one of several results has no quality itself."""
+    if measure == "energy":
+        return knows_energy(way)
+    if measure == "quality":
+        return way.taken.quality is not None or node.only_helps
+    return measure != "cost" or way.taken.usd.of != UNPRICED
 
 
 def _devices(at: Situation) -> dict[str, float]:

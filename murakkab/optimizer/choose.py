@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from murakkab.catalog import Catalog
 from murakkab.devices import ClusterView
-from murakkab.optimizer.candidates import candidates_of, scene_of
+from murakkab.optimizer.candidates import candidates_of, scene_of, unjudged_in
 from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.reasons import looked_at, runner_up, why
@@ -78,6 +78,7 @@ def decide(graph: TaskGraph, catalog: Catalog, goal: Goal | None = None, situati
     choices = _choices(scene, nodes, ways, made, at, goal)
     path, status = made.timeline.critical, answer.status.value
     deployment = Deployment(choices, goal, made.estimate, path, status, answer.gap, answer.bound, found.beyond, held_by=made.held_by)
+    deployment = replace(deployment, unjudged=unjudged_in(nodes, made.chosen, goal.limits))
     return Decision(deployment, graph, apt, made.chosen, scene, found.problem, at)
 
 
@@ -91,11 +92,11 @@ def is_separate(goal: Goal, ways: Ways) -> bool:
 def is_bound(goal: Goal, ways: Ways, view: ClusterView) -> bool:
     """Return whether what the installation has may keep steps from being done each in its best way, or makes one way bear on another.
 
-    Memory of a pool must hold all models that a job uses; what must be woken or loaded for one step is there for the others; requests to
-    one endpoint wait for each other.
+    Memory of a pool must hold all models that a job uses, and a job may have no more than its device-seconds; what must be woken or loaded
+    for one step is there for the others; requests to one endpoint wait for each other.
     """
     every = [way for found in ways.values() for way in found]
-    if any(way.footprint.resident for way in every):
+    if any(way.footprint.resident or _is_rationed(way, view) for way in every):
         return True
     if all(len(found) == 1 for found in ways.values()):
         return False
@@ -103,6 +104,11 @@ def is_bound(goal: Goal, ways: Ways, view: ClusterView) -> bool:
     by_energy = "energy" in goal.minimize and any(way.pool in asleep for way in every)
     by_time = "latency" in goal.minimize and any(way.footprint.calls or _is_slow_to_start(way) for way in every)
     return by_energy or by_time
+
+
+def _is_rationed(way: Configuration, view: ClusterView) -> bool:
+    pool = view.pools.get(way.pool)
+    return pool is not None and pool.capacity is not None
 
 
 def _is_slow_to_start(way: Configuration) -> bool:

@@ -26,6 +26,8 @@ FEW: Final = 64
 #: How many ways of doing one step are looked at at all.
 MOST: Final = 256
 _NOBODY: Final = float("inf")
+#: Of what runs elsewhere, where nobody says what it costs.
+UNPRICED: Final = Provenance(Source.ASSUMED, "no price is known: counted as nothing")
 
 
 _Values = tuple[float, ...]
@@ -299,7 +301,7 @@ def profiled(profile: Profile, card: ExecutorCard, pool: Pool | None, units: flo
     # What comes on average, not what comes half of the time: the tasks of a step add up.
     middle = Figure(seconds.mean, seconds.mean / spread, seconds.mean * spread, profile.of)
     quality = next(iter(profile.quality.values()), None) or _quality(card.quote)
-    usd = profile.usd if profile.usd is not None else exactly(card.quote.usd, _of(card.quote))
+    usd = profile.usd if profile.usd is not None else quoted(card.quote, card, None).usd
     joules = _modelled_joules(seconds.mean, card, pool, profile.setting.devices)
     if profile.joules is not None:
         joules = times(profile.joules, share)
@@ -330,7 +332,8 @@ def quoted(quote: Quote, card: ExecutorCard, pool: Pool | None) -> Taken:
     joules = _modelled_joules(quote.seconds, card, pool)
     if quote.joules is not None:
         joules = Figure(quote.joules, quote.joules / doubt, quote.joules * doubt, of)
-    return Taken(seconds, quote.seconds * _TAIL, exactly(quote.usd, of), joules, _quality(quote))
+    usd = exactly(quote.usd, of if quote.usd or card.device is not Device.REMOTE else UNPRICED)
+    return Taken(seconds, quote.seconds * _TAIL, usd, joules, _quality(quote))
 
 
 def _quality(quote: Quote) -> Figure | None:

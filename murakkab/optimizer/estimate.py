@@ -8,11 +8,11 @@ from typing import Final, Literal
 from murakkab.catalog import Device
 from murakkab.devices import ClusterView
 from murakkab.figures import Figure, Provenance, Source, exactly, weakest
-from murakkab.optimizer.configurations import Configuration, Taken, times
+from murakkab.optimizer.configurations import UNPRICED, Configuration, Taken, times
 from murakkab.optimizer.expected import Count, total_tasks
 from murakkab.optimizer.predict import Timeline, Work, simulate
 from murakkab.optimizer.problem import Rule
-from murakkab.optimizer.resources import REQUESTS, least_seconds, woken
+from murakkab.optimizer.resources import REQUESTS, least_seconds, passed, use_of, woken
 from murakkab.plan import Estimate, TaskGraph
 
 #: How often the run is made again with the load that it shows: how many run together hardly depends on how long each takes.
@@ -27,7 +27,8 @@ class Forecast:
     """A job before it runs, done in `chosen` ways: its estimate, that of each step (seconds of one task, the rest of all), its timeline.
 
     `held_by`: the limit of the installation that makes it longer than its tasks do; "" where none does. `startup`: the seconds in which
-    what was not warm is loaded or started, by path of the step that waits for it first.
+    what was not warm is loaded or started, by path of the step that waits for it first. `passed`: limits of pools that it does not keep,
+    with what it takes and what there is.
     """
 
     chosen: Mapping[str, Configuration]
@@ -37,13 +38,15 @@ class Forecast:
     timeline: Timeline
     held_by: str = ""
     startup: Mapping[str, Figure] = field(default_factory=dict)
+    passed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Where a job runs: the graph, how many tasks each step has, the pools, and the amounts that tasks share.
 
-    `rule`: how the quality of steps makes that of the job. `warm`: executors whose libraries and models are loaded here.
+    `rule`: how the quality of steps makes that of the job. `warm`: executors whose libraries and models are loaded here. `missing`: steps
+    that are left out and would have had a quality.
     """
 
     graph: TaskGraph
@@ -52,6 +55,7 @@ class Scene:
     capacity: Mapping[str, float]
     rule: Rule = Rule.MEAN
     warm: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
 
 
 def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval: bool = True) -> Forecast:
@@ -81,7 +85,18 @@ def forecast(scene: Scene, chosen: Mapping[str, Configuration], *, with_interval
     source = _source(scene, chosen, held_by)
     seconds = Figure(timeline.makespan, max(least, low), max(least, high), Provenance(source, where))
     started = {path: startup for path in timeline.started if (startup := chosen[path].taken.startup) is not None}
-    return Forecast(chosen, _of_job(scene, chosen, steps, (seconds, timeline)), steps, totals, timeline, held_by, started)
+    job = _of_job(scene, chosen, steps, (seconds, timeline))
+    return Forecast(chosen, job, steps, totals, timeline, held_by, started, _passed(scene, chosen, totals))
+
+
+def _passed(scene: Scene, chosen: Mapping[str, Configuration], totals: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    spent: dict[str, float] = {}
+    for path, way in chosen.items():
+        pool = scene.view.pools.get(way.pool)
+        if pool is not None and pool.capacity is not None:
+            used = use_of(pool, way.footprint, totals[path], way.taken.seconds.value, way.card.needs.cores)
+            spent[pool.name] = spent.get(pool.name, 0.0) + used[pool.name]
+    return passed(scene.view, [(way.pool, way.footprint) for path, way in chosen.items() if totals[path]], spent)
 
 
 def _source(scene: Scene, chosen: Mapping[str, Configuration], held_by: str) -> Source:
@@ -130,16 +145,24 @@ def _of_job(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[st
     makespan = timeline.makespan
     tails = (steps[path].p90 - steps[path].seconds.value for path in timeline.critical if path in steps)
     p90 = makespan + math.hypot(*(max(0.0, tail) for tail in tails))
-    usd = sum_of(one.usd for one in steps.values())
-    return Estimate(
-        seconds, p90, usd, _energy(scene, chosen, steps, makespan), quality_of(steps.values(), scene.rule, len(scene.graph.left_out))
-    )
+    # How sure the prices are that are known does not depend on those that are not.
+    usd = sum_of([one.usd for one in steps.values() if one.usd.of != UNPRICED] or [one.usd for one in steps.values()])
+    quality = quality_of(steps.values(), scene.rule, len(scene.missing))
+    energy = _energy(scene, chosen, steps, makespan)
+    if all(map(knows_energy, chosen.values())):
+        return Estimate(seconds, p90, usd, energy, quality)
+    return Estimate(seconds, p90, usd, None, quality, energy)
+
+
+def knows_energy(way: Configuration) -> bool:
+    """Return whether the energy of a way is known; what takes no time takes none."""
+    return way.taken.joules is not None or not way.taken.seconds.value
 
 
 def _energy(scene: Scene, chosen: Mapping[str, Configuration], steps: Mapping[str, Estimate], makespan: float) -> Figure | None:
-    """Return the marginal joules of all steps and the base power of the pools that are woken for them; None where a step's are unknown."""
+    """Return the marginal joules of the steps of which they are known, and the base power of the pools woken; None where of none."""
     known = [one.joules for one in steps.values() if one.joules is not None]
-    if len(known) < sum(1 for way in chosen.values() if way.taken.seconds.value or way.taken.joules is not None) or not known:
+    if not known:
         return None
     base = [times(watts, makespan) for watts in woken(scene.view, ((way.pool, way.footprint) for way in chosen.values()))]
     return sum_of([*known, *base])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Final
 
 from murakkab.plan import Node, TaskGraph
@@ -58,10 +59,15 @@ class Count:
     is_assumed: bool = False
 
 
-def expected_counts(graph: TaskGraph, inputs: Mapping[str, Any] | None = None, seen: Seen | None = None) -> dict[str, Count]:
-    """Return what every node is expected to become, by path: counted where the *inputs* tell, as *seen* before, else assumed."""
+def expected_counts(
+    graph: TaskGraph, inputs: Mapping[str, Any] | None = None, seen: Seen | None = None, results: Mapping[str, Any] | None = None
+) -> dict[str, Count]:
+    """Return what every node is expected to become, by path: counted where the *inputs* tell, as *seen* before, else assumed.
+
+    *results*: of steps at the top that are done already, by name; they tell as well.
+    """
     found: dict[str, Count] = {}
-    known = {"inputs": inputs} if inputs is not None else {}
+    known = {**(results or {}), **({"inputs": inputs} if inputs is not None else {})}
     last = graph.finally_.nodes if graph.finally_ is not None else {}
     for nodes in (graph.nodes, last):
         _count(nodes, known, seen or Seen(), found)
@@ -90,28 +96,38 @@ def total_tasks(graph: TaskGraph, counts: Mapping[str, Count]) -> dict[str, floa
 def _count(nodes: Mapping[str, Node], known: Mapping[str, Any], seen: Seen, found: dict[str, Count]) -> None:
     for node in nodes.values():
         tasks, is_assumed = _tasks(node, nodes, known, seen, found)
+        named = {name for loop in node.loops for name, _ in loop.lists()}
         rounds = 1.0
         if node.again is not None:
             rounds = seen.rounds.get(node.path, (node.again.at_most + 1) / 2 if node.again.until else float(node.again.at_most))
         found[node.path] = Count(tasks, rounds, is_assumed)
         if node.body is not None and not node.body.only:
             # A sub-workflow sees other inputs, whose values nobody knows yet.
-            _count(node.body.nodes, known if node.body.inputs is None else {}, seen, found)
+            around = {name: value for name, value in known.items() if name not in node.body.nodes and name not in named}
+            _count(node.body.nodes, around if node.body.inputs is None else {}, seen, found)
 
 
 def _tasks(node: Node, nodes: Mapping[str, Node], known: Mapping[str, Any], seen: Seen, found: Mapping[str, Count]) -> tuple[float, bool]:
     tasks, is_assumed = 1.0, False
-    for loop in node.loops:
-        length = _length(loop, known)
+    lengths = [_length(loop, known) for loop in node.loops]
+    if node.path in seen.fan_out and None in lengths:
+        return _seen(node, nodes, seen.fan_out[node.path], found)
+    for loop, length in zip(node.loops, lengths, strict=True):
         if length is None:
             source, lists = _gone_over(loop, nodes)
             base = found[source.path].tasks if source is not None and source.path in found else 1.0
-            each = seen.fan_out.get(node.path, ASSUMED_LENGTH**lists)
-            length = base * each
-            is_assumed = is_assumed or (lists > 0 and node.path not in seen.fan_out)
+            length = base * ASSUMED_LENGTH**lists
+            is_assumed = is_assumed or lists > 0
             is_assumed = is_assumed or (source is not None and found[source.path].is_assumed)
         tasks *= length
     return tasks, is_assumed
+
+
+def _seen(node: Node, nodes: Mapping[str, Node], fan_out: float, found: Mapping[str, Count]) -> tuple[float, bool]:
+    """Return how many tasks a step has that had so many for all of its loops together, for each task of what it goes over."""
+    sources = (_gone_over(loop, nodes)[0] for loop in node.loops)
+    bases = [found[source.path] for source in sources if source is not None and source.path in found]
+    return fan_out * prod(one.tasks for one in bases), any(one.is_assumed for one in bases)
 
 
 def _length(loop: Loop, known: Mapping[str, Any]) -> float | None:

@@ -76,7 +76,7 @@ class Form:
     rows: Mapping[str, Row]
     works: tuple[Row, ...]
     #: By pool, a table per model of the bytes that options keep there.
-    bytes_of: Mapping[str, tuple[Array, ...]]
+    bytes_of: Mapping[str, Mapping[str, Array]]
     #: By pool asleep, which options wake it, and its base watts.
     wakes: Mapping[str, tuple[Marks, float]]
     ties: tuple[Tie, ...]
@@ -229,16 +229,16 @@ def value_of(measure: str, quantity: float, rule: Rule) -> float:
 # ---------------------------------------------------------------------------------------- what is more than a sum of picks
 
 
-def _bytes(problem: Problem, fill: _Fill) -> dict[str, tuple[Array, ...]]:
+def _bytes(problem: Problem, fill: _Fill) -> dict[str, dict[str, Array]]:
     models: dict[str, set[str]] = {}
     for option in fill.options:
         for pool, sizes in option.resident.items():
             models.setdefault(pool, set()).update(sizes)
     return {
-        pool.name: tuple(
-            fill(lambda option, of=pool.name, model=model: option.resident.get(of, {}).get(model, 0.0))  # type: ignore[misc]
+        pool.name: {
+            model: fill(lambda option, of=pool.name, model=model: option.resident.get(of, {}).get(model, 0.0))  # type: ignore[misc]
             for model in sorted(models[pool.name])
-        )
+        }
         for pool in problem.pools
         if pool.name in models
     }
@@ -274,7 +274,7 @@ def _respects(form: Form) -> Array:
     if form.graph.has_streams:
         tables += [form.expected.first, form.expected.last, form.tail.first, form.tail.last]
     tables += [marks.astype(np.float64) for marks, _ in form.wakes.values()]
-    tables += [table for models in form.bytes_of.values() for table in models]
+    tables += [table for models in form.bytes_of.values() for table in models.values()]
     return np.stack(tables, axis=2)
 
 

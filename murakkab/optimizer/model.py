@@ -1,11 +1,12 @@
 """policy: a form as a mixed-integer program - columns, rows, and the sums that stand for the measures. Solves nothing.
 
 Columns: x[task, option] in {0, 1}; start and finish per task and the makespan for every percentile that matters; y[pool] in {0, 1} and its
-base joules for every pool asleep; bytes[pool, model]. Every row is divided by its limit, so that tolerances are parts of it.
+seconds for every pool asleep; bytes[pool, model], and z[model, device] in {0, 1} where models lie on single devices. Every row
+is divided by its limit, so that tolerances are parts of it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from murakkab.optimizer.form import Array, Form, Line
+from murakkab.optimizer.packing import is_split, longest_first
 from murakkab.optimizer.paths import longest
-from murakkab.optimizer.problem import Percentile
+from murakkab.optimizer.problem import Percentile, PoolBound
 
 #: A limit that is a smaller part than this of what it limits is no measure of it.
 _TINY: Final = 1e-6
+#: Places of models on devices, of one pool, that the solver looks at; with more it sees the sum alone.
+_PLACES: Final = 400
 Indices = npt.NDArray[np.int64]
 
 
@@ -91,7 +95,7 @@ def program_of(form: Form, measures: Sequence[str]) -> Program:
     _add_links(made, form)
     for row in form.rows.values():
         made.sums[row.name] = _sum(made, form, row.coefficients)
-    _add_memory(made, form)
+    _add_memory(made, form, measures)
     _add_times(made, form, measures)
     _add_limits(made, form)
     return made
@@ -118,20 +122,62 @@ def _add_links(made: Program, form: Form) -> None:
                     made.model.row(total(Sum(here, np.ones(len(here))), Sum(there, -np.ones(len(there)))), 0.0, 0.0)
 
 
-def _add_memory(made: Program, form: Form) -> None:
-    """Count the bytes of every model once per pool, at the most that any pick of it asks for."""
+def _add_memory(made: Program, form: Form, measures: Sequence[str]) -> None:
+    """Count the bytes of every model once per pool, at the most that any pick of it asks for, and what lies on its fullest device."""
     for pool in form.problem.pools:
-        tables = form.bytes_of.get(pool.name, ())
-        scale = pool.memory or max((float(table.max()) for table in tables), default=1.0) or 1.0
-        columns: list[int] = []
-        for table in tables:
-            size = made.model.column()
-            columns.append(size)
-            for task in range(len(table)):
-                of = _of_task(made, form, task, table)
-                if len(of.columns):
-                    made.model.row(total((size, 1.0), scaled(of, -1.0 / scale)), 0.0)
-        made.sums[f"memory:{pool.name}"] = Sum(np.array(columns, dtype=np.int64), np.full(len(columns), scale))
+        tables = form.bytes_of.get(pool.name, {})
+        scale = pool.memory or max((float(table.max()) for table in tables.values()), default=1.0) or 1.0
+        sizes = {model: _add_size(made, form, table, scale) for model, table in tables.items()}
+        of = Sum(np.array(list(sizes.values()), dtype=np.int64), np.full(len(sizes), scale))
+        name = f"memory:{pool.name}"
+        made.sums[name] = _add_devices(made, form, pool, sizes, scale) if _must_place(form, pool, is_measured=name in measures) else of
+
+
+def _add_size(made: Program, form: Form, table: Array, scale: float) -> int:
+    """Return the column of the bytes, over *scale*, that a model takes."""
+    size = made.model.column()
+    for task in range(len(table)):
+        of = _of_task(made, form, task, table)
+        if len(of.columns):
+            made.model.row(total((size, 1.0), scaled(of, -1.0 / scale)), 0.0)
+    return size
+
+
+def _must_place(form: Form, pool: PoolBound, *, is_measured: bool) -> bool:
+    """Return whether the sum of all models does not say what a pool needs: some lie on a part of its devices, and may not fit there."""
+    devices = int(pool.devices or 0)
+    sizes = {model: float(np.where(form.allowed, table, 0.0).max()) for model, table in form.bytes_of.get(pool.name, {}).items()}
+    split = [(size / pool.split[model], pool.split[model]) for model, size in sizes.items() if is_split(pool.split, model, devices)]
+    if not split or len(split) * devices > _PLACES:
+        return False
+    even = sum(size for model, size in sizes.items() if not is_split(pool.split, model, devices))
+    return is_measured or (pool.memory is not None and even + devices * longest_first(split, devices) > pool.memory)
+
+
+def _add_devices(made: Program, form: Form, pool: PoolBound, sizes: Mapping[str, int], scale: float) -> Sum:
+    """Return the sum of what a pool needs where each model that is picked is placed on single devices."""
+    model, devices = made.model, int(pool.devices or 0)
+    loads: list[list[Sum | tuple[int, float]]] = [[] for _ in range(devices)]
+    even = [(size, 1.0) for name, size in sizes.items() if not is_split(pool.split, name, devices)]
+    for name in sizes:
+        if not is_split(pool.split, name, devices):
+            continue
+        table, width = form.bytes_of[pool.name][name], pool.split[name]
+        part = devices * float(np.where(form.allowed, table, 0.0).max()) / width / scale
+        places = [model.column(0.0, 1.0, whole=True) for _ in range(devices)]
+        for task in range(len(table)):
+            chosen = form.allowed[task] & (table[task] > 0)
+            if chosen.any():
+                users = made.x[task][chosen]
+                model.row(total(*((place, 1.0) for place in places), Sum(users, np.full(len(users), -float(width)))), 0.0)
+        for load, place in zip(loads, places, strict=True):
+            load.append((place, -part))
+    fullest = model.column()
+    for load in loads:
+        model.row(total((fullest, 1.0), *load), 0.0)
+    # No placement takes less than the sum of all: so much the solver sees at once.
+    model.row(total((fullest, 1.0), *((size, -1.0) for name, size in sizes.items() if is_split(pool.split, name, devices))), 0.0)
+    return scaled(total((fullest, 1.0), *even), scale)
 
 
 # ------------------------------------------------------------------------------------------------------------------- time
@@ -140,8 +186,7 @@ def _add_memory(made: Program, form: Form) -> None:
 def _add_times(made: Program, form: Form, measures: Sequence[str]) -> None:
     """Add the makespans that matter, and what follows from them."""
     bounds = form.problem.bounds
-    wakes = {pool: watts for pool, (_, watts) in form.wakes.items() if watts > 0}
-    charged = bool(wakes) and ("energy" in measures or bounds.energy is not None)
+    charged = any(watts > 0 for _, watts in form.wakes.values()) and ("energy" in measures or bounds.energy is not None)
     timed = bounds.latency is not None or "latency" in measures
     expected = None
     if timed:
@@ -151,8 +196,7 @@ def _add_times(made: Program, form: Form, measures: Sequence[str]) -> None:
     if charged:
         if expected is None:
             expected = _add_line(made, form, form.expected, None)
-        for pool, watts in wakes.items():
-            made.sums["energy"] = total(made.sums["energy"], (_add_wake(made, form, pool, expected), watts))
+        made.sums["energy"] = total(made.sums["energy"], *_add_wakes(made, form, expected))
 
 
 def _add_line(made: Program, form: Form, line: Line, limit: float | None) -> int:
@@ -190,8 +234,34 @@ def _add_line(made: Program, form: Form, line: Line, limit: float | None) -> int
     return makespan
 
 
-def _add_wake(made: Program, form: Form, pool: str, makespan: int) -> int:
-    """Return the column of the seconds that a pool asleep is on: the makespan where it is woken, else nothing (McCormick's envelope)."""
+def _add_wakes(made: Program, form: Form, makespan: int) -> list[tuple[int, float]]:
+    """Return the columns of the seconds that what is woken is on, with its watts.
+
+    Parts of one pool are on either each by itself or, where that draws less, the pool as a whole: then it does not matter which of them.
+    """
+    found: list[tuple[int, float]] = []
+    whole: dict[str, int] = {}
+    pools = {pool.name: pool for pool in form.problem.pools}
+    for name, (marks, watts) in form.wakes.items():
+        of = pools[name].part_of or name
+        drawn = math.fsum(watts for other, (_, watts) in form.wakes.items() if of in (pools[other].part_of, other))
+        if watts <= 0:
+            continue
+        if of not in whole and drawn > pools[of].base_watts:
+            whole[of], seconds = _add_wake(made, form, makespan)
+            found.append((seconds, pools[of].base_watts))
+        woken, seconds = _add_wake(made, form, makespan)
+        found.append((seconds, watts))
+        enough = [(woken, 1.0), *([(whole[of], 1.0)] if of in whole else [])]
+        users_of = marks & form.allowed
+        for task in np.flatnonzero(users_of.any(axis=1)).tolist():
+            users = made.x[task][users_of[task]]
+            made.model.row(total(*enough, Sum(users, -np.ones(len(users)))), 0.0)
+    return found
+
+
+def _add_wake(made: Program, form: Form, makespan: int) -> tuple[int, int]:
+    """Return the columns of whether something asleep is woken and of the seconds that it is on: the makespan, or none (McCormick 1976)."""
     model, bounds = made.model, form.problem.bounds
     woken = model.column(0.0, 1.0, whole=True)
     least, most = spans_total(form, form.expected), _longest(form, form.expected)
@@ -200,11 +270,7 @@ def _add_wake(made: Program, form: Form, pool: str, makespan: int) -> int:
     seconds = model.column()
     model.row(total((seconds, 1.0), (makespan, -1.0), (woken, -most)), -most)
     model.row(total((seconds, 1.0), (woken, -least)), 0.0)
-    marks = form.wakes[pool][0] & form.allowed
-    for task in np.flatnonzero(marks.any(axis=1)).tolist():
-        users = made.x[task][marks[task]]
-        model.row(total((woken, 1.0), Sum(users, -np.ones(len(users)))), 0.0)
-    return seconds
+    return woken, seconds
 
 
 def spans(form: Form, line: Line) -> tuple[list[float], list[float]]:

@@ -13,6 +13,7 @@ from murakkab.devices import ClusterView, ModelCard, Pool, Price
 from murakkab.figures import Figure, Provenance, Source
 from murakkab.known import Known
 from murakkab.optimizer.configurations import Configuration, Taken, profiled, quoted
+from murakkab.optimizer.packing import memory_used
 from murakkab.optimizer.points import hosted_usd, operating_point, rented_usd
 from murakkab.optimizer.resources import Footprint, allowance_of, bytes_of, calls_of, memory_of, starting
 from murakkab.optimizer.roofline import TOGETHER, profile_of
@@ -90,28 +91,39 @@ def _way(card: ExecutorCard, knobs: Mapping[str, Any], where: _Where, measured: 
     pool = where.pool
     taken = _taken(card, where)
     if measured:
-        taken = replace(profiled(measured[-1], card, None), startup=taken.startup)
+        usd = taken.usd if measured[-1].usd is None else measured[-1].usd
+        taken = replace(profiled(measured[-1], card, None), usd=usd, startup=taken.startup)
     tokens = measured[-1].tokens.mean if measured and measured[-1].tokens is not None else float(card.quote.tokens)
     prices = [allowance_of(price) for price in _prices(where)]
     engine = f"{where.name} on {where.devices} x {pool.name}" if where.is_to_be_started else ""
-    size = bytes_of(where.model) if where.model is not None else 0.0
     is_there_anyway = not engine and _fit_together(pool, where.known)
     footprint = Footprint(
         where.devices,
         engine,
         resides=engine or where.name,
-        resident=0.0 if is_there_anyway or memory_of(pool) is None else size,
+        resident=0.0 if is_there_anyway else _resident(where),
+        across=where.devices,
         busy=_busy(card, where),
         calls=calls_of([pool.allowance, *prices], tokens),
     )
     return Configuration(card, knobs, where.name, pool.name, taken, footprint=footprint)
 
 
+def _resident(where: _Where) -> float:
+    """Return the bytes that a model keeps; where it runs on its devices with room for fewer contexts, all that these have."""
+    memory = memory_of(where.pool)
+    if where.model is None or memory is None:
+        return 0.0
+    size = bytes_of(where.model)
+    return size if where.profile() is None else min(size, memory * where.devices / max(where.pool.count, where.devices))
+
+
 def _fit_together(pool: Pool, known: Known) -> bool:
     """Return whether all models of a pool are in its memory at once; else its engine loads them when they are asked for."""
     memory = memory_of(pool)
-    sizes = (bytes_of(model) for name in pool.models if (model := known.model(name)) is not None)
-    return memory is None or sum(sizes) <= memory
+    sizes = {name: bytes_of(model) for name in pool.models if (model := known.model(name)) is not None}
+    devices = pool.tensor_parallel or max(1, int(pool.count))
+    return memory is None or memory_used(sizes, dict.fromkeys(sizes, devices), pool.count) <= memory
 
 
 def _busy(card: ExecutorCard, where: _Where) -> float:

@@ -10,7 +10,7 @@ from murakkab.optimizer.conflict import Conflict, holding, reachable
 from murakkab.optimizer.estimate import Scene
 from murakkab.optimizer.limits import FLOORS, limits_of
 from murakkab.optimizer.problem import MEASURES, Percentile, Problem
-from murakkab.optimizer.reasons import amount, broken_limits, exact_amount, measure_of, said
+from murakkab.optimizer.reasons import amount, broken_limits, exact_amount, judged_of, said
 from murakkab.optimizer.selection import LATENCIES, LEAST_STEP, ROUNDS, Selection, by_tails, nudged, over_by, rank, solved
 from murakkab.optimizer.situation import Situation
 from murakkab.spec import LIMITS, Goal
@@ -134,7 +134,7 @@ def _could(scene: Scene, goal: Goal, ways: Ways, at: Situation, name: str, probl
 
 
 def _value(found: Selection | None, name: str) -> float | None:
-    return None if found is None else measure_of(found.made.estimate, name)
+    return None if found is None else judged_of(found.made.estimate, name)
 
 
 def _together(goal: Goal, clash: Sequence[str], nearest: Selection) -> str:
@@ -142,5 +142,5 @@ def _together(goal: Goal, clash: Sequence[str], nearest: Selection) -> str:
     broken = [one for one in goal.limits if broken_limits(nearest.made.estimate, {one: goal.limits[one]})]
     if len(broken) < 2 or not set(broken) <= set(clash):
         return ""
-    values = [(name, value) for name in broken if (value := measure_of(nearest.made.estimate, name)) is not None]
+    values = [(name, value) for name in broken if (value := judged_of(nearest.made.estimate, name)) is not None]
     return f"all of them a little: {' and '.join(f'{said(name)} {exact_amount(name, value)}' for name, value in values)}"

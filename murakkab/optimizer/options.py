@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from murakkab.devices import ClusterView
 from murakkab.optimizer.configurations import Configuration, Ways, places_in
 from murakkab.optimizer.estimate import Scene, warmth_of
 from murakkab.optimizer.problem import Bounds, Option, Percentile, Problem, Rule, Task
-from murakkab.optimizer.resources import bounds_of, rates_of, use_of
+from murakkab.optimizer.resources import bounds_of, rates_of, split_of, use_of
 from murakkab.plan import Body, Node
 from murakkab.spec import Goal
 
@@ -54,19 +55,32 @@ def problem_of(
         everything = tuple(dict.fromkeys(task for tasks in ends.values() for task in tasks))
         maker.frame(graph.finally_.nodes, {}, everything, Repeated())
     # What is missing counts as nothing of what it would have been.
-    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in graph.left_out)
-    known = known_measures(ways)
+    maker.tasks += (Task(f"{name} left out", (Option("left out", 0.0, quality=0.0),)) for name in scene.missing)
+    known = known_in(scene, ways)
     every = [way for found in ways.values() for way in found]
     engines = {way.footprint.engine: (way.pool, way.devices) for way in every if way.footprint.engine}
     limits = {name: limit for name, limit in goal.limits.items() if name in known}
     bounds = Bounds(limits.get("latency"), limits.get("cost"), limits.get("energy"), limits.get("quality"), percentile, Rule(goal.quality))
     aims = tuple(one for one in goal.minimize if one in known)
-    return Problem(tuple(maker.tasks), bounds_of(view, engines), rates_of(view), bounds=bounds, minimize=aims)
+    pools = bounds_of(view, engines, split_of((way.pool, way.footprint) for way in every))
+    return Problem(tuple(maker.tasks), pools, rates_of(view), bounds=bounds, minimize=aims)
 
 
 def label_of(way: Configuration) -> str:
     """Return what names a way among those of its step in a selection."""
     return f"{way.label}@{way.pool}"
+
+
+def known_in(scene: Scene, ways: Ways) -> frozenset[str]:
+    """Return the measures of which anything is known of a job: of what is left out it is known that it is worth nothing."""
+    return known_measures(ways) | ({"quality"} if scene.missing else frozenset())
+
+
+def width_of(view: ClusterView, way: Configuration, limit: int | None) -> float:
+    """Return how many tasks of a step can run at once that is done in this way; *limit*: of the step itself."""
+    pool = view.pools.get(way.pool)
+    places = places_in(pool, way) if pool is not None else _NOBODY
+    return min(places, limit or _NOBODY, way.card.limits.concurrency or _NOBODY)
 
 
 def known_measures(ways: Ways) -> frozenset[str]:
@@ -144,7 +158,7 @@ class _Maker:
         taken, total = way.taken, of.total
         startup = taken.startup.value if taken.startup is not None and total and warmth_of(way) not in self._warm else 0.0
         seconds, tail = taken.seconds.value, max(taken.p90, taken.seconds.value)
-        width = self._width(way, node.max_parallel if limit is None else limit)
+        width = width_of(self._view, way, node.max_parallel if limit is None else limit)
         waves = of.rounds * (max(1.0, of.tasks / width) if total else 0.0)
         pool, takes = self._view.pools.get(way.pool), way.footprint
         use = use_of(pool, takes, total, seconds, way.card.needs.cores) if pool is not None else {}
@@ -162,12 +176,6 @@ class _Maker:
             calls={name: total * amount for name, amount in takes.calls.items()},
             resident={way.pool: {takes.resides: takes.resident}} if takes.resident and total else {},
         )
-
-    def _width(self, way: Configuration, limit: int | None) -> float:
-        """Return how many tasks of a step can run at once."""
-        pool = self._view.pools.get(way.pool)
-        places = places_in(pool, way) if pool is not None else _NOBODY
-        return min(places, limit or _NOBODY, way.card.limits.concurrency or _NOBODY)
 
 
 def _all_ends(seen: _Ends, names: Iterable[str]) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ import numpy as np
 
 from murakkab.optimizer.dual import Dual
 from murakkab.optimizer.form import Array, Columns, Form, Line, Tie
+from murakkab.optimizer.packing import memory_used
 from murakkab.optimizer.paths import length_of, times_of
 from murakkab.optimizer.problem import TOLERANCE
+from murakkab.optimizer.totals import base_watts
 
 #: Moves that pairs are made of, and candidates that are measured before a neighbourhood is given up.
 _PAIRED: Final = 160
@@ -69,9 +71,11 @@ class Local:
             over += len(set(tie.keys[list(tie.members), columns[list(tie.members)]].tolist())) - 1
         for pool in form.problem.pools:
             if pool.memory is not None:
-                size = sum(float(table[self.places, columns].max()) for table in form.bytes_of.get(pool.name, ()))
-                over += _over(size, pool.memory)
-        watts = sum(watts for marks, watts in form.wakes.values() if marks[self.places, columns].any())
+                tables = form.bytes_of.get(pool.name, {})
+                sizes = {model: float(table[self.places, columns].max()) for model, table in tables.items()}
+                over += _over(memory_used(sizes, pool.split, pool.devices), pool.memory)
+        woken = [name for name, (marks, _) in form.wakes.items() if marks[self.places, columns].any()]
+        watts = base_watts(form.problem.pools, woken) if woken else 0.0
         if watts and (self.measure == "energy" or self.energy is not None):
             base = watts * self.length(columns, form.expected)
             marginal = float(form.rows["energy"].coefficients[self.places, columns].sum())

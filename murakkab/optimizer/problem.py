@@ -59,7 +59,11 @@ class PoolBound:
     """What a pool allows. `devices`: how many work side by side (None: no bound); `capacity`: device-seconds that the job may take of it.
 
     `base_watts` are counted only where the pool `is_on` not and a pick wakes it: from then on it draws them until the job ends, and the
-    whole job is charged. The base power of a pool that is on anyway is the pool's own, not this job's. `memory`: bytes for models.
+    whole job is charged. The base power of a pool that is on anyway is the pool's own, not this job's. `part_of`: it is some of the devices
+    of the pool of that name, of which a job is charged no more than `base_watts` for all that it wakes of them.
+
+    `memory`: bytes for models, as much on each device. `split`: on how many devices a model lies, in equal parts; others lie on all alike.
+    Of one that is split every option that keeps it keeps the same.
     """
 
     name: str
@@ -68,6 +72,8 @@ class PoolBound:
     base_watts: float = 0.0
     is_on: bool = True
     memory: float | None = None
+    part_of: str = ""
+    split: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,8 @@ class Problem:
     """One option per task, within all limits, so that the first of `minimize` is best, then the next (quality is maximised).
 
     `tasks` are in topological order. `minimize` empty: of what is feasible, options that stand first. Besides the four measures any limit
-    may be minimised by its name. Raises `ValueError` when a task has no option, comes twice or before its parents, or a pool is unknown.
+    may be minimised by its name. Raises `ValueError` when a task has no option, comes twice or before its parents, a pool is unknown, or
+    what is split has several sizes.
     """
 
     tasks: tuple[Task, ...]
@@ -134,6 +141,7 @@ class Problem:
     def __post_init__(self) -> None:
         """Refuse what no solver could read."""
         known: set[str] = set()
+        self._check_split()
         names = {*(f"capacity:{pool.name}" for pool in self.pools), *(f"memory:{pool.name}" for pool in self.pools)}
         names |= {f"rate:{rate.name}" for rate in self.rates}
         for task in self.tasks:
@@ -145,12 +153,24 @@ class Problem:
                 raise ValueError(f"task {task.name!r} stands before {missing[0]!r}, which it needs")
             known.add(task.name)
             _check_options(task, names)
+        pools = {pool.name for pool in self.pools}
+        if missing := sorted({pool.part_of for pool in self.pools if pool.part_of} - pools):
+            raise ValueError(f"a pool is a part of {missing[0]!r}, which is none")
         for measure in self.minimize:
             if measure not in MEASURES and measure not in names:
                 raise ValueError(f"{measure!r} is nothing to minimise")
         for link in self.links:
             if missing := sorted(set(link.tasks) - known):
                 raise ValueError(f"link {link.name!r} names {missing[0]!r}, which is no task")
+
+    def _check_split(self) -> None:
+        split = {(pool.name, model) for pool in self.pools for model in pool.split}
+        found: dict[tuple[str, str], float] = {}
+        for option in (option for task in self.tasks for option in task.options) if split else ():
+            for pool, sizes in option.resident.items():
+                for model, size in sizes.items():
+                    if (pool, model) in split and found.setdefault((pool, model), size) != size:
+                        raise ValueError(f"options differ in how much of {model!r} they keep in {pool!r}, which is split")
 
 
 def _check_options(task: Task, names: set[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from murakkab.optimizer.dual import Dual, dual_of
 from murakkab.optimizer.form import ORDER, Array, Columns, Form, Line, Row, form_of, value_of
+from murakkab.optimizer.limits import with_limits
 from murakkab.optimizer.milp import Effort, least
 from murakkab.optimizer.model import spans_total
 from murakkab.optimizer.polish import Local
@@ -33,7 +34,8 @@ _PATIENCE: Final = 0.5
 class Settled:
     """A task that has begun: its option stays. `start` and `end` (expected, while it runs) are seconds since the job began.
 
-    `first`: when its first element was or will be there (None: at its end). None elsewhere: as the option says.
+    `first`: when its first element was or will be there (None: at its end). `last`: seconds it still needs once the last element of what
+    it streams from is there (None: nothing more comes from there, its end is known). None elsewhere: as the option says.
     """
 
     label: str
@@ -42,6 +44,7 @@ class Settled:
     first: float | None = None
     joules: float | None = None
     usd: float | None = None
+    last: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +52,22 @@ class Now:
     """Where a job stands: what is `settled` by task, seconds since it began, and what the rest is expected to do.
 
     `stretch`: by task, the part by which its options take more (seconds, joules, USD, use) than the problem says, for outputs larger than
-    expected; `lag`: by (task, label), the part by which they take longer, and more joules. `spent`: joules and USD that no task accounts
-    for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on joules and USD of the
-    whole job, beside those of the problem.
+    expected; `longer`: by (task, label), the part by which they take longer for that, where it is another one: what runs side by side takes
+    no longer. `lag`: by (task, label), the part by which they take longer, and more joules, whatever their size. `spent`: joules and USD
+    that no task accounts for. `barred`: (task, label) that cannot be had now. `picks`: what was chosen before, tried first. `limits`: on
+    joules and USD of the whole job, beside those of the problem. `latency`: a limit on it in the place of that of the problem.
     """
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
     seconds: float = 0.0
     stretch: Mapping[str, float] = field(default_factory=dict)
+    longer: Mapping[tuple[str, str], float] = field(default_factory=dict)
     lag: Mapping[tuple[str, str], float] = field(default_factory=dict)
     spent: Mapping[str, float] = field(default_factory=dict)
     barred: Collection[tuple[str, str]] = ()
     picks: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,32 +233,39 @@ def _value(form: Form, value: float) -> float:
 def _form_now(prepared: Prepared, now: Now) -> Form:
     """Return the form of the whole job as it stands: the settled tasks with what they really took, the rest not before now."""
     form = prepared.form
-    stretch, slow = _factors(prepared, now)
+    stretch, lag, longer = _factors(prepared, now)
+    slow = lag * stretch
     limited = (replace(row, limit=min(row.limit, now.limits.get(name, math.inf))) for name, row in form.rows.items())
     rows = {row.name: _stretched(row, slow if row.name == "energy" else stretch, now.spent.get(row.name, 0.0)) for row in limited}
-    lines = [Line(line.whole * slow, line.first * slow, line.last * slow) for line in (form.expected, form.tail)]
+    # One element takes as long as ever, however many there are.
+    one = lag * (longer > 0)
+    lines = [Line(line.whole * lag * longer, line.first * one, line.last * one) for line in (form.expected, form.tail)]
     allowed = _allowed(prepared, now)
     ready = [max(start, now.seconds) for start in form.graph.ready]
     places = [place for name, place in prepared.places.items() if name in now.settled]
-    settled = [one for name in prepared.places if (one := now.settled.get(name)) is not None]
-    for place, one in zip(places, settled, strict=True):
-        ready[place] = one.start
+    settled = [there for name in prepared.places if (there := now.settled.get(name)) is not None]
+    for place, there in zip(places, settled, strict=True):
+        ready[place] = there.start
     _settle(lines, rows, places, settled)
     graph = replace(form.graph, ready=tuple(ready))
     works = tuple(_work_now(row, slow if row.name.startswith("work:") else stretch, places, now.seconds) for row in form.works)
-    return replace(form, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
+    problem = form.problem if now.latency is None else with_limits(form.problem, {"latency": now.latency})
+    return replace(form, problem=problem, allowed=allowed, expected=lines[0], tail=lines[1], rows=rows, works=works, graph=graph)
 
 
-def _factors(prepared: Prepared, now: Now) -> tuple[Array, Array]:
-    """Return how many times more tasks take, tasks x 1, and how many times longer options do, tasks x options."""
+def _factors(prepared: Prepared, now: Now) -> tuple[Array, Array, Array]:
+    """Return how many times more tasks take, tasks x 1; and how many times longer options do, by themselves and for that."""
     places, columns = prepared.places, prepared.columns
     stretch = np.ones((len(places), 1))
     for name, part in now.stretch.items():
         stretch[places[name]] = part
-    slow = np.ones(prepared.form.allowed.shape)
-    if now.lag:
-        slow[[places[name] for name, _ in now.lag], [columns[pair] for pair in now.lag]] = [*now.lag.values()]
-    return stretch, slow * stretch
+    lag = np.ones(prepared.form.allowed.shape)
+    longer = stretch * lag
+    tables: tuple[tuple[Array, Mapping[tuple[str, str], float]], ...] = ((lag, now.lag), (longer, now.longer))
+    for table, factors in tables:
+        if factors:
+            table[[places[name] for name, _ in factors], [columns[pair] for pair in factors]] = [*factors.values()]
+    return stretch, lag, longer
 
 
 def _allowed(prepared: Prepared, now: Now) -> Marks:
@@ -290,11 +303,12 @@ def _settle(lines: Sequence[Line], rows: Mapping[str, Row], places: Sequence[int
         return
     whole = np.array([[one.end - one.start] for one in settled])
     first = np.array([[(one.end if one.first is None else one.first) - one.start] for one in settled])
+    # The end of those that nothing more comes for is known, whatever their sources do.
+    last = np.array([[-math.inf if one.last is None else one.last] for one in settled])
     for line in lines:
         line.whole[places] = whole
         line.first[places] = first
-        # Their end is known, whatever their sources do.
-        line.last[places] = -math.inf
+        line.last[places] = last
     for name, values in (("energy", [one.joules for one in settled]), ("cost", [one.usd for one in settled])):
         told = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
         rows[name].coefficients[[place for place, _ in told]] = [[value] for _, value in told] or 0.0

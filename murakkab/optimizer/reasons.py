@@ -16,6 +16,8 @@ _HAIR: Final = 1e-9
 #: Seconds from which on nobody reads seconds, and days from which on nobody reads hours.
 _LONG: Final = 900.0
 _DAYS: Final = 3
+#: So many steps are named.
+_NAMED: Final = 6
 
 
 def why(node: Node, way: Configuration, ways: Sequence[Configuration], goal: Goal) -> str:
@@ -53,8 +55,9 @@ def runner_up(path: str, ways: Sequence[Configuration], scene: Scene, goal: Goal
     others = [way for way in ways if way is not made.chosen[path]][:_MOST_OTHERS]
     found: list[tuple[tuple[float, ...], Other]] = []
     for way in others:
-        estimate = forecast(scene, {**made.chosen, path: way}, with_interval=False).estimate
-        broken = broken_limits(estimate, goal.limits)
+        tried = forecast(scene, {**made.chosen, path: way}, with_interval=False)
+        estimate = tried.estimate
+        broken = [_is_broken(name, value, limit) for name, (value, limit) in tried.passed.items()] + broken_limits(estimate, goal.limits)
         lost = broken[0] if broken else worse(made.estimate, estimate, goal)
         found.append(((float(len(broken)), *values_of(estimate, goal.minimize)), Other(way.label, lost, estimate)))
     return min(found, key=itemgetter(0))[1] if found else None
@@ -94,10 +97,14 @@ def broken_limits(estimate: Estimate, limits: Mapping[str, float]) -> list[str]:
     """Return which *limits* an estimate goes beyond, in words."""
     found = []
     for name, limit in limits.items():
-        value = measure_of(estimate, name)
+        value = judged_of(estimate, name)
         if value is not None and not is_kept(name, value, limit):
-            found.append(f"{said(name)} would be {amount(name, value)}, and its limit is {amount(name, limit)}")
+            found.append(_is_broken(name, value, limit))
     return found
+
+
+def _is_broken(name: str, value: float, limit: float) -> str:
+    return f"{said(name)} would be {amount(name, value)}, and its limit is {amount(name, limit)}"
 
 
 def is_kept(name: str, value: float, limit: float) -> bool:
@@ -110,7 +117,7 @@ def excess(estimate: Estimate, goal: Goal) -> float:
     """Return by which part an estimate passes the limits of *goal*, all of them together; what nobody knows passes none."""
     over = 0.0
     for name, limit in goal.limits.items():
-        value = measure_of(estimate, name)
+        value = judged_of(estimate, name)
         if value is not None and not is_kept(name, value, limit):
             over += abs(value - limit) / max(abs(limit), _HAIR)
     return over
@@ -120,6 +127,24 @@ def measure_of(estimate: Estimate, name: str) -> float | None:
     """Return the value of what *name* limits or minimises in an estimate, None where nobody knows it."""
     figure = figure_of(estimate, name)
     return None if figure is None else figure.value
+
+
+def judged_of(estimate: Estimate, name: str) -> float | None:
+    """Return the value by which a limit is judged and selections are compared: of the steps of which it is known, where not of all."""
+    figure = judged_figure(estimate, name)
+    return None if figure is None else figure.value
+
+
+def judged_figure(estimate: Estimate, name: str) -> Figure | None:
+    """Return the figure of `judged_of`."""
+    figure = figure_of(estimate, name)
+    return estimate.least_joules if figure is None and name == "energy" else figure
+
+
+def unjudged(name: str, steps: Sequence[str]) -> str:
+    """Return in words that a limit is judged without *steps*."""
+    shown = f"{', '.join(steps[:_NAMED])}{f' and {len(steps) - _NAMED} more' if len(steps) > _NAMED else ''}"
+    return f"{name} is limited, and judged without {shown}: nothing is known of it there"
 
 
 def figure_of(estimate: Estimate, name: str) -> Figure | None:
@@ -135,7 +160,7 @@ def values_of(estimate: Estimate, minimize: Sequence[str]) -> tuple[float, ...]:
     """Return what is minimised, less being better; infinite where nobody knows it."""
     found = []
     for name in minimize:
-        value = measure_of(estimate, name)
+        value = judged_of(estimate, name)
         found.append(float("inf") if value is None else (-value if name == "quality" else value))
     return tuple(found)
 

@@ -7,6 +7,8 @@ from typing import Final
 from murakkab.catalog import Device
 from murakkab.devices import Allowance, ClusterView, ModelCard, Pool, Price
 from murakkab.figures import Figure, Provenance, Source
+from murakkab.optimizer.limits import is_met
+from murakkab.optimizer.packing import memory_used
 from murakkab.optimizer.problem import PoolBound, Rate
 from murakkab.optimizer.roofline import USABLE
 
@@ -30,19 +32,24 @@ class Footprint:
     """What a way to do a step takes of an installation.
 
     `devices` of its pool work together on one task. `engine`: the engine that must be started for it, "" where none must. `resident`: bytes
-    that it keeps in the memory of its pool for the whole job, under the name `resides`. `busy`: device-seconds that one task takes of its
-    pool where many are done together; None: all of its seconds on all of its devices. `calls`: what one task takes of each allowance.
+    that it keeps in the memory of its pool for the whole job, under the name `resides`, in equal parts on `across` of its devices. `busy`:
+    device-seconds that one task takes of its pool where many are done together; None: all of its seconds on all of its devices. `calls`:
+    what one task takes of each allowance.
     """
 
     devices: int = 1
     engine: str = ""
     resides: str = ""
     resident: float = 0.0
+    across: int = 1
     busy: float | None = None
     calls: Mapping[str, float] = field(default_factory=dict)
 
 
 PLAIN: Final = Footprint()
+#: By pool, and by what is resident there: on how many devices it lies.
+Split = Mapping[str, Mapping[str, int]]
+_NOTHING: Final[Split] = {}
 
 
 # ----------------------------------------------------------------------------------------------------------------- amounts
@@ -98,13 +105,15 @@ def calls_of(allowances: Iterable[Allowance | None], tokens: float) -> dict[str,
     return found
 
 
+def allowances_of(view: ClusterView) -> list[Allowance]:
+    """Return how much of endpoints and of hosted models may be used; several pools may share an endpoint."""
+    return [*(pool.allowance for pool in view.pools.values() if pool.allowance is not None), *map(allowance_of, view.prices)]
+
+
 def rates_of(view: ClusterView) -> tuple[Rate, ...]:
     """Return every limit on requests and tokens per minute, each once, however many pools share an endpoint."""
-    every = [*(pool.allowance for pool in view.pools.values()), *map(allowance_of, view.prices)]
     found: dict[str, Rate] = {}
-    for one in every:
-        if one is None:
-            continue
+    for one in allowances_of(view):
         for name, amount in ((_requests(one), one.requests), (_tokens(one), one.tokens)):
             if amount is not None:
                 found.setdefault(name, Rate(name, amount, MINUTE))
@@ -122,20 +131,31 @@ def _tokens(one: Allowance) -> str:
 # ------------------------------------------------------------------------------------------------------------------- pools
 
 
-def bounds_of(view: ClusterView, engines: Mapping[str, tuple[str, int]]) -> tuple[PoolBound, ...]:
+def split_of(used: Iterable[tuple[str, Footprint]]) -> Split:
+    """Return on how many devices what is resident in each pool lies: footprints with the names of their pools."""
+    found: dict[str, dict[str, int]] = {}
+    for name, one in used:
+        if one.resident:
+            found.setdefault(name, {})[one.resides] = one.across
+    return found
+
+
+def bounds_of(view: ClusterView, engines: Mapping[str, tuple[str, int]], split: Split = _NOTHING) -> tuple[PoolBound, ...]:
     """Return what the pools allow, and each of the *engines* that may be started: by name, their pool and on how many devices they run.
 
-    An engine that is started draws the base power of its devices alone: the others of its pool may stay off. Where engines share devices
-    that is counted twice here, and once when the answer is forecast: no sum knows which of them share.
+    An engine that is started draws the base power of its devices alone: the others of its pool may stay off. Engines that need more devices
+    than their pool has share some: together they draw no more than all of its devices do. *split*: by pool, on how many devices what is
+    resident there lies.
     """
     found = []
     for pool in view.pools.values():
         # Of what is elsewhere nobody knows how many devices it has.
         devices = None if pool.kind.device is Device.REMOTE else pool.count
         starts = pool.name in {name for name, _ in engines.values()}
-        found.append(PoolBound(pool.name, devices, None, _watts(pool), pool.is_on or starts, memory_of(pool)))
+        lies = split.get(pool.name, {})
+        found.append(PoolBound(pool.name, devices, pool.capacity, _watts(pool), pool.is_on or starts, memory_of(pool), split=lies))
     for name, (of, devices) in engines.items():
-        found.append(PoolBound(name, float(devices), None, _watts(view.pools[of], devices), is_on=False))
+        found.append(PoolBound(name, float(devices), None, _watts(view.pools[of], devices), is_on=False, part_of=of))
     return tuple(found)
 
 
@@ -165,6 +185,24 @@ def use_of(pool: Pool, one: Footprint, tasks: float, seconds: float, cores: floa
         width = 0.0
     each = one.busy if one.busy is not None else seconds * min(width, pool.count)
     return {name: tasks * each for name in (pool.name, one.engine) if name}
+
+
+def passed(view: ClusterView, used: Sequence[tuple[str, Footprint]], spent: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return the limits of pools that a job passes, by name, each with what it takes and what there is: memory, and device-seconds.
+
+    *used*: footprints with the names of their pools; *spent*: device-seconds by pool.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for name, split in split_of(used).items():
+        pool = view.pools[name]
+        sizes = {one.resides: one.resident for of, one in used if of == name and one.resident}
+        taken, memory = memory_used(sizes, split, pool.count), memory_of(pool)
+        if memory is not None and not is_met("memory", taken, memory):
+            found[f"memory:{name}"] = taken, memory
+    for name, pool in view.pools.items():
+        if pool.capacity is not None and not is_met("capacity", spent.get(name, 0.0), pool.capacity):
+            found[f"capacity:{name}"] = spent[name], pool.capacity
+    return found
 
 
 def least_seconds(view: ClusterView, used: Sequence[tuple[str, Footprint, float]]) -> tuple[float, str]:

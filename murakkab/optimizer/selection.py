@@ -9,7 +9,7 @@ from murakkab.optimizer.configurations import Configuration, Ways
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
 from murakkab.optimizer.options import problem_of
 from murakkab.optimizer.problem import Percentile, Problem, Solution, Status
-from murakkab.optimizer.reasons import excess, measure_of, values_of
+from murakkab.optimizer.reasons import excess, judged_of, measure_of, values_of
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.solve import solve
 from murakkab.plan import Estimate
@@ -75,7 +75,7 @@ def _loads_more(found: Selection) -> bool:
 
 def unproven(found: Selection, relaxed: Solution, goal: Goal, at: Situation) -> Solution:
     """Return the answer of a selection with the bound of the problem that asks for less."""
-    value = measure_of(found.made.estimate, goal.minimize[0]) if goal.minimize else None
+    value = judged_of(found.made.estimate, goal.minimize[0]) if goal.minimize else None
     bound = relaxed.bound
     if value is None or bound is None or not math.isfinite(bound):
         return replace(found.answer, status=Status.HEURISTIC)
@@ -120,8 +120,10 @@ def nudged(scene: Scene, goal: Goal, ways: Ways, found: Selection, *, most: int 
                 continue
             if (left := left - len(chosen)) < 0:
                 break
-            tried = rank(forecast(scene, {**chosen, path: way}, with_interval=False).estimate, goal)
-            if tried < best:
+            made = forecast(scene, {**chosen, path: way}, with_interval=False)
+            # What pools have is no wish: no step is done in a way that there is no room for.
+            tried = rank(made.estimate, goal)
+            if tried < best and not made.passed:
                 chosen[path], best, is_better = way, tried, True
     return replace(found, made=forecast(scene, chosen)) if chosen != found.made.chosen else found
 

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from murakkab.catalog import Needs
+from murakkab.catalog import Device, Needs
+from murakkab.devices import Allowance
 from murakkab.errors import InputError
 from murakkab.figures import Figure, Provenance, Source
 from murakkab.optimizer.configurations import Taken
-from murakkab.optimizer.tiers import Choices, Held, Tiers, Version
+from murakkab.optimizer.resources import Footprint
+from murakkab.optimizer.tiers import Choices, Held, HeldPool, Tiers, Version
 from murakkab.spec import TIERS
 
 #: The version of the form below; a file with a later one is not read.
-_FORM: Final = 1
+_FORM: Final = 2
 
 
 def version_text(version: Version) -> str:
@@ -62,7 +64,8 @@ def _tiers(data: Mapping[str, Any]) -> Tiers:
         {path: str(uses) for path, uses in data["steps"].items()},
         choices,
         {name: float(amount) for name, amount in data["capacity"].items()},
-        {name: _figure(watts) for name, watts in data["pools"].items()},
+        {name: _pool(pool) for name, pool in data["pools"].items()},
+        [Allowance(str(one["of"]), _maybe(one["requests"]), _maybe(one["tokens"])) for one in data.get("allowances", ())],
         {path: int(count) for path, count in data["ways"].items()},
         {measure: int(count) for measure, count in data["counted"].items()},
     )
@@ -73,13 +76,42 @@ def _choices(data: Mapping[str, Any]) -> Choices:
 
 
 def _held(data: Mapping[str, Any]) -> Held:
-    taken = data["taken"]
-    joules, quality = (None if taken[name] is None else _figure(taken[name]) for name in ("joules", "quality"))
     needs = Needs(float(data["needs"]["cores"]), {name: float(amount) for name, amount in data["needs"]["slots"].items()})
     concurrency = None if data["concurrency"] is None else int(data["concurrency"])
-    startup = None if taken.get("startup") is None else _figure(taken["startup"])
-    figures = Taken(_figure(taken["seconds"]), float(taken["p90"]), _figure(taken["usd"]), joules, quality, startup)
-    return Held(str(data["executor"]), str(data["label"]), figures, str(data["pool"]), needs, concurrency, int(data.get("devices", 1)))
+    loads = tuple((int(load), _taken(taken)) for load, taken in data.get("loads", ()))
+    # The first form had the number of devices alone.
+    footprint = _footprint(data["footprint"]) if "footprint" in data else Footprint(int(data.get("devices", 1)))
+    words = str(data["executor"]), str(data["label"])
+    return Held(*words, _taken(data["taken"]), str(data["pool"]), needs, concurrency, footprint, loads)
+
+
+def _taken(data: Mapping[str, Any]) -> Taken:
+    joules, quality, startup = (None if data.get(name) is None else _figure(data[name]) for name in ("joules", "quality", "startup"))
+    return Taken(_figure(data["seconds"]), float(data["p90"]), _figure(data["usd"]), joules, quality, startup)
+
+
+def _footprint(data: Mapping[str, Any]) -> Footprint:
+    return Footprint(
+        int(data["devices"]),
+        str(data["engine"]),
+        str(data["resides"]),
+        float(data["resident"]),
+        int(data["across"]),
+        _maybe(data["busy"]),
+        {name: float(amount) for name, amount in data["calls"].items()},
+    )
+
+
+def _pool(data: Mapping[str, Any]) -> HeldPool:
+    if "value" in data:
+        # In the first form only the base watts of pools that had to be woken were kept.
+        return HeldPool(is_on=False, base_watts=_figure(data))
+    watts = None if data["base_watts"] is None else _figure(data["base_watts"])
+    return HeldPool(Device(data["device"]), float(data["count"]), bool(data["is_on"]), bool(data["is_engine"]), watts)
+
+
+def _maybe(data: Any) -> float | None:
+    return None if data is None else float(data)
 
 
 def _figure(data: Mapping[str, Any]) -> Figure:

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Final
 
 from murakkab.catalog import Catalog, Needs
+from murakkab.devices import Pool
 from murakkab.errors import PlanError
 from murakkab.optimizer.candidates import candidates_of, scene_of
 from murakkab.optimizer.configurations import Configuration
@@ -15,9 +16,9 @@ from murakkab.optimizer.limits import FLOORS
 from murakkab.optimizer.pareto import STEP, Search
 from murakkab.optimizer.problem import MEASURES
 from murakkab.optimizer.reasons import measure_of
-from murakkab.optimizer.resources import base_watts
+from murakkab.optimizer.resources import allowances_of, base_watts, calls_of
 from murakkab.optimizer.situation import Situation
-from murakkab.optimizer.tiers import Choices, Held, Tiers, steps_of
+from murakkab.optimizer.tiers import Choices, Held, HeldPool, Tiers, steps_of
 from murakkab.optimizer.trades import forecasts_of, unknown_of
 from murakkab.plan import TaskGraph
 from murakkab.spec import TIERS, Goal
@@ -42,15 +43,16 @@ def tiers_of(graph: TaskGraph, catalog: Catalog, at: Situation) -> Tiers:
     ranked = {measure: _ranked(made, measure) for measure, made in found.items()}
     ranked = {measure: made for measure, made in ranked.items() if made}
     chosen = {measure: [made[place_of(tier, len(made))] for tier in TIERS] for measure, made in ranked.items()}
-    used = {way.pool for each in chosen.values() for one in each for way in one.chosen.values()}
-    asleep = [pool for pool in at.view.pools.values() if pool.name in used and not pool.is_on]
-    woken = {pool.name: watts for pool in asleep if (watts := base_watts(pool)) is not None}
+    used = [way for each in chosen.values() for one in each for way in one.chosen.values()]
+    names = {way.pool for way in used}
+    calls = {name for way in used for name in way.footprint.calls}
     ways = candidates_of(graph, catalog, Goal(), at).ways
     return Tiers(
         steps_of(graph),
         {measure: [_held(one.chosen) for one in each] for measure, each in chosen.items()},
         scene.capacity,
-        woken,
+        {pool.name: _held_pool(pool) for pool in at.view.pools.values() if pool.name in names},
+        [one for one in allowances_of(at.view) if not calls.isdisjoint(calls_of([one], 1.0))],
         {path: len(each) for path, each in ways.items()},
         {measure: len(made) for measure, made in ranked.items()},
     )
@@ -92,7 +94,12 @@ def _held(chosen: Mapping[str, Configuration]) -> Choices:
             way.pool,
             Needs(way.card.needs.cores, way.card.needs.slots),
             way.card.limits.concurrency,
-            way.devices,
+            way.footprint,
+            way.loads,
         )
         for path, way in chosen.items()
     }
+
+
+def _held_pool(pool: Pool) -> HeldPool:
+    return HeldPool(pool.kind.device, pool.count, pool.is_on, bool(pool.endpoint), base_watts(pool))

@@ -13,17 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from murakkab.catalog import ExecutorCard, Limits, Needs
-from murakkab.devices import ClusterView, DeviceKind, Pool
+from murakkab.catalog import Device, ExecutorCard, Limits, Needs
+from murakkab.devices import Allowance, ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.figures import Figure
+from murakkab.optimizer.candidates import missing_of
 from murakkab.optimizer.configurations import Configuration, Taken
 from murakkab.optimizer.estimate import Scene, forecast
 from murakkab.optimizer.expected import expected_counts
 from murakkab.optimizer.limits import FLOORS
 from murakkab.optimizer.problem import Rule
 from murakkab.optimizer.reasons import measure_of
-from murakkab.optimizer.resources import Footprint
+from murakkab.optimizer.resources import PLAIN, Footprint
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import TaskGraph
 from murakkab.spec import TIERS, Goal
@@ -33,7 +34,10 @@ _DIGITS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How a step is done in a choice that a tier stands for, with the figures of then: `label` names executor and knobs."""
+    """How a step is done in a choice that a tier stands for, with the figures of then: `label` names executor and knobs.
+
+    What is loaded or started first is among them, and so is what a task takes while others run (`loads`): as in the forecast of a plan.
+    """
 
     executor: str
     label: str
@@ -41,7 +45,19 @@ class Held:
     pool: str = ""
     needs: Needs = field(default_factory=Needs)
     concurrency: int | None = None
-    devices: int = 1
+    footprint: Footprint = PLAIN
+    loads: tuple[tuple[int, Taken], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPool:
+    """What of a pool a forecast asks for, as it was: `is_engine`: executors do not run in its devices, an engine does."""
+
+    device: Device = Device.GPU
+    count: float = 1.0
+    is_on: bool = True
+    is_engine: bool = False
+    base_watts: Figure | None = None
 
 
 #: A whole choice, by the paths of the steps.
@@ -52,14 +68,15 @@ Choices = Mapping[str, Held]
 class Tiers:
     """What tiers stand for: by measure, the choice for each name of `TIERS`, in that order.
 
-    `steps`: capability by path, of the workflow that they were set for. `capacity`: what tasks shared; `pools`: base watts, None where
-    nothing was known, of those that had to be woken. `ways`: how many ways each step had. `counted`: how many choices, by measure.
+    `steps`: capability by path, of the workflow that they were set for. `capacity`: what tasks shared; `pools`: those that were used;
+    `allowances`: what endpoints allowed. `ways`: how many ways each step had. `counted`: how many choices, by measure.
     """
 
     steps: Mapping[str, str]
     choices: Mapping[str, Sequence[Choices]]
     capacity: Mapping[str, float] = field(default_factory=dict)
-    pools: Mapping[str, Figure] = field(default_factory=dict)
+    pools: Mapping[str, HeldPool] = field(default_factory=dict)
+    allowances: Sequence[Allowance] = ()
     ways: Mapping[str, int] = field(default_factory=dict)
     counted: Mapping[str, int] = field(default_factory=dict)
 
@@ -93,11 +110,11 @@ def steps_of(graph: TaskGraph) -> dict[str, str]:
 def amounts_of(tiers: Tiers, graph: TaskGraph, at: Situation) -> Amounts:
     """Return what each tier is for a job: what the choice it stands for would take for it by the figures of then.
 
-    Rounded to three digits, to the side that is easier to reach. For other inputs the order of choices may be another; the best of the four
-    stays the best.
+    As in a plan, what is not warm in this process is loaded first. Rounded to three digits, to the side that is easier to reach. For other
+    inputs the order of choices may be another; the best of the four stays the best.
     """
-    pools = {name: Pool(name, DeviceKind(name), is_on=False, base_watts=watts) for name, watts in tiers.pools.items()}
-    scene = Scene(graph, expected_counts(graph, at.inputs, at.seen), ClusterView(pools), tiers.capacity, Rule(graph.workflow.goal.quality))
+    counts, rule = expected_counts(graph, at.inputs, at.seen), Rule(graph.workflow.goal.quality)
+    scene = Scene(graph, counts, _view(tiers), tiers.capacity, rule, at.warm, missing_of(graph, at.profiles))
     found: dict[str, Mapping[str, float]] = {}
     for measure, choices in tiers.choices.items():
         estimates = [forecast(scene, _ways(one), with_interval=False).estimate for one in choices]
@@ -135,6 +152,16 @@ def rounded(measure: str, value: float) -> float:
     return round(turn(round(value * 10.0**digits, 6)) / 10.0**digits, max(0, digits))
 
 
+def _view(tiers: Tiers) -> ClusterView:
+    """Return the pools of then; what endpoints allow is that of pools which nothing else is known of."""
+    pools = {
+        name: Pool(name, DeviceKind(name, held.device), held.count, held.is_on, held.base_watts, endpoint=name if held.is_engine else "")
+        for name, held in tiers.pools.items()
+    }
+    allowed = {f"allowance of {one.of}": Pool(one.of, DeviceKind(one.of, Device.REMOTE), allowance=one) for one in tiers.allowances}
+    return ClusterView({**pools, **allowed})
+
+
 def _ways(choices: Choices) -> dict[str, Configuration]:
     return {
         path: Configuration(
@@ -143,7 +170,8 @@ def _ways(choices: Choices) -> dict[str, Configuration]:
             "",
             held.pool,
             held.taken,
-            footprint=Footprint(held.devices),
+            held.loads,
+            held.footprint,
         )
         for path, held in choices.items()
     }

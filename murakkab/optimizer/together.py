@@ -7,9 +7,9 @@ from murakkab.optimizer.configurations import Ways
 from murakkab.optimizer.conflict import conflict_of
 from murakkab.optimizer.estimate import Scene
 from murakkab.optimizer.nearest import Clash, loosened, reached, refusal
-from murakkab.optimizer.options import known_measures, problem_of
+from murakkab.optimizer.options import known_in, problem_of
 from murakkab.optimizer.problem import Percentile, Status
-from murakkab.optimizer.reasons import broken_limits, figure_of
+from murakkab.optimizer.reasons import broken_limits, judged_figure
 from murakkab.optimizer.selection import LATENCIES, LEAST_STEP, ROUNDS, Selection, by_tails, nudged, over_by, rank, solved, unproven
 from murakkab.optimizer.situation import Situation
 from murakkab.spec import Goal
@@ -22,8 +22,11 @@ def select(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
     where none does by better figures.
     """
     found = _selected(scene, goal, ways, at)
-    blind = sorted(goal.limits.keys() - known_measures(ways))
-    return replace(found, beyond=(*found.beyond, *(f"{name} is limited, and nothing is known of it" for name in blind)))
+    blind = sorted(goal.limits.keys() - known_in(scene, ways))
+    return replace(
+        found,
+        beyond=(*found.beyond, *(f"{name} is limited, and nothing is known of it: whether that is kept cannot be told" for name in blind)),
+    )
 
 
 def _selected(scene: Scene, goal: Goal, ways: Ways, at: Situation) -> Selection:
@@ -76,7 +79,7 @@ def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Select
     clash = _clash(scene, goal, ways, at)
     if clash.conflict is None or clash.latency == "latency_p90":
         # Nothing proves that there is none: one that comes near to a limit may keep it.
-        tried = [one for limit in goal.limits if limit in known_measures(ways) and (one := reached(scene, goal, ways, at, limit))]
+        tried = [one for limit in goal.limits if limit in known_in(scene, ways) and (one := reached(scene, goal, ways, at, limit))]
         kept = [one for one in tried if not broken_limits(one.made.estimate, goal.limits)]
         if kept:
             best = min(kept, key=lambda one: rank(one.made.estimate, goal))
@@ -88,7 +91,7 @@ def _beyond(scene: Scene, goal: Goal, ways: Ways, at: Situation, nearest: Select
         raise refusal(scene, goal, ways, at, clash, None)
     estimate = nearest.made.estimate
     broken = [one for one in goal.limits if broken_limits(estimate, {one: goal.limits[one]})]
-    figures = (figure_of(estimate, one) for one in broken)
+    figures = (judged_figure(estimate, one) for one in broken)
     if not all(figure is not None and figure.of.source is Source.ASSUMED for figure in figures):
         raise refusal(scene, goal, ways, at, clash, nearest)
     said_of = tuple(f"{one} (by figures that are assumed)" for one in broken_limits(estimate, goal.limits))

@@ -1,10 +1,11 @@
 """policy: what picks amount to. The one place that says what the measures mean; every solver's answer is measured here."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from murakkab.optimizer.limits import is_met, limits_of
-from murakkab.optimizer.problem import Option, Percentile, Problem, Rule, Task, Totals
+from murakkab.optimizer.packing import memory_used
+from murakkab.optimizer.problem import Option, Percentile, PoolBound, Problem, Rule, Task, Totals
 
 
 def picked(problem: Problem, picks: Mapping[str, str]) -> list[Option]:
@@ -16,7 +17,8 @@ def totals_of(problem: Problem, options: Sequence[Option]) -> Totals:
     """Return what one option per task amounts to.
 
     Latency is the longest path, or, where that is more, the work of a pool over its devices (Graham 1969, the lower bound), or the time
-    that a rate's windows take. Energy is the marginal joules and the base watts of the pools woken times the expected seconds.
+    that a rate's windows take. Energy is the marginal joules and the base watts of the pools woken times the expected seconds. Memory is
+    that of a pool's fullest device times its devices.
     """
     use = _sums(option.use for option in options)
     calls = _sums(option.calls for option in options)
@@ -25,16 +27,27 @@ def totals_of(problem: Problem, options: Sequence[Option]) -> Totals:
     tail = max(least, _longest_path(problem.tasks, options, tail_of))
     named = {pool for option in options for pool in option.use}
     woken = tuple(pool.name for pool in problem.pools if not pool.is_on and pool.name in named)
-    base = sum(pool.base_watts for pool in problem.pools if pool.name in woken) * seconds
+    base = base_watts(problem.pools, woken) * seconds
     latency = tail if problem.bounds.percentile is Percentile.P90 else seconds
     cost = math.fsum(option.usd for option in options)
     energy = math.fsum(option.joules for option in options) + base
     quality = quality_of(problem, options)
     limits = {"latency": latency, "cost": cost, "energy": energy} | ({} if quality is None else {"quality": quality})
     limits |= {f"capacity:{pool.name}": use.get(pool.name, 0.0) for pool in problem.pools}
-    limits |= {f"memory:{pool.name}": _memory(pool.name, options) for pool in problem.pools}
+    limits |= {f"memory:{pool.name}": _memory(pool, options) for pool in problem.pools}
     limits |= {f"rate:{rate.name}": calls.get(rate.name, 0.0) for rate in problem.rates}
     return Totals(seconds, tail, latency, cost, energy, quality, base, woken, limits)
+
+
+def base_watts(pools: Sequence[PoolBound], woken: Collection[str]) -> float:
+    """Return the watts that those *woken* draw: of parts of one pool no more than all of its devices do."""
+    whole = {pool.name: pool.base_watts for pool in pools}
+    parts: dict[str, float] = {}
+    for pool in pools:
+        if pool.name in woken:
+            of = pool.part_of or pool.name
+            parts[of] = parts.get(of, 0.0) + pool.base_watts
+    return math.fsum(min(watts, whole[of]) for of, watts in parts.items())
 
 
 def tail_of(option: Option) -> float:
@@ -106,9 +119,9 @@ def _sums(amounts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return found
 
 
-def _memory(pool: str, options: Sequence[Option]) -> float:
+def _memory(pool: PoolBound, options: Sequence[Option]) -> float:
     models: dict[str, float] = {}
     for option in options:
-        for model, size in option.resident.get(pool, {}).items():
+        for model, size in option.resident.get(pool.name, {}).items():
             models[model] = max(models.get(model, 0.0), size)
-    return math.fsum(models.values())
+    return memory_used(models, pool.split, pool.devices)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from murakkab.catalog import Catalog
 from murakkab.errors import PlanError
-from murakkab.optimizer.candidates import Candidates, candidates_of, scene_of
+from murakkab.optimizer.candidates import Candidates, candidates_of, knows, scene_of
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.configurations import Configuration
 from murakkab.optimizer.estimate import Forecast, Scene, forecast
@@ -123,8 +123,7 @@ def unknown_of(open_: Candidates, measures: Sequence[str]) -> dict[str, tuple[st
     known = known_measures(open_.apt)
     found: dict[str, tuple[str, ...]] = {}
     for measure in measures:
-        asked = {path: ways for path, ways in open_.apt.items() if measure != "quality" or not open_.nodes[path].only_helps}
-        steps = tuple(path for path, ways in asked.items() if not any(_knows(one, measure) for one in ways))
+        steps = tuple(path for path, ways in open_.apt.items() if not any(knows(open_.nodes[path], one, measure) for one in ways))
         if measure not in known or (measure == "energy" and steps):
             named = f"{', '.join(steps[:3])}{' ...' if len(steps) > 3 else ''}"
             hint = "`murakkab profile` measures what is not known"
@@ -132,14 +131,6 @@ def unknown_of(open_: Candidates, measures: Sequence[str]) -> dict[str, tuple[st
         if steps:
             found[measure] = steps
     return found
-
-
-def _knows(way: Configuration, measure: str) -> bool:
-    taken = way.taken
-    if measure == "energy":
-        # What takes no time takes no energy.
-        return taken.joules is not None or not taken.seconds.value
-    return measure != "quality" or taken.quality is not None
 
 
 def _picked(open_: Candidates, answer: Solution) -> _Picks:

@@ -8,8 +8,8 @@ from murakkab.errors import Diagnostic, Path
 from murakkab.expressions import names_in
 from murakkab.planner.check_scopes import literal
 from murakkab.planner.check_types import dotted
-from murakkab.planner.compositions import ANSWERS, BEST, JUDGE, SCORES, VIEWS, composition_of, field_of, has_compositions
-from murakkab.planner.mentions import ATTEMPT, CANDIDATES, DEBATE, names_asked, names_in_work, told_in
+from murakkab.planner.compositions import composition_of, field_of, has_compositions
+from murakkab.planner.mentions import ATTEMPT, DEBATE, names_asked, names_in_work, told_in
 from murakkab.planner.providers import is_plain
 from murakkab.planner.standing import Standing
 from murakkab.planner.survey import measures_of_step
@@ -153,12 +153,6 @@ def _names(step: Step, path: Path) -> Found:
     if own in asked:
         hint = "give it to a step, and ask for the result of that"
         yield Diagnostic("unknown-name", f"{own!r} is known in the values that the work is given, not in conditions", hint, (*path, field))
-    if CANDIDATES in mentioned | asked:
-        message = f"{CANDIDATES!r} means the results that `{field}` compares, and the work mentions it"
-        yield Diagnostic("bad-name", message, "give the step of that name another", (*path, field))
-    for name in sorted(_parts_mentioned(step, mentioned | asked)):
-        message = f"{name!r} means a part of what `{field}` is made of, and the work mentions it, or who keeps one of the results"
-        yield Diagnostic("bad-name", message, "give the step of that name another", (*path, field))
     if step.debate is not None and step.repeat is None and "loop" in mentioned | asked:
         message = "'loop' means the rounds of the debate here"
         yield Diagnostic(
@@ -167,17 +161,6 @@ def _names(step: Step, path: Path) -> Found:
     if step.best_of is not None and step.cache is not None and ATTEMPT not in mentioned and max(step.best_of.n, default=1) > 1:
         message = "the attempts have the same inputs, so that later jobs find one kept result in the place of all"
         yield Diagnostic("contradiction", message, "give them ${attempt}, or leave cache out", (*path, "cache"), is_warning=True)
-
-
-def _parts_mentioned(step: Step, in_work: frozenset[str]) -> frozenset[str]:
-    """Return the names of parts, `CANDIDATES` aside, that would be taken for those of steps around: they stand beside the work."""
-    made = composition_of(step)
-    if made is None:
-        return frozenset()
-    judge, score = made.pick.judge, made.pick.score
-    beside = {JUDGE} if judge is not None else {SCORES, BEST} if score is not None else {BEST}
-    found = in_work & (beside | {VIEWS, ANSWERS} if step.debate is not None else beside)
-    return found.union(*(names_in_work(one) & beside for one in (judge, score) if one is not None))
 
 
 def _hidden(step: Step, path: Path, seen: Mapping[str, _Seen]) -> Found:
@@ -201,16 +184,21 @@ def keeping_problems(step: Step, at: Standing) -> Found:
         literal(step.optional.default, at.frame.scope[step.name], (*at.path(step), "optional", "default"), problems)
     yield from problems
     inner = at.frame.inner.get(step.name)
-    if step.block is None or not step.block.gives or inner is None or CANDIDATES not in inner.steps:
+    if step.block is None or not step.block.gives or inner is None:
         return
-    path, candidates = (*inner.path, CANDIDATES), inner.steps[CANDIDATES]
+    candidates = next((one for one in inner.steps.values() if one.composed is not None and one.composed.among), None)
+    if candidates is None or candidates.composed is None:
+        return
+    path, judge = (*inner.path, candidates.name), candidates.composed.judge
     if measures_of_step(candidates, inner, at.facts.parts, at.facts.catalog).effect is Effect.IRREVERSIBLE:
         hint = "do it once, with what was kept"
         yield Diagnostic("unsafe-attempts", "what is irreversible would be done several times", hint, path)
-    of = inner.scope[CANDIDATES].item or ANY
-    if JUDGE in inner.steps and (reason := why_not(of, inner.results[JUDGE])):
-        message = f"the judge gives {inner.results[JUDGE]}, and the results that it chooses from are {of}: {reason}"
-        yield Diagnostic("type-mismatch", message, "let it give the best of `candidates`, or use `score`", (*inner.path, JUDGE))
-    if SCORES in inner.steps and (reason := why_not(FLOAT, inner.results[SCORES])):
-        message = f"a score is a number, and this gives {inner.results[SCORES]}: {reason}"
-        yield Diagnostic("type-mismatch", message, "let it give the number alone", (*inner.path, SCORES))
+    of = inner.scope[candidates.name].item or ANY
+    # A judge gives the one that is kept itself; a score tells how good each is.
+    is_judge = judge == step.block.gives
+    if is_judge and (reason := why_not(of, inner.results[judge])):
+        message = f"the judge gives {inner.results[judge]}, and the results that it chooses from are {of}: {reason}"
+        yield Diagnostic("type-mismatch", message, "let it give the best of `candidates`, or use `score`", (*inner.path, judge))
+    if judge and not is_judge and (reason := why_not(FLOAT, inner.results[judge])):
+        message = f"a score is a number, and this gives {inner.results[judge]}: {reason}"
+        yield Diagnostic("type-mismatch", message, "let it give the number alone", (*inner.path, judge))

@@ -1,9 +1,9 @@
 """policy: Workflow -> TaskGraph. Expects a workflow that `planner.check` found no fault with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from murakkab.catalog import Catalog
+from murakkab.catalog import Catalog, ExecutorCard
 from murakkab.document import digest
 from murakkab.plan import Body, Node, TaskGraph
 from murakkab.planner.compositions import alone, expanded, has_compositions
@@ -26,6 +26,7 @@ def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[st
     last = _last(facts)
     gone = left_out(workflow) if has_compositions(workflow) else ()
     kept = frozenset(last.captures) if last else frozenset[str]()
+    missing = _missing(workflow, catalog, functions or {}) if gone else {}
     nodes, outputs, rewrites = simplify(found, outputs, droppable=bool(workflow.outputs), kept=kept)
     return TaskGraph(
         workflow=workflow,
@@ -34,22 +35,27 @@ def compile_workflow(workflow: Workflow, catalog: Catalog, functions: Mapping[st
         optional_outputs=optional,
         finally_=last,
         rewrites=(*(f"{name} is left out" for name in gone), *rewrites),
-        left_out=_missing(workflow, catalog, functions or {}) if gone else (),
+        left_out=tuple(path for path, cards in missing.items() if _is_rated(cards)),
+        unrated={path: tuple((card.name, card.version) for card in cards) for path, cards in missing.items() if not _is_rated(cards)},
         digest=digest(workflow),
     )
 
 
-def _missing(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the paths of the steps that would have a quality, but for what is left out: those left out, inside of it, only for it.
+def _missing(workflow: Workflow, catalog: Catalog, functions: Mapping[str, Any]) -> dict[str, tuple[ExecutorCard, ...]]:
+    """Return who would do the steps that are missing, by path: those left out, inside of it, only for it.
 
     Each composition counts as the one step that it is.
     """
-    there, complete = [tuple(_rated(survey(expanded(one, alone), catalog, functions))) for one in (workflow, all_done(workflow))]
-    return tuple(path for path in complete if path not in frozenset(there))
+    there, complete = [dict(_done(survey(expanded(one, alone), catalog, functions))) for one in (workflow, all_done(workflow))]
+    return {path: cards for path, cards in complete.items() if path not in there}
 
 
-def _rated(facts: Survey) -> Iterator[str]:
-    """Yield the paths of the steps of whose quality anything is known. Of identical ones each counts, though they are done once."""
+def _is_rated(cards: Iterable[ExecutorCard]) -> bool:
+    return any(card.quote.quality is not None for card in cards)
+
+
+def _done(facts: Survey) -> Iterator[tuple[str, tuple[ExecutorCard, ...]]]:
+    """Yield the paths of the steps that may have a quality, and who may do them. Of identical ones each counts, though done once."""
     nodes, last = nodes_of(facts.root, facts), _last(facts)
     if facts.workflow.outputs:
         nodes = used_of(nodes, outputs_of(facts.root)[0], frozenset(last.captures if last else ()))
@@ -59,9 +65,7 @@ def _rated(facts: Survey) -> Iterator[str]:
         if node.body is not None:
             agenda.extend([*node.body.nodes.values()][::-1])
         elif node.is_plain and not node.only_helps:
-            cards = candidates(node.uses, node.executor, facts.catalog)
-            if any(card.quote.quality is not None for card in cards):
-                yield node.path
+            yield node.path, candidates(node.uses, node.executor, facts.catalog)
 
 
 def _last(facts: Survey) -> Body | None:

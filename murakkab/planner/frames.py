@@ -8,7 +8,7 @@ from typing import Final
 from murakkab.catalog import Capability, Catalog
 from murakkab.errors import Path
 from murakkab.planner.check_types import Surroundings, type_of
-from murakkab.planner.mentions import CANDIDATES, Mentions, mentions_of, mentions_of_frame
+from murakkab.planner.mentions import Mentions, mentions_of, mentions_of_frame
 from murakkab.planner.providers import interface_of
 from murakkab.planner.rings import groups
 from murakkab.spec import Output, Step
@@ -153,7 +153,10 @@ def block_type(frame: Frame, step: Step | None = None) -> Type:
 
 def _kept_type(frame: Frame, gives: str) -> Type:
     """Return the type of what a composition gives: what keeps one of the candidates need not say which type they have."""
-    found, candidates = frame.scope.get(gives, ANY), frame.scope.get(CANDIDATES, ANY)
+    found = frame.scope.get(gives, ANY)
+    candidates = next(
+        (frame.scope[name] for name, step in frame.steps.items() if name in frame.scope and step.composed and step.composed.among), ANY
+    )
     return candidates.item or ANY if found == ANY and candidates.kind == "list" else found
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from murakkab.expressions import compile_condition, names_in
 from murakkab.plan import Again, Body, Node, Stream
-from murakkab.planner.compositions import ANSWERS
 from murakkab.planner.forgive import forgiven, forgiven_expr
 from murakkab.planner.frames import Frame
 from murakkab.planner.links import linked
@@ -36,7 +35,7 @@ def _placed(step: Step, one: Composed, frame: Frame, facts: Survey, prefix: str)
     """Return *one* with the judge as it is called in the whole graph; results of several steps are alike where none of these can vary."""
     work = step
     if one.rounds and step.block is not None:
-        work, frame = step.block.steps[ANSWERS], frame.inner[step.name]
+        work, frame = step.block.steps[step.block.gives], frame.inner[step.name]
     alike = one.alike and (is_plain(work) or _is_fixed(work, frame, facts))
     return replace(one, judge=one.judge and f"{prefix}{one.judge}", alike=alike)
 

@@ -38,7 +38,7 @@ def _merge(nodes: dict[str, Node], outputs: dict[str, Expr], keep: frozenset[str
         kept = seen.setdefault(_likeness(node), name) if node.effect.is_free and node.is_plain else name
         if kept != name and name not in mentioned:
             twins[name] = kept
-    outputs = {name: _rename(expr, twins) for name, expr in outputs.items()}
+    outputs = {name: renamed(expr, twins) for name, expr in outputs.items()}
     said = [f"{name} is the same call as {kept}: runs once" for name, kept in twins.items()]
     return {name: merged[name] for name in nodes if name not in twins}, outputs, said
 
@@ -76,27 +76,28 @@ def _renamed(node: Node, twins: Mapping[str, str]) -> Node:
     strict = {twins.get(name, name) for name in node.needs if name not in node.tolerant}
     return replace(
         node,
-        with_={name: _rename(expr, twins) for name, expr in node.with_.items()},
-        knobs={name: _rename(expr, twins) for name, expr in node.knobs.items()},
+        with_={name: renamed(expr, twins) for name, expr in node.with_.items()},
+        knobs={name: renamed(expr, twins) for name, expr in node.knobs.items()},
         loops=tuple(_renamed_loop(loop, twins) for loop in node.loops),
-        approve=node.approve and Approve(_rename(node.approve.message, twins), node.approve.form),
+        approve=node.approve and Approve(renamed(node.approve.message, twins), node.approve.form),
         wait=node.wait and _renamed_wait(node.wait, twins),
         stream=Stream(twins.get(stream.source, stream.source), stream.rest) if stream else None,
         needs=kept(node.needs),
         tolerant=frozenset(twins.get(name, name) for name in node.tolerant) - strict,
-        on_error=OnError(node.on_error.action, _rename(node.on_error.default, twins), node.on_error.fallback),
+        on_error=OnError(node.on_error.action, renamed(node.on_error.default, twins), node.on_error.fallback),
     )
 
 
 def _renamed_loop(loop: Loop, twins: Mapping[str, str]) -> Loop:
-    return Loop(loop.name, _rename(loop.over, twins), {name: _rename(over, twins) for name, over in loop.beside.items()})
+    return Loop(loop.name, renamed(loop.over, twins), {name: renamed(over, twins) for name, over in loop.beside.items()})
 
 
 def _renamed_wait(wait: Wait, twins: Mapping[str, str]) -> Wait:
-    return Wait(_rename(wait.seconds, twins), _rename(wait.until, twins), _rename(wait.event, twins), wait.type)
+    return Wait(renamed(wait.seconds, twins), renamed(wait.until, twins), renamed(wait.event, twins), wait.type)
 
 
-def _rename(expr: Expr, twins: Mapping[str, str]) -> Expr:
+def renamed(expr: Expr, twins: Mapping[str, str]) -> Expr:
+    """Return *expr* with references to what is called otherwise now: *twins* are the new names by the old ones."""
     return map_refs(expr, lambda ref: Ref(twins.get(ref.source, ref.source), ref.path))
 
 

@@ -4,7 +4,8 @@ A step that has begun keeps its way, unless that fails. The others may be done o
 passed, with less where it is early. Where each step was chosen for itself there is nothing to win by that, and only failures count.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from murakkab.optimizer.choose import Decision, best_of, choice_of
@@ -14,7 +15,7 @@ from murakkab.rechoosing.news import WORTH, News
 from murakkab.rechoosing.paces import Lags, Paces
 from murakkab.rechoosing.sizes import Sizes
 from murakkab.rechoosing.spending import Spending
-from murakkab.rechoosing.standing import Course, standing
+from murakkab.rechoosing.standing import Course, Places, standing, waiting_by
 from murakkab.rechoosing.ways import Ways
 from murakkab.runtime.messages import (
     ChoicesChanged,
@@ -27,6 +28,7 @@ from murakkab.runtime.messages import (
     TaskCancelled,
     TaskFailed,
     TaskSucceeded,
+    WaitRetry,
     WaitTimer,
 )
 from murakkab.runtime.records import Status, path_of
@@ -56,10 +58,15 @@ class Again:
     def __init__(self, decision: Decision, prepared: "Prepared | None" = None) -> None:
         self._decision, self._prepared = decision, prepared
         self._ways = Ways(decision)
+        limits = decision.deployment.goal.limits
+        self._latency = limits.get("latency", limits.get("latency_p90"))
         self._spending = Spending()
         self._news = News(decision)
         self._paces = Paces(self._news.seconds)
         self._sizes = Sizes(decision)
+        self._places = Places(decision.graph, decision.situation.view)
+        #: The attempts that wait for slots, where somebody tells.
+        self.waiting: Callable[[], Collection[str]] = tuple
         #: What the last look reckoned with.
         self._reckoned = Lags({})
 
@@ -67,6 +74,7 @@ class Again:
 
     def hear(self, event: Event) -> None:
         """Take note of what happened. Takes microseconds."""
+        self._sizes.hear()
         if type(event) is TaskSucceeded:
             self._count(event)
         elif isinstance(event, TaskFailed | TaskCancelled):
@@ -88,6 +96,8 @@ class Again:
     def _count(self, event: TaskSucceeded) -> None:
         path = path_of(event.task)
         self._spending.add(path, event)
+        if (waited := self._spending.waited(path, event)) > 0:
+            self._news.notice(waited, 0.0, 0.0)
         way = self._ways.picked(path)
         if way is None:
             return
@@ -113,8 +123,15 @@ class Again:
 
     def begin(self, commands: Sequence[Command], state: JobState) -> None:
         """Take note that *commands* are being carried out: the steps that begin by that are no more changed."""
-        for path in _beginning(commands, self._spending.steps):
-            self._spending.begin(path, state.now)
+        spending = self._spending
+        for command in commands:
+            if type(command) is StartTask:
+                spending.begin(command.node.path, state.now)
+            elif type(command) is WaitTimer and path_of(command.task) not in self._ways.of:
+                # That of a step which waits for it; of others it is the most that they may take.
+                spending.begin(path_of(command.task), state.now)
+            elif type(command) is WaitRetry:
+                spending.put_off(path_of(command.task), state.now + command.delay)
 
     def accept(self, change: Change) -> None:
         """Take note that it is done so."""
@@ -151,15 +168,20 @@ class Again:
 
         if self._prepared is None:
             self._prepared = prepare(problem)
-        return rechoose(self._prepared, now)
+        found = rechoose(self._prepared, now)
+        asked, limit = problem.bounds.latency, self._latency
+        if found.excess > 0 and asked is not None and limit is not None and limit > asked:
+            # More was asked for than the goal asks, as a selection does not see how tasks fall into pools: no reason to pass other limits.
+            found = rechoose(self._prepared, replace(now, latency=limit))
+        return found
 
     def _now(self, problem: "Problem", state: JobState, failed: str = "") -> "Now":
         """Return where the job stands; of the step that *failed* the rest begins again."""
-        tasks = {path: choice.tasks for path, choice in self._decision.deployment.choices.items()}
+        self._sizes.look(state, self._spending.steps)
         limits = state.purse.limits if state.purse is not None else {}
         limits = {name: limit for name, limit in limits.items() if name in self._news.limited}
-        course = Course(self._ways, self._spending, self._paces.lags(), tasks, self._sizes.parts)
-        return standing(problem, course, state, limits=limits, failed=failed)
+        course = Course(self._ways, self._spending, self._paces.lags(), self._sizes, self._places, waiting_by(self.waiting()))
+        return standing(problem, course, state.now, limits=limits, failed=failed)
 
     # ------------------------------------------------------------------------------------------------------------ failures
 
@@ -190,8 +212,6 @@ class Again:
             return {}
         problem = self._decision.problem
         if problem is not None:
-            if self._sizes.recount(state, steps):
-                self._news.alarm()
             found = self._rechoice(problem, self._now(problem, state, node.path))
             if found.picks:
                 return {path: label for path, label in found.picks.items() if path == node.path or path not in steps}
@@ -217,7 +237,7 @@ def _cause(paces: Paces, sizes: Sizes) -> str:
     ratio = paces.ratio()
     causes = [f"tasks took {ratio:.3g} times what was expected"] if ratio is not None and abs(ratio - 1) > WORTH else []
     if sizes.parts:
-        causes.append("lists have other lengths than expected")
+        causes.append(sizes.cause())
     causes += [f"{executor} takes {drift:.3g} times what it did" for executor, drift in paces.drifts.items()]
     return " and ".join(causes) or "things went otherwise"
 

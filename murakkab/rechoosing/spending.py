@@ -1,15 +1,21 @@
 """state: what one job has taken so far - its steps, attempts that came to nothing, and how long it stood still."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
 
 from murakkab.runtime.messages import TaskCancelled, TaskFailed, TaskSucceeded
+
+#: Of so many tasks of a step it is known when they ended.
+_RECENT: Final = 32
 
 
 @dataclass(slots=True)
 class Begun:
     """What the tasks of a step have taken so far; times are seconds since the job began. `joules` None: somebody did not say.
 
-    `anew`: when something of it failed last; what was left then has begun again.
+    `anew`: when something of it failed last; what was left then has begun again. `running`: so many attempts are in flight or wait for
+    slots, of which the `latest` began then. `recent`: when the last tasks ended.
     """
 
     at: float
@@ -18,6 +24,9 @@ class Begun:
     usd: float = 0.0
     joules: float | None = 0.0
     anew: float | None = None
+    running: int = 0
+    latest: float = 0.0
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
 
 class Spending:
@@ -44,11 +53,23 @@ class Spending:
     def stand_still(self, time: float) -> None:
         """Take note that nothing went on since it was last heard of."""
         self._idle += max(0.0, time - self._last)
+        for step in self.steps.values():
+            step.running = 0
 
     def begin(self, path: str, time: float) -> None:
-        """Take note that a step begins."""
+        """Take note that an attempt of a step begins, or waits for slots."""
         at = self.at(time)
-        self.steps[path] = Begun(at, at)
+        step = self.steps.get(path)
+        if step is None:
+            step = self.steps[path] = Begun(at, at)
+        step.running += 1
+        step.latest = at
+
+    def put_off(self, path: str, time: float) -> None:
+        """Take note that what is left of a step does not begin again before that time."""
+        step = self.steps.get(path)
+        if step is not None:
+            step.anew = self.at(time)
 
     def add(self, path: str, event: TaskSucceeded) -> None:
         """Count what a task of a step took."""
@@ -57,9 +78,16 @@ class Spending:
         if step is None:
             step = self.steps[path] = Begun(self.at(event.started), at)
         step.last = max(step.last, at)
+        step.recent.append(at)
+        step.running = max(0, step.running - 1)
         step.tasks += 1
         step.usd += event.usd
         step.joules = None if step.joules is None or event.joules is None else step.joules + event.joules
+
+    def waited(self, path: str, event: TaskSucceeded) -> float:
+        """Return the seconds that a step waited for slots before any of its tasks began; known from its first task that has ended."""
+        step = self.steps[path]
+        return max(0.0, self.at(event.started) - step.at) if step.tasks == 1 and step.anew is None else 0.0
 
     def lose(self, path: str, event: TaskFailed | TaskCancelled) -> None:
         """Count what an attempt took that came to nothing. What is left of its step begins again."""
@@ -68,6 +96,7 @@ class Spending:
         step = self.steps.get(path)
         if step is not None:
             step.anew = self.at(event.time)
+            step.running = max(0, step.running - 1)
 
     def spent(self, failed: str = "") -> dict[str, float]:
         """Return what was taken that no step accounts for: what attempts lost, and what the step took that has *failed*."""

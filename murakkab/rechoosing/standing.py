@@ -1,41 +1,65 @@
 """policy: where a job stands, as the solver has to know it - what is settled, what is left of what has begun, how much more there is."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from murakkab.optimizer.problem import Option, Problem
+from murakkab.devices import ClusterView
+from murakkab.optimizer.options import width_of
+from murakkab.optimizer.problem import Option, Problem, Task
+from murakkab.plan import TaskGraph
 from murakkab.rechoosing.paces import Lags
+from murakkab.rechoosing.remaining import NOTHING, Left
+from murakkab.rechoosing.sizes import Sizes
 from murakkab.rechoosing.spending import Begun, Spending
 from murakkab.rechoosing.ways import Ways
-from murakkab.runtime.ending import SETTLED
-from murakkab.runtime.state import JobState
+from murakkab.runtime.records import path_of
 
 if TYPE_CHECKING:
     from murakkab.optimizer.quick import Now, Settled
 
 
+class Places:
+    """What of a graph says how its tasks run beside one another: the limits of its steps, and which of them are `mixed` with others."""
+
+    def __init__(self, graph: TaskGraph, view: ClusterView) -> None:
+        self._view = view
+        self._limits: dict[str, int | None] = {}
+        #: Their tasks alternate with those of other steps, or follow one another: they lie in what is done several times.
+        self.mixed: set[str] = set()
+        last = graph.finally_.nodes if graph.finally_ is not None else {}
+        agenda = [(node, False) for node in (*graph.nodes.values(), *last.values())]
+        while agenda:
+            node, is_inside = agenda.pop()
+            is_mixed = is_inside or node.again is not None
+            self._limits.setdefault(node.path, node.max_parallel)
+            if is_mixed:
+                self.mixed.add(node.path)
+            if node.body is not None and not node.body.only:
+                agenda.extend((inner, is_mixed or bool(node.loops)) for inner in node.body.nodes.values())
+
+    def width(self, ways: Ways, path: str, label: str) -> float:
+        """Return how many tasks of a step can run at once in a way."""
+        way = ways.of.get(path, {}).get(label)
+        return math.inf if way is None else width_of(self._view, way, self._limits.get(path))
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What has become of a job so far. By path: `tasks` that a step was expected to have, and how many times more it has (`sizes`)."""
+    """What has become of a job so far. `waiting`: so many attempts, by path, have no slots yet."""
 
     ways: Ways
     spending: Spending
     lags: Lags
-    tasks: Mapping[str, float]
-    sizes: Mapping[str, float]
+    sizes: Sizes
+    places: Places
+    waiting: Mapping[str, int]
 
-    def left(self, path: str) -> float:
-        """Return which part of a step is left."""
-        step = self.spending.steps.get(path)
-        if step is None:
-            return 1.0
-        return max(0.0, 1.0 - step.tasks / max(1.0, self.tasks.get(path, 1.0) * self.sizes.get(path, 1.0)))
-
-    def scale(self, path: str, label: str) -> tuple[float, float, float]:
-        """Return how much more of a step there is than expected, how much longer it takes in a way, and which part of it is left."""
+    def lag(self, path: str, label: str) -> float:
+        """Return how many times longer than expected a way takes."""
         way = self.ways.of.get(path, {}).get(label)
-        return self.sizes.get(path, 1.0), 1.0 if way is None else self.lags.of(way.card.name), self.left(path)
+        return 1.0 if way is None else self.lags.of(way.card.name)
 
     def lagging(self) -> dict[tuple[str, str], float]:
         """Return how many times longer than expected options take, by (path, label); nothing of those that take as long."""
@@ -47,51 +71,143 @@ class Course:
         return found
 
 
-def standing(problem: Problem, course: Course, state: JobState, *, limits: Mapping[str, float], failed: str = "") -> "Now":
+def standing(problem: Problem, course: Course, now: float, *, limits: Mapping[str, float], failed: str = "") -> "Now":
     """Return where the job stands; of the step that *failed* the rest begins again. *limits* are those of its budget."""
     from murakkab.optimizer.quick import Now, Settled
 
-    ways, spending = course.ways, course.spending
-    at = spending.at(state.now)
+    ways, spending, sizes = course.ways, course.spending, course.sizes
+    at = spending.at(now)
     settled: dict[str, Settled] = {}
     stretch: dict[str, float] = {}
+    longer: dict[tuple[str, str], float] = {}
+    over = {task.name for task in problem.tasks if task.name in sizes.whole and not sizes.left(task.name).tasks and task.name != failed}
+    gave = {source for task in problem.tasks if task.name in spending.steps for source in task.streams}
     for task in problem.tasks:
         path = task.name
-        size = course.sizes.get(path, 1.0) * (course.left(path) if path == failed else 1.0)
-        if size != 1.0:
-            stretch[path] = size
+        whole, left = sizes.whole.get(path, NOTHING), sizes.left(path)
         step = spending.steps.get(path) if path != failed else None
-        is_over = path != failed and (_is_over(path, state) or (step is not None and not course.left(path) and "/" in path))
         label = ways.picks.get(path, task.options[0].label)
-        if step is not None:
+        if path in over:
+            settled[path] = _over(task, label, step, course, at)
+        elif step is not None:
             option = next(option for option in task.options if option.label == label)
-            settled[path] = _settled(option, step, course.scale(path, label), None if is_over else at)
-        elif is_over:
-            settled[path] = Settled(label, at, at, joules=0.0, usd=0.0)
+            comes = any(source not in over for source in task.streams)
+            settled[path] = _running(_Running(path, option, step, whole, left), course, at, comes=comes, gave=path in gave)
+        elif whole.tasks and left.tasks and (left != whole or whole.tasks > whole.rounds):
+            stretch[path] = left.tasks / whole.tasks
+            longer.update(_longer(task, whole, left, course))
     barred = [pair for pair in ways.barred if pair[0] not in settled]
-    return Now(settled, at, stretch, course.lagging(), spending.spent(failed), barred, dict(ways.picks), limits)
+    return Now(settled, at, stretch, longer, course.lagging(), spending.spent(failed), barred, dict(ways.picks), limits)
 
 
-def _settled(option: Option, step: Begun, scale: tuple[float, float, float], now: float | None) -> "Settled":
-    """Return what a step that has begun takes; *now* None: took.
-
-    *scale*: how much more of it there is than expected, how much longer it takes, and which part of it is left.
-    """
+def _over(task: Task, label: str, step: Begun | None, course: Course, at: float) -> "Settled":
+    """Return what a step took that is over, or was passed over. Of its time only the end matters, which nothing can put off any more."""
     from murakkab.optimizer.quick import Settled
 
-    size, lag, left = scale
-    if now is None:
-        joules = option.joules * size * lag if step.joules is None else step.joules
-        return Settled(option.label, step.at, step.last, joules=joules, usd=step.usd)
-    seconds = option.seconds * size * lag
-    end = max(now, step.at + seconds if step.anew is None else step.anew + seconds * left)
-    first = None if option.first is None else min(end, max(now, (step.at if step.anew is None else step.anew) + option.first * lag))
-    joules = option.joules * size * lag
-    joules = joules if step.joules is None else step.joules + joules * left
-    return Settled(option.label, step.at, end, first, joules, step.usd + option.usd * size * left)
+    if step is None:
+        return Settled(label, at, at, joules=0.0, usd=0.0)
+    stopping = max(0, step.running - course.waiting.get(task.name, 0))
+    if step.joules is not None and not stopping:
+        return Settled(label, step.last, step.last, joules=step.joules, usd=step.usd)
+    # Where nobody said, as much as was expected of so many tasks; and what is being stopped has its bill yet to come.
+    option = next(option for option in task.options if option.label == label)
+    whole = course.sizes.whole.get(task.name, NOTHING).tasks
+    each = option.joules * course.lag(task.name, label) / whole if whole else 0.0
+    joules = (each * step.tasks if step.joules is None else step.joules) + each * stopping
+    return Settled(label, step.last, step.last, joules=joules, usd=step.usd + (option.usd / whole if whole else 0.0) * stopping)
 
 
-def _is_over(path: str, state: JobState) -> bool:
-    """Return whether the step at the top of the graph that *path* lies in has settled."""
-    step = state.steps.get(path.partition("/")[0])
-    return step is not None and step.status in SETTLED
+def _longer(task: Task, whole: Left, left: Left, course: Course) -> dict[tuple[str, str], float]:
+    """Return how many times longer the options of a step take that has other tasks than expected."""
+    found: dict[tuple[str, str], float] = {}
+    for option in task.options:
+        width = course.places.width(course.ways, task.name, option.label)
+        seconds = option.seconds + _alone(option) * (left.waves(width) - whole.share(width))
+        found[task.name, option.label] = seconds / option.seconds if option.seconds > 0 else 1.0
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A step that has begun and is not over; *whole*: how much of it was expected, *left*: how much is left."""
+
+    path: str
+    option: Option
+    step: Begun
+    whole: Left
+    left: Left
+
+
+def _running(one: _Running, course: Course, at: float, *, comes: bool, gave: bool) -> "Settled":
+    """Return what a step takes that has begun; *comes*: there is more to come from what it streams from, *gave*: it has given something."""
+    from murakkab.optimizer.quick import Settled
+
+    option, step, left = one.option, one.step, one.left
+    lag = course.lag(one.path, option.label)
+    part = _part(left.tasks, one.whole.tasks)
+    begun = step.at
+    if one.path in course.places.mixed:
+        begun, end = at, at + _rest(one, course, at, lag)
+    else:
+        end = max(at, _end(one, course, at, lag))
+    first: float | None = None
+    if option.first is not None:
+        since = step.at if step.anew is None else step.anew
+        first = begun if gave or step.tasks else min(end, max(at, since + option.first * lag))
+    joules = option.joules * lag
+    joules = joules * (part + _part(step.tasks, one.whole.tasks)) if step.joules is None else step.joules + joules * part
+    last = _alone(option) * lag if comes else None
+    return Settled(option.label, begun, end, first, joules, step.usd + option.usd * part, last)
+
+
+def _rest(one: _Running, course: Course, at: float, lag: float) -> float:
+    """Return the seconds that the rest of a step takes whose tasks alternate with those of others, from now on."""
+    step, left = one.step, one.left
+    each = _alone(one.option) * lag
+    wave = each * left.waves(course.places.width(course.ways, one.path, one.option.label))
+    running = max(0, step.running - course.waiting.get(one.path, 0))
+    rest = wave - min(at - step.latest, each) if running else wave
+    # What has not begun takes its whole time.
+    rest = rest if running >= left.tasks else max(rest, each)
+    return max(0.0, rest) + max(0.0, (step.anew or 0.0) - at)
+
+
+def _end(one: _Running, course: Course, at: float, lag: float) -> float:
+    """Return when a step ends that was begun once: as planned, as what failed allows, and as its places allow that are in use."""
+    option, step, whole, left = one.option, one.step, one.whole, one.left
+    width = course.places.width(course.ways, one.path, option.label)
+    each = _alone(option)
+    planned = Left(left.tasks + step.tasks, left.rounds).waves(width)
+    ends = [step.at + (option.seconds + each * (planned - whole.share(width))) * lag]
+    rest = each * lag * left.waves(width)
+    if step.anew is not None:
+        ends.append(step.anew + rest)
+    if course.waiting.get(one.path, 0) >= left.tasks:
+        # None of them has begun: all of them wait for others.
+        ends.append(at + rest)
+    tasks, recent = math.ceil(left.tasks), step.recent
+    if width < math.inf and recent:
+        if tasks > width:
+            ends.append(recent[-1] + each * lag * max(1.0, (tasks - width + 1) / width))
+        elif (back := int(width) - tasks + 1) <= len(recent):
+            # The last of them began when a place became free, with the end of one before.
+            ends.append(recent[-back] + each * lag)
+    return max(ends)
+
+
+def _alone(option: Option) -> float:
+    """Return the seconds of one task."""
+    return option.seconds if option.last is None else option.last
+
+
+def _part(tasks: float, of: float) -> float:
+    return tasks / of if of else 1.0
+
+
+def waiting_by(tasks: Collection[str]) -> dict[str, int]:
+    """Return how many tasks of each step there are among *tasks*."""
+    found: dict[str, int] = {}
+    for task in tasks:
+        path = path_of(task)
+        found[path] = found.get(path, 0) + 1
+    return found

@@ -7,7 +7,7 @@ are made only when one of them is blocked while something is ready (`_spread`), 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import Context, copy_context
 from typing import Protocol
 
@@ -145,6 +145,10 @@ class Attempts:
     def is_idle(self) -> bool:
         """True when no attempt is in flight."""
         return not self._running
+
+    def waiting(self) -> Collection[str]:
+        """Return the tasks that wait for slots."""
+        return self._waiting.keys()
 
     def drop_waiting(self) -> None:
         """Forget every attempt that has not begun, and give back the slots that are granted for it."""

@@ -201,7 +201,7 @@ class Runtime:
         running.way_of = partial(self._way_of, work)
         running.use(self._chosen_since(work, state))
         if work.again is not None:
-            running.again = work.again()
+            running.choose_again_by(work.again())
             running.recall(state.heard)
         if "energy" in _limits(work, state, budget):
             running.energy = energy_book(self._meter, job)

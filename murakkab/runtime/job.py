@@ -122,6 +122,11 @@ class RunningJob:
                 self._change(lambda again: again.after_failure(event, self.state))
         return event
 
+    def choose_again_by(self, again: "Again") -> None:
+        """Let *again* decide whether steps are to be done otherwise than they were first chosen."""
+        self.again = again
+        again.waiting = self._attempts.waiting
+
     def _choose_again(self, commands: Sequence[Command]) -> None:
         """See whether steps are to be done otherwise before *commands* are carried out."""
         self._change(lambda again: again.before(commands, self.state))

@@ -95,13 +95,67 @@ def test_a_pool_says_on_how_many_devices_its_engine_runs(shell: Shell) -> None:
 
 
 def test_models_that_do_not_fit_into_a_pool_together_are_refused_in_words(shell: Shell) -> None:
-    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "3"))
+    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "2"))
     refused = shell("plan", "two.yaml")
     assert refused.status != 0
-    assert "no choice keeps memory of pool gpu 216 GB" in refused.err
-    assert "memory of pool gpu could be 216.1 GB" in refused.err
-    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "4"))
-    assert {step["pool"] for step in shell.json("plan", "two.yaml")["steps"]} == {"gpu"}
+    assert "no choice keeps memory of pool gpu 144 GB" in refused.err
+    assert "memory of pool gpu could be 213.7 GB" in refused.err
+    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "3"))
+    assert {(step["pool"], step["devices"]) for step in shell.json("plan", "two.yaml")["steps"]} == {("gpu", 1), ("gpu", 2)}
+
+
+def test_the_next_best_that_there_is_no_memory_for_is_said_to_be_that(shell: Shell) -> None:
+    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "3"))
+    other = next(step["runner_up"] for step in shell.json("plan", "two.yaml")["steps"] if step["step"] == "answer")
+    assert other["lost"].startswith("memory of pool gpu would be ")
+
+
+def test_a_model_that_no_device_holds_is_refused_though_all_of_them_together_would(shell: Shell) -> None:
+    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "4").replace("on: false", "on: false, tensor_parallel: 1"))
+    refused = shell("plan", "local.yaml", *EIGHT)
+    assert refused.status != 0
+    assert "no choice keeps memory of pool gpu 288 GB" in refused.err
+    assert "memory of pool gpu could be 585.4 GB" in refused.err
+
+
+def test_a_job_takes_no_more_of_a_pool_than_its_capacity(shell: Shell) -> None:
+    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "4").replace("startup: 30", "startup: 30, capacity: 1000"))
+    assert shell("plan", "local.yaml", *EIGHT).status == 0
+    Path("murakkab.yaml").write_text(SITE.replace("COUNT", "4").replace("startup: 30", "startup: 30, capacity: 0.01"))
+    refused = shell("plan", "local.yaml", *EIGHT)
+    assert refused.status != 0
+    assert "no choice keeps capacity of pool gpu 0.01 device-seconds" in refused.err
+    assert re.search(r"capacity of pool gpu could be [\d.]+ device-seconds", refused.err)
+
+
+def test_a_capacity_of_what_is_elsewhere_is_a_mistake(shell: Shell) -> None:
+    Path("murakkab.yaml").write_text("pools: {cloud: {kind: remote, capacity: 5}}\n")
+    wrong = shell("plan", "local.yaml", *EIGHT)
+    assert "murakkab.yaml:1:31: misplaced: the pool 'cloud' is elsewhere, where nobody counts device-seconds" in wrong.err
+
+
+def test_a_tier_has_in_it_what_must_be_started(shell: Shell) -> None:
+    plan = shell.json("plan", "local.yaml", *EIGHT, "--limit", "latency=best")
+    (tier,) = plan["tiers"]
+    assert plan["steps"][0]["startup"]["value"] == 30
+    assert 30 < plan["expected"]["seconds"]["value"] <= tier["value"] < 60
+    assert plan["chosen"]["beyond"] == []
+
+
+def test_the_catalog_says_what_pools_allow_by_the_keys_that_say_it(shell: Shell) -> None:
+    Path("murakkab.yaml").write_text(
+        SITE.replace("COUNT", "4")
+        .replace("startup: 30", "startup: 30, capacity: 3600, tensor_parallel: 2")
+        .replace("minute: 3", "minute: 2500")
+    )
+    said = " ".join(shell("catalog", "pools").out.split())
+    assert "gpu: memory 4 x 80 GB (288 for models), capacity 3,600 device-seconds a job, tensor_parallel 2, startup 30 s" in said
+    assert "cloud: requests_per_minute 2,500" in said
+    gpu, cloud = (one for one in shell.json("catalog", "pools")["pools"] if one["name"] in ("gpu", "cloud"))
+    assert (gpu["memory"], gpu["capacity"], gpu["tensor_parallel"], gpu["startup"]["value"]) == (288e9, 3600, 2, 30)
+    # As much as the devices draw when idle, where the file says nothing.
+    assert gpu["base_watts"]["value"] == 4 * 70
+    assert (cloud["requests_per_minute"], cloud["tokens_per_minute"], gpu["requests_per_minute"]) == (2500, None, None)
 
 
 def test_a_plan_waits_for_the_requests_that_a_provider_allows(shell: Shell) -> None:

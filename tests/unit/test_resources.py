@@ -22,7 +22,7 @@ from murakkab.optimizer.estimate import forecast
 from murakkab.optimizer.limits import limits_of
 from murakkab.optimizer.models import model_ways
 from murakkab.optimizer.options import problem_of
-from murakkab.optimizer.problem import Bounds, Option, Problem, Rate, Task
+from murakkab.optimizer.problem import Bounds, Option, PoolBound, Problem, Rate, Task
 from murakkab.optimizer.resources import base_watts, bytes_of, memory_of, rates_of
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.solve import solve
@@ -134,6 +134,41 @@ def test_two_steps_share_a_model_where_two_models_do_not_fit() -> None:
     assert {choice.model for choice in made.deployment.choices.values()} == {"qwen3-32b"}
 
 
+def test_a_model_lies_on_single_devices_of_its_pool() -> None:
+    kind = replace(H100, memory=40e9 / 0.9)
+    pool = replace(GPU, count=2.0, kind=kind, tensor_parallel=1, models=("qwen3-32b",))
+    (way,) = ways_of(pool)
+    # All devices together have as much, and none of them has.
+    assert way.footprint.resident < (memory_of(pool) or 0.0) < 2 * way.footprint.resident
+    with pytest.raises(PlanError, match="no choice keeps memory of pool gpu 80 GB"):
+        decided(Goal(("energy",)), [pool])
+    assert decided(Goal(("energy",)), [replace(pool, tensor_parallel=2)]).deployment.choices["s0"].devices == 2
+
+
+def test_models_that_fit_by_their_sum_may_not_fit_on_devices() -> None:
+    """Three of 18 GB have room in two times 28 by their sum alone: two of them share no device."""
+    models = ("llama-3.1-8b", "qwen3-8b", "mistral-7b-v0.3")
+    known = replace(KNOWN, models={**KNOWN.models, "mistral-7b-v0.3": replace(KNOWN.models["qwen3-8b"], name="mistral-7b-v0.3")})
+    sizes = [bytes_of(known.models[name]) for name in models]
+    pool = replace(GPU, count=2.0, tensor_parallel=1, kind=replace(H100, memory=1.55 * max(sizes) / 0.9), models=models)
+    assert sum(sizes) < (memory_of(pool) or 0.0)
+    catalog = Catalog({"work": WORK}, {"llm": LLM}, LACKING)
+    made = graph(*(step(f"s{n}", knobs={"model": model}) for n, model in enumerate(models)), catalog=catalog)
+    with pytest.raises(PlanError, match="no choice keeps memory of pool gpu"):
+        decide(made, catalog, Goal(("energy",)), Situation(ClusterView({"gpu": pool}), known=known))
+    wider = replace(pool, kind=replace(H100, memory=2.05 * max(sizes) / 0.9))
+    assert decide(made, catalog, Goal(("energy",)), Situation(ClusterView({"gpu": wider}), known=known)).deployment.choices
+
+
+def test_no_step_is_done_otherwise_after_the_selection_where_there_is_no_room_for_it() -> None:
+    pool = replace(GPU, count=1.0, models=("qwen3-32b", "llama-3.1-8b"), startup=exactly(30.0))
+    found = decided(Goal(("latency",)), [pool], steps=2)
+    assert found.scene is not None
+    assert not forecast(found.scene, found.chosen).passed
+    mixed = {"s0": ways_of(pool)[0], "s1": ways_of(pool)[1]}
+    assert forecast(found.scene, mixed).passed.keys() == {"memory:gpu"}
+
+
 def test_what_is_resident_anyway_takes_no_more_memory() -> None:
     assert all(not way.footprint.resident for way in ways_of(replace(GPU, is_on=True)))
     # An engine that is on and lists more than fits loads what it is asked for.
@@ -189,6 +224,36 @@ def test_engines_that_share_devices_draw_their_base_power_once() -> None:
     assert found.estimate.joules is not None
     marginal = sum(choice.estimate.joules.value for choice in found.choices.values())  # type: ignore[union-attr]
     assert found.estimate.joules.value - marginal == pytest.approx(70.0 * found.estimate.seconds.value, rel=1e-6)
+
+
+def test_a_selection_reckons_with_base_power_that_engines_share() -> None:
+    """Counted twice, the second engine would seem to draw more than the executor that needs ten times its joules."""
+    pools = (
+        PoolBound("gpu", 1.0, None, 100.0),
+        PoolBound("one", 1.0, None, 100.0, is_on=False, part_of="gpu"),
+        PoolBound("two", 1.0, None, 100.0, is_on=False, part_of="gpu"),
+    )
+    first = Option("a", 1.0, joules=5.0, use={"gpu": 1.0, "one": 1.0})
+    other = Option("b", 1.0, joules=5.0, use={"gpu": 1.0, "two": 1.0})
+    plain = Option("c", 1.0, joules=50.0)
+    problem = Problem((Task("s", (first,)), Task("t", (other, plain), ("s",))), pools, minimize=("energy",))
+    answer = solve(problem, gap=1e-9)
+    assert answer.picks == {"s": "a", "t": "b"}
+    assert answer.totals is not None
+    assert answer.totals.energy == pytest.approx(10.0 + 100.0 * 2.0)
+    assert answer.bound == pytest.approx(answer.totals.energy, rel=1e-4)
+    apart = replace(problem, pools=(replace(pools[0], base_watts=200.0, devices=2.0), *pools[1:]))
+    assert solve(apart, gap=1e-9).picks == {"s": "a", "t": "c"}
+
+
+def test_the_energy_of_a_selection_is_that_of_its_forecast_where_engines_share_devices() -> None:
+    one = replace(GPU, count=1.0, models=("llama-3.1-8b", "qwen3-8b"), startup=exactly(0.0))
+    catalog = Catalog({"work": WORK}, {"llm": LLM}, LACKING)
+    made = graph(step("a", knobs={"model": "llama-3.1-8b"}), step("b", knobs={"model": "qwen3-8b"}, after=("a",)), catalog=catalog)
+    found = decide(made, catalog, Goal(("energy",)), Situation(ClusterView({"gpu": one}), known=KNOWN, gap=1e-9))
+    assert found.deployment.estimate is not None
+    assert found.deployment.estimate.joules is not None
+    assert found.deployment.bound == pytest.approx(found.deployment.estimate.joules.value, rel=1e-3)
 
 
 # --------------------------------------------------------------------------------------------------- requests per minute

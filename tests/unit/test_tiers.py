@@ -1,5 +1,6 @@
 """Tiers: what best, good, fair and basic stand for, that nothing moves them, and what is said where they cannot be had."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,19 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murakkab.app import Settings
-from murakkab.catalog import Catalog, Device, ExecutorCard, Needs, Quote
-from murakkab.devices import ClusterView, DeviceKind, Pool
+from murakkab.catalog import Catalog, Device, ExecutorCard, Needs, Parameter, Quote
+from murakkab.devices import Allowance, ClusterView, DeviceKind, Pool
 from murakkab.errors import InputError, PlanError
-from murakkab.figures import exactly
+from murakkab.figures import Provenance, Source, exactly
 from murakkab.optimizer.choose import choose
+from murakkab.optimizer.reasons import measure_of
 from murakkab.optimizer.situation import Situation
 from murakkab.optimizer.tier_codec import version_from, version_text
 from murakkab.optimizer.tier_setting import place_of, tiers_of
 from murakkab.optimizer.tiers import Tiers, Version, amounts_of, in_numbers, rounded, weaker
 from murakkab.plan import TaskGraph
+from murakkab.profiles import Profile, Setting, Spread
 from murakkab.spec import TIERS, Goal, limited
 from murakkab.tier_store import TierStore
 from murakkab.tiers import with_numbers
+from murakkab_cluster import figures
 from tests.fakes import WORK, graph, step
 
 VIEW = ClusterView({"cpu": Pool("cpu", DeviceKind("cpu", Device.CPU), 4.0)})
@@ -95,6 +99,80 @@ def test_base_watts_of_pools_that_must_be_woken_are_kept() -> None:
     made, catalog = job(*LADDER[:2])
     tiers = tiers_of(made, catalog, at)
     assert amounts_of(tiers, made, AT)["energy"]["best"] == 11.0
+
+
+KNOWN = figures.shipped()
+KNOBS = tuple(Parameter(name, default="") for name in ("model", "url", "key"))
+LLM = ExecutorCard("llm", "work", "", KNOBS, device=Device.REMOTE, quote=Quote(2.0, quality=0.8, tokens=1000, tokens_out=200))
+RENDER = ExecutorCard("render", "work", "", device=Device.GPU, quote=Quote(8.0, 0.0, 100.0, 0.7, "measured"))
+OFF = Pool(
+    "gpu", KNOWN.devices["h100"], 4.0, is_on=False, models=("llama-3.1-8b", "qwen3-8b"), endpoint="http://gpu/v1", startup=exactly(30.0)
+)
+ALLOWED = Pool("cloud", KNOWN.devices["remote"], models=("llama-3.1-8b",), endpoint="http://cloud/v1", allowance=Allowance("cloud", 3.0))
+CARDS = Pool("cards", DeviceKind("card", peak_watts=exactly(300.0), idle_watts=exactly(50.0)), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("card", "pool", "models"),
+    [(LLM, OFF, ("llama-3.1-8b", "qwen3-8b")), (LLM, ALLOWED, ("llama-3.1-8b", "llama-3.1-8b")), (RENDER, CARDS, ("", ""))],
+    ids=["two engines are started", "requests wait", "tasks wait for devices"],
+)
+@pytest.mark.parametrize("measure", ["latency", "energy", "cost"])
+def test_a_tier_is_what_the_plan_of_that_choice_is_expected_to_take(
+    card: ExecutorCard, pool: Pool, models: tuple[str, str], measure: str
+) -> None:
+    """What is started or waited for, and what devices draw that must be woken, count for both: else no plan could have the best."""
+    catalog = Catalog({"work": WORK}, {card.name: card}, {"llm": "SOME_URL"})
+    knobs = [{"model": model} if model else {} for model in models]
+    made = graph(step("a", each="${inputs.xs}", knobs=knobs[0]), step("b", knobs=knobs[1], after=("a",)), catalog=catalog)
+    at = Situation(ClusterView({pool.name: pool}), known=KNOWN, gap=1e-9)
+    written = Version("test", 1, "2026-11-25T10:00:00Z", "the first", tiers_of(made, catalog, at))
+    tiers = version_from(version_text(written), "1.json").tiers
+    job_at = replace(at, inputs={"xs": [0] * 8})
+    amounts = amounts_of(tiers, made, job_at)
+    if measure not in amounts:
+        # Nothing is known of what is elsewhere.
+        assert (measure, pool) == ("energy", ALLOWED)
+        return
+    plan = choose(made, catalog, Goal((measure,)), job_at)
+    assert plan.estimate is not None
+    value = measure_of(plan.estimate, measure)
+    assert value is not None
+    assert value <= amounts[measure]["best"] * (1 + 1e-9)
+    if pool is not OFF:
+        # There is one way alone; of several, the best for any job may be another than that for this one.
+        assert amounts[measure]["best"] == pytest.approx(value, rel=0.01)
+    assert choose(made, catalog, in_numbers(Goal(("latency",), tiers={measure: "best"}), amounts), job_at).beyond == ()
+
+
+def test_what_is_warm_here_is_warm_for_tiers_as_it_is_for_plans() -> None:
+    spread = Spread(1.0, 1.0, 1.0, 1.0)
+    slow = Profile(Setting("e1"), spread, joules=exactly(1.0), of=Provenance(Source.MEASURED, "here"), startup=exactly(20.0))
+    made, catalog = job(card(1, 1.0, 0.5), card(2, 30.0, 0.9))
+    at = replace(AT, profiles={"e1": [slow]})
+    tiers = tiers_of(made, catalog, at)
+    warm = replace(at, warm=frozenset({"e1"}))
+    for each, seconds in ((at, 21.0), (warm, 1.0)):
+        amounts = amounts_of(tiers, made, each)
+        assert amounts["latency"]["best"] == seconds
+        plan = choose(made, catalog, in_numbers(Goal(("quality",), tiers={"latency": "best"}), amounts), each)
+        assert plan.choices["a"].executor.name == "e1"
+
+
+def test_tiers_of_the_first_form_mean_what_they_meant() -> None:
+    """Files are never changed: those without pools, engines and loads are read as they were."""
+    asleep = Pool("cpu", DeviceKind("cpu", Device.CPU), 4.0, is_on=False, base_watts=exactly(10.0))
+    made, catalog = job(*LADDER[:2])
+    data = json.loads(version_text(version(tiers=tiers_of(made, catalog, Situation(ClusterView({"cpu": asleep}))))))
+    data["form"] = 1
+    data["tiers"]["pools"] = {name: pool["base_watts"] for name, pool in data["tiers"]["pools"].items()}
+    del data["tiers"]["allowances"]
+    for each in data["tiers"]["choices"].values():
+        for held in (held for one in each for held in one.values()):
+            held["devices"] = held.pop("footprint")["devices"]
+            del held["loads"]
+    old = version_from(json.dumps(data), "1.json").tiers
+    assert amounts_of(old, made, AT)["energy"]["best"] == 11.0
 
 
 def test_a_measure_of_which_nothing_is_known_has_no_tiers() -> None:

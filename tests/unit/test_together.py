@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from murakkab.catalog import Catalog, Device, ExecutorCard, Needs, Parameter, Quote
-from murakkab.cli.plans import forecast_lines
+from murakkab.cli.plans import forecast_lines, limit_lines
 from murakkab.devices import ClusterView, DeviceKind, Pool
 from murakkab.errors import PlanError
 from murakkab.figures import Figure, Provenance, Source, exactly
+from murakkab.forecasts import forecast_json, with_forecast
 from murakkab.optimizer.choose import choose
 from murakkab.optimizer.situation import Situation
 from murakkab.plan import Deployment
@@ -102,7 +103,45 @@ def test_nobody_is_refused_on_a_guess() -> None:
     made = chosen(Goal(("cost",), {"latency": 1.5}), GUESSED)
     assert made.beyond == ("latency would be 8 s, and its limit is 1.5 s (by figures that are assumed)",)
     blind = ExecutorCard("blind", "work", "", quote=Quote(1.0))
-    assert chosen(Goal(("cost",), {"quality": 0.5}), blind).beyond == ("quality is limited, and nothing is known of it",)
+    assert chosen(Goal(("cost",), {"quality": 0.5}), blind).beyond == (
+        "quality is limited, and nothing is known of it: whether that is kept cannot be told",
+    )
+
+
+MUTE = ExecutorCard("mute", "mute", "", device=Device.REMOTE, quote=Quote(1.0))
+
+
+def partly(goal: Goal) -> Deployment:
+    """Return the choices for a step of which all is known and one elsewhere of which only the time is."""
+    catalog = Catalog({"work": WORK, "mute": replace(WORK, name="mute")}, {"quick": QUICK, "mute": MUTE})
+    return choose(graph(step("a"), step("m", uses="mute", x="${a}"), catalog=catalog), catalog, goal, Situation(VIEW))
+
+
+@pytest.mark.parametrize(("measure", "limit"), [("energy", 60.0), ("quality", 0.4), ("cost", 5.0)])
+def test_a_limit_says_without_which_steps_it_is_judged(measure: str, limit: float) -> None:
+    made = partly(Goal(("latency",), {measure: limit}))
+    assert made.unjudged == {measure: ("m",)}
+    assert made.beyond == ()
+    assert limit_lines(made) == [f"{measure} is limited, and judged without m: nothing is known of it there"]
+    assert partly(Goal(("latency",), {"latency": 9.0})).unjudged == {}
+
+
+@pytest.mark.parametrize(("measure", "limit", "near"), [("energy", 49.0, "50 J"), ("quality", 0.6, "0.5"), ("cost", 3.9, "4 USD")])
+def test_what_the_other_steps_pass_alone_is_refused(measure: str, limit: float, near: str) -> None:
+    with pytest.raises(PlanError, match=f"no choice keeps {measure}") as caught:
+        partly(Goal(("latency",), {measure: limit}))
+    assert f"{measure} could be {near}" in caught.value.hint
+
+
+def test_a_job_takes_at_least_the_energy_that_is_known() -> None:
+    made = partly(Goal(("latency",), {"energy": 60.0}))
+    assert made.estimate is not None
+    assert made.estimate.joules is None
+    assert made.estimate.least_joules is not None
+    assert made.estimate.least_joules.value == 50.0
+    assert "energy not known, at least 50 J" in " ".join(forecast_lines(made))
+    assert with_forecast(made, forecast_json(made)).estimate == made.estimate
+    assert with_forecast(made, forecast_json(made)).unjudged == made.unjudged
 
 
 @pytest.mark.parametrize("limit", [1e-300, 1e-12, 1e-6, 0.5])
